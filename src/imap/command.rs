@@ -1,0 +1,201 @@
+//! Our own command type. imap-codec's cannot be extended; parsers in `wire` make these.
+
+use crate::types::{DateTime, Flags, FlagOperation};
+
+/// Sequence numbers or UIDs as the client wrote them (RFC 9051 sequence-set).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SequenceSet {
+    /// Each item: one number or a range in either order; None is `*`.
+    pub items: Vec<(Option<u32>, Option<u32>)>,
+}
+
+/// A mailbox name, decoded from modified UTF-7 to UTF-8, `INBOX` canonical.
+pub type MailboxName = String;
+
+/// Octets that are never shown in a log or a debug print.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub Vec<u8>);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// A command without its tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// CAPABILITY
+    Capability,
+    /// NOOP
+    Noop,
+    /// LOGOUT
+    Logout,
+    /// STARTTLS
+    StartTls,
+    /// AUTHENTICATE with the initial response (RFC 4959) still in base64; `=` alone is an empty one.
+    Authenticate { mechanism: String, initial: Option<Secret> },
+    /// LOGIN
+    Login { user: Vec<u8>, password: Secret },
+    /// ENABLE: the names, upper case.
+    Enable(Vec<String>),
+    /// ID (RFC 2971): None is NIL.
+    Id(Option<Vec<(String, Option<String>)>>),
+    /// NAMESPACE
+    Namespace,
+    /// SELECT, or EXAMINE where `read_only`.
+    Select { mailbox: MailboxName, read_only: bool },
+    /// CREATE
+    Create(MailboxName),
+    /// DELETE
+    Delete(MailboxName),
+    /// RENAME
+    Rename { from: MailboxName, to: MailboxName },
+    /// SUBSCRIBE
+    Subscribe(MailboxName),
+    /// UNSUBSCRIBE
+    Unsubscribe(MailboxName),
+    /// LIST
+    List { reference: String, pattern: String },
+    /// LSUB
+    Lsub { reference: String, pattern: String },
+    /// STATUS
+    Status { mailbox: MailboxName, items: Vec<StatusItem> },
+    /// APPEND; the literal follows on the wire and is streamed.
+    Append { mailbox: MailboxName, flags: Flags, date: Option<DateTime>, literal: Literal },
+    /// IDLE
+    Idle,
+    /// CHECK
+    Check,
+    /// CLOSE
+    Close,
+    /// UNSELECT
+    Unselect,
+    /// EXPUNGE, or UID EXPUNGE with a set.
+    Expunge { uids: Option<SequenceSet> },
+    /// SEARCH
+    Search { uid: bool, charset: Option<String>, keys: Vec<SearchKey> },
+    /// FETCH
+    Fetch { uid: bool, set: SequenceSet, items: Vec<FetchItem> },
+    /// STORE
+    Store { uid: bool, set: SequenceSet, operation: FlagOperation, silent: bool, flags: Flags },
+    /// COPY
+    Copy { uid: bool, set: SequenceSet, mailbox: MailboxName },
+    /// MOVE
+    Move { uid: bool, set: SequenceSet, mailbox: MailboxName },
+}
+
+/// A literal announced at the end of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Literal {
+    /// Octets that follow.
+    pub size: u64,
+    /// LITERAL+ (RFC 7888): the client does not wait for a continuation.
+    pub non_synchronizing: bool,
+}
+
+/// What STATUS can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusItem {
+    /// MESSAGES
+    Messages,
+    /// RECENT
+    Recent,
+    /// UIDNEXT
+    UidNext,
+    /// UIDVALIDITY
+    UidValidity,
+    /// UNSEEN
+    Unseen,
+}
+
+/// What FETCH can ask for; macros are already expanded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchItem {
+    /// BODY without a section
+    Body,
+    /// BODYSTRUCTURE
+    BodyStructure,
+    /// ENVELOPE
+    Envelope,
+    /// FLAGS
+    Flags,
+    /// INTERNALDATE
+    InternalDate,
+    /// RFC822.SIZE
+    Rfc822Size,
+    /// UID
+    Uid,
+    /// RFC822 (answers as `RFC822`, sets \Seen)
+    Rfc822,
+    /// RFC822.HEADER (does not set \Seen)
+    Rfc822Header,
+    /// RFC822.TEXT (sets \Seen)
+    Rfc822Text,
+    /// BODY[...] or BODY.PEEK[...], with `<offset.length>`
+    Section { path: Vec<u32>, part: SectionPart, partial: Option<(u64, u64)>, peek: bool },
+}
+
+/// Which part of a (sub)message a section names (RFC 9051 §6.4.5.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SectionPart {
+    /// All of it.
+    Full,
+    /// HEADER
+    Header,
+    /// HEADER.FIELDS: names as the client wrote them
+    Fields(Vec<String>),
+    /// HEADER.FIELDS.NOT
+    FieldsNot(Vec<String>),
+    /// TEXT
+    Text,
+    /// MIME
+    Mime,
+}
+
+/// A search key (RFC 9051 §6.4.4). Strings are already UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SearchKey {
+    /// ALL
+    All,
+    /// A set of sequence numbers.
+    Sequence(SequenceSet),
+    /// UID set
+    Uid(SequenceSet),
+    /// A system flag is set (ANSWERED ...) or not (UNANSWERED ...).
+    Flag { flag: crate::types::SystemFlags, set: bool },
+    /// KEYWORD, UNKEYWORD
+    Keyword { keyword: String, set: bool },
+    /// RECENT (true) or OLD (false)
+    Recent(bool),
+    /// NEW
+    New,
+    /// BEFORE, ON, SINCE: days since 1970-01-01, internal date without time and zone.
+    Before(i32),
+    /// ON
+    On(i32),
+    /// SINCE
+    Since(i32),
+    /// SENTBEFORE
+    SentBefore(i32),
+    /// SENTON
+    SentOn(i32),
+    /// SENTSINCE
+    SentSince(i32),
+    /// LARGER
+    Larger(u64),
+    /// SMALLER
+    Smaller(u64),
+    /// FROM, TO, CC, BCC, SUBJECT, HEADER: field name and text; an empty text asks for presence.
+    Header { field: String, text: String },
+    /// BODY
+    Body(String),
+    /// TEXT
+    Text(String),
+    /// NOT
+    Not(Box<SearchKey>),
+    /// OR
+    Or(Box<SearchKey>, Box<SearchKey>),
+    /// A parenthesised list: all of them.
+    And(Vec<SearchKey>),
+}

@@ -1,0 +1,4 @@
+//! IMAP sessions (RFC 3501, and what RFC 9051 keeps of it).
+
+pub mod command;
+pub mod wire;

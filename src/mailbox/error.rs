@@ -1,0 +1,28 @@
+//! The protocol-neutral errors; each protocol maps every kind to its own words.
+
+/// Why an operation on an account did not happen. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// No such account, mailbox or message.
+    NotFound,
+    /// A mailbox or account of that name is there already.
+    Exists,
+    /// The mailbox is open read-only.
+    ReadOnly,
+    /// Not allowed for this user.
+    Denied,
+    /// The account's quota does not hold it.
+    OverQuota,
+    /// The message is larger than the limit, given in octets.
+    TooBig(u64),
+    /// The message was expunged by another session.
+    Expunged,
+    /// The mailbox cannot be removed or changed while that would break something.
+    InUse,
+    /// The name or value is not usable; the text says why.
+    Invalid(&'static str),
+    /// A named limit was reached; the text says which.
+    Limit(&'static str),
+    /// Try again later: disk full, store failing, shutting down. The cause is in the log.
+    Temporary,
+}

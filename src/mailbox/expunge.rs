@@ -1,0 +1,1 @@
+//! Removing messages, and giving back their space later.

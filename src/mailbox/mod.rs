@@ -1,0 +1,23 @@
+//! The one mailbox core: what mail means. Every protocol and command works through [`Account`].
+
+mod account;
+mod append;
+mod copy;
+mod error;
+mod expunge;
+mod fetch;
+mod flags;
+mod list;
+mod notify;
+pub mod search;
+mod sync;
+
+pub use account::{Account, AccountInfo, Core, Options, Recipient};
+pub use append::{Delivery, DeliveryTarget, Incoming, Appended, Staged};
+pub use copy::Copied;
+pub use error::Error;
+pub use fetch::{Message, Row};
+pub use flags::Stored;
+pub use list::{ListEntry, Status};
+pub use notify::Watch;
+pub use sync::{Change, Changes, Mailbox, Snapshot};

@@ -1,0 +1,1 @@
+//! Listeners, TLS, streams, line and dot reading, limits.
