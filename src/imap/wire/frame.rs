@@ -61,6 +61,12 @@ impl Frame {
         &self.bytes
     }
 
+    /// The message that follows on the wire, if the command is an APPEND.
+    #[must_use]
+    pub fn message(&self) -> Option<Literal> {
+        self.message.map(|announced| announced.literal)
+    }
+
     /// Makes a frame of the text of a whole command, as a test or a fuzzer has it.
     #[must_use]
     pub fn from_text(text: &[u8]) -> Option<Self> {

@@ -13,6 +13,8 @@ pub mod error;
 pub mod frame;
 pub mod parse;
 pub mod quirks;
+pub mod receive;
 pub mod utf7;
 
 pub use error::{ErrorKind, ParseError, Tag};
+pub use receive::{AppendEnd, Received, Receiver};
