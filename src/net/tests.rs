@@ -1,0 +1,1 @@
+//! Connections against real peers: socket pairs, and a rustls client over loopback.
