@@ -11,6 +11,7 @@ mod list;
 mod notify;
 pub mod search;
 mod sync;
+pub mod trace;
 
 pub use account::{Account, AccountInfo, Core, Options, Recipient};
 pub use append::{Delivery, DeliveryTarget, Incoming, Appended, Staged};
