@@ -19,10 +19,7 @@ impl Authenticator {
     /// # Errors
     /// Impossible parameters, no randomness.
     pub fn new(store: Arc<Store>, config: &config::Auth) -> Result<Arc<Self>, HashError> {
-        Ok(Arc::new(Self {
-            store,
-            checker: Checker::new(config)?,
-        }))
+        Ok(Arc::new(Self { store, checker: Checker::new(config)? }))
     }
 
     /// Checks a login and writes a line about it to the log. The answer to a failed one comes
@@ -34,10 +31,7 @@ impl Authenticator {
         let arrived = Instant::now();
         let login = if Checker::is_plausible(&attempt) {
             self.store.login(attempt.user).map_err(|error| {
-                log::error!(
-                    "login deferred: {} reason=failure: {error:?}",
-                    Described(&attempt)
-                );
+                log::error!("login deferred: {} reason=failure: {error:?}", Described(&attempt));
                 AuthError::Temporary
             })?
         } else {
@@ -48,39 +42,22 @@ impl Authenticator {
             self.renew(&login, &renewed).await;
         }
         let tls = if attempt.tls { "yes" } else { "no" };
-        log::info!(
-            "login: {} tls={tls}",
-            Described(&Attempt {
-                user: &login.name,
-                ..attempt
-            })
-        );
-        Ok(LoggedIn {
-            account: login.account,
-            name: login.name,
-        })
+        log::info!("login: {} tls={tls}", Described(&Attempt { user: &login.name, ..attempt }));
+        Ok(LoggedIn { account: login.account, name: login.name })
     }
 
     /// Stores a hash with the parameters of today, unless the password was changed meanwhile.
     async fn renew(&self, login: &crate::store::Login, renewed: &Renewed) {
         match self.store.login(&login.name) {
-            Ok(Some(now))
-                if now.account == login.account && now.password_hash == login.password_hash => {}
+            Ok(Some(now)) if now.account == login.account && now.password_hash == login.password_hash => {}
             _ => return,
         }
-        match self
-            .store
-            .set_password_hash(login.account, renewed.hash.clone())
-            .await
-        {
+        match self.store.set_password_hash(login.account, renewed.hash.clone()).await {
             Ok(()) => {
                 self.checker.renewed(renewed);
                 log::info!("password hash renewed: user={:?}", login.name);
             }
-            Err(error) => log::warn!(
-                "password hash not renewed: user={:?}: {error:?}",
-                login.name
-            ),
+            Err(error) => log::warn!("password hash not renewed: user={:?}: {error:?}", login.name),
         }
     }
 }

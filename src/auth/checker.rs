@@ -116,27 +116,16 @@ impl Checker {
         attempt: &Attempt<'_>,
         login: Option<store::Login>,
     ) -> Result<Checked, AuthError> {
-        let name = login.as_ref().map_or_else(
-            || attempt.user.to_ascii_lowercase(),
-            |login| login.name.clone(),
-        );
-        let stored = login
-            .as_ref()
-            .and_then(|login| login.password_hash.as_deref());
+        let name = login.as_ref().map_or_else(|| attempt.user.to_ascii_lowercase(), |login| login.name.clone());
+        let stored = login.as_ref().and_then(|login| login.password_hash.as_deref());
         let this = Try {
             user: self.key.user(&name),
             address: attempt.peer.address.into(),
-            credential: self
-                .key
-                .credential(&name, attempt.password, stored.unwrap_or_default()),
+            credential: self.key.credential(&name, attempt.password, stored.unwrap_or_default()),
         };
         let admission = lock(&self.throttle).begin(arrived, &this);
         let (before, on_failure, counted) = match admission {
-            Admission::Check {
-                before,
-                on_failure,
-                counted,
-            } => (before, on_failure, counted),
+            Admission::Check { before, on_failure, counted } => (before, on_failure, counted),
             Admission::KnownWrong { delay } => {
                 log_failure(attempt, reason(login.as_ref()));
                 sleep_until(arrived, delay).await;
@@ -148,15 +137,8 @@ impl Checker {
                 return Err(AuthError::Busy);
             }
         };
-        let mut pending = Pending {
-            throttle: &self.throttle,
-            this,
-            counted,
-            end: End::Abandoned,
-        };
-        let outcome = self
-            .outcome(arrived, before, attempt, login.as_ref(), &this)
-            .await;
+        let mut pending = Pending { throttle: &self.throttle, this, counted, end: End::Abandoned };
+        let outcome = self.outcome(arrived, before, attempt, login.as_ref(), &this).await;
         match (outcome, login) {
             (Ok(Outcome::Fits(renewed)), Some(login)) => {
                 pending.end = End::Success;
@@ -212,10 +194,7 @@ impl Checker {
         }
         let stored = login.and_then(|login| login.password_hash.as_deref());
         let hash = stored.unwrap_or(&self.dummy);
-        let outcome = self
-            .hashing
-            .check(this.credential, hash, attempt.password, stored.is_some())
-            .await?;
+        let outcome = self.hashing.check(this.credential, hash, attempt.password, stored.is_some()).await?;
         match outcome {
             // Nobody can know a password that fits the dummy; this is for the reader's peace of mind.
             Outcome::Fits(_) if stored.is_none() => Ok(Outcome::DoesNotFit),
@@ -279,16 +258,8 @@ impl fmt::Display for Described<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// Limit: characters of a user name in the log.
         const SHOWN_MAX: usize = 80;
-        let Attempt {
-            user,
-            peer,
-            protocol,
-            ..
-        } = self.0;
-        let shown = user
-            .char_indices()
-            .nth(SHOWN_MAX)
-            .map_or(*user, |(end, _)| user.get(..end).unwrap_or_default());
+        let Attempt { user, peer, protocol, .. } = self.0;
+        let shown = user.char_indices().nth(SHOWN_MAX).map_or(*user, |(end, _)| user.get(..end).unwrap_or_default());
         write!(f, "user={shown:?} address={peer} protocol={protocol}")
     }
 }

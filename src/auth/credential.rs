@@ -24,9 +24,7 @@ impl ProcessKey {
     }
 
     fn from_octets(octets: &[u8; 32]) -> std::io::Result<Self> {
-        Hmac::new_from_slice(octets)
-            .map(Self)
-            .map_err(std::io::Error::other)
+        Hmac::new_from_slice(octets).map(Self).map_err(std::io::Error::other)
     }
 
     /// The key by which this login is remembered; `stored_hash` is empty for an unknown user.

@@ -20,11 +20,7 @@ const OUTPUT_LENGTH: usize = 32;
 /// Blocks of 1 KiB reserved at least, of which only those in use cost memory. From 32 MiB on glibc
 /// takes memory from the kernel and gives it back at once when freed; smaller blocks would soon be
 /// kept in the heap for ever.
-const RESERVED_BLOCKS: usize = if cfg!(target_pointer_width = "64") {
-    33 * 1024
-} else {
-    0
-};
+const RESERVED_BLOCKS: usize = if cfg!(target_pointer_width = "64") { 33 * 1024 } else { 0 };
 
 /// Why a hash was not computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +53,7 @@ impl std::error::Error for HashError {}
 ///
 /// # Errors
 /// Impossible parameters, no memory, no randomness.
-pub fn hash_password(
-    password: impl AsRef<[u8]>,
-    config: &config::Auth,
-) -> Result<String, HashError> {
+pub fn hash_password(password: impl AsRef<[u8]>, config: &config::Auth) -> Result<String, HashError> {
     Scheme::new(config)?.hash(password.as_ref(), &mut Scratch::default())
 }
 
@@ -73,15 +66,8 @@ pub(super) struct Scheme {
 impl Scheme {
     /// The configured scheme.
     pub(super) fn new(config: &config::Auth) -> Result<Self, HashError> {
-        let params = Params::new(
-            config.argon2_memory,
-            config.argon2_passes,
-            1,
-            Some(OUTPUT_LENGTH),
-        );
-        Ok(Self {
-            params: params.map_err(|_| HashError::Parameters)?,
-        })
+        let params = Params::new(config.argon2_memory, config.argon2_passes, 1, Some(OUTPUT_LENGTH));
+        Ok(Self { params: params.map_err(|_| HashError::Parameters)? })
     }
 
     /// Hashes a password with a new salt.
@@ -128,11 +114,7 @@ impl Scheme {
 }
 
 /// Whether `password` fits the stored PHC string, computed with the parameters in that string.
-pub(super) fn verify(
-    stored: &str,
-    password: &[u8],
-    scratch: &mut Scratch,
-) -> Result<bool, HashError> {
+pub(super) fn verify(stored: &str, password: &[u8], scratch: &mut Scratch) -> Result<bool, HashError> {
     if stored.len() > PHC_MAX {
         return Err(HashError::Unusable);
     }
@@ -143,9 +125,7 @@ pub(super) fn verify(
         None => Version::V0x10,
     };
     let params = Params::try_from(&parsed).map_err(|_| HashError::Unusable)?;
-    if params.m_cost() > STORED_MEMORY_MAX
-        || params.t_cost() > STORED_PASSES_MAX
-        || params.p_cost() > STORED_LANES_MAX
+    if params.m_cost() > STORED_MEMORY_MAX || params.t_cost() > STORED_PASSES_MAX || params.p_cost() > STORED_LANES_MAX
     {
         return Err(HashError::Unusable);
     }
@@ -153,16 +133,8 @@ pub(super) fn verify(
         return Err(HashError::Unusable);
     };
     let mut buffer = [0; Output::MAX_LENGTH];
-    let output = buffer
-        .get_mut(..expected.len())
-        .ok_or(HashError::Unusable)?;
-    compute(
-        &Argon2::new(algorithm, version, params),
-        password,
-        &salt,
-        output,
-        scratch,
-    )?;
+    let output = buffer.get_mut(..expected.len()).ok_or(HashError::Unusable)?;
+    compute(&Argon2::new(algorithm, version, params), password, &salt, output, scratch)?;
     Ok(output[..].ct_eq(expected.as_bytes()).into())
 }
 
@@ -174,9 +146,7 @@ fn compute(
     scratch: &mut Scratch,
 ) -> Result<(), HashError> {
     let blocks = scratch.blocks(argon2.params().block_count())?;
-    argon2
-        .hash_password_into_with_memory(password, salt, output, blocks)
-        .map_err(|_| HashError::Unusable)
+    argon2.hash_password_into_with_memory(password, salt, output, blocks).map_err(|_| HashError::Unusable)
 }
 
 /// The working memory of Argon2, used again from hash to hash. Dropped: it goes back to the system.
@@ -192,9 +162,7 @@ impl Scratch {
             self.blocks = Vec::new();
             let reserved = count.max(RESERVED_BLOCKS);
             if self.blocks.try_reserve_exact(reserved).is_err() {
-                self.blocks
-                    .try_reserve_exact(count)
-                    .map_err(|_| HashError::Memory)?;
+                self.blocks.try_reserve_exact(count).map_err(|_| HashError::Memory)?;
             }
             self.blocks.resize(count, Block::new());
         }
@@ -224,10 +192,7 @@ mod tests {
     #[test]
     fn a_hash_fits_its_password_alone() {
         let stored = hash_password("p\u{e4}ssword", &cheap()).unwrap();
-        assert!(
-            stored.starts_with("$argon2id$v=19$m=64,t=1,p=1$"),
-            "{stored}"
-        );
+        assert!(stored.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{stored}");
         assert_eq!(fits(&stored, "p\u{e4}ssword".as_bytes()), Ok(true));
         assert_eq!(fits(&stored, b"password"), Ok(false));
         assert_eq!(fits(&stored, b""), Ok(false));
@@ -236,11 +201,7 @@ mod tests {
 
     #[test]
     fn the_parameters_of_the_stored_hash_count() {
-        let other = config::Auth {
-            argon2_memory: 32,
-            argon2_passes: 2,
-            ..cheap()
-        };
+        let other = config::Auth { argon2_memory: 32, argon2_passes: 2, ..cheap() };
         let stored = hash_password("secret", &other).unwrap();
         assert_eq!(fits(&stored, b"secret"), Ok(true));
         assert!(!Scheme::new(&cheap()).unwrap().is_current(&stored));
@@ -250,8 +211,7 @@ mod tests {
     #[test]
     fn the_vector_of_the_reference_implementation_fits() {
         // From the test program of the Argon2 reference implementation: "password", "somesalt".
-        let stored =
-            "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+        let stored = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
         assert_eq!(fits(stored, b"password"), Ok(true));
         assert_eq!(fits(stored, b"Password"), Ok(false));
     }
@@ -268,16 +228,9 @@ mod tests {
             format!("$argon2id$v=19$m=256,t=4000000,p=1${salt_and_output}"),
             format!("$argon2id$v=19$m=256,t=2,p=32${salt_and_output}"),
             format!("$argon2id$v=7$m=256,t=2,p=1${salt_and_output}"),
-            format!(
-                "$argon2id$v=19$m=256,t=2,p=1${salt_and_output}{}",
-                "A".repeat(600)
-            ),
+            format!("$argon2id$v=19$m=256,t=2,p=1${salt_and_output}{}", "A".repeat(600)),
         ] {
-            assert_eq!(
-                fits(&stored, b"secret"),
-                Err(HashError::Unusable),
-                "{stored}"
-            );
+            assert_eq!(fits(&stored, b"secret"), Err(HashError::Unusable), "{stored}");
         }
     }
 
@@ -293,14 +246,7 @@ mod tests {
     fn scratch_serves_hashes_of_different_sizes() {
         let mut scratch = Scratch::default();
         let small = hash_password("a", &cheap()).unwrap();
-        let large = hash_password(
-            "a",
-            &config::Auth {
-                argon2_memory: 512,
-                ..cheap()
-            },
-        )
-        .unwrap();
+        let large = hash_password("a", &config::Auth { argon2_memory: 512, ..cheap() }).unwrap();
         for stored in [&small, &large, &small] {
             assert_eq!(verify(stored, b"a", &mut scratch), Ok(true));
         }

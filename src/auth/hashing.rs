@@ -78,9 +78,7 @@ impl Hashing {
             state: Mutex::default(),
             wake: Condvar::new(),
         };
-        Self {
-            shared: Arc::new(shared),
-        }
+        Self { shared: Arc::new(shared) }
     }
 
     /// Checks `password` against `stored`. Equal checks under way are computed once. Dropping the
@@ -111,19 +109,11 @@ impl Hashing {
         sender: Sender<Outcome>,
     ) -> Result<(), NoOutcome> {
         let mut state = self.shared.lock();
-        if let Some((_, waiting)) = state
-            .running
-            .iter_mut()
-            .find(|(running, _)| *running == credential)
-        {
+        if let Some((_, waiting)) = state.running.iter_mut().find(|(running, _)| *running == credential) {
             waiting.push(sender);
             return Ok(());
         }
-        if let Some(job) = state
-            .queue
-            .iter_mut()
-            .find(|job| job.credential == credential)
-        {
+        if let Some(job) = state.queue.iter_mut().find(|job| job.credential == credential) {
             job.waiting.push(sender);
             return Ok(());
         }
@@ -141,13 +131,7 @@ impl Hashing {
             }
         }
         let (stored, password) = (stored.to_owned(), password.to_vec());
-        state.queue.push_back(Job {
-            credential,
-            stored,
-            password,
-            renew,
-            waiting: vec![sender],
-        });
+        state.queue.push_back(Job { credential, stored, password, renew, waiting: vec![sender] });
         drop(state);
         self.shared.wake.notify_one();
         Ok(())
@@ -155,15 +139,10 @@ impl Hashing {
 
     fn start_thread(&self) -> std::io::Result<()> {
         let shared = Arc::clone(&self.shared);
-        let builder = std::thread::Builder::new()
-            .name("password".to_owned())
-            .stack_size(STACK);
-        builder
-            .spawn(move || shared.work())
-            .map(drop)
-            .inspect_err(|error| {
-                log::error!("no thread for password hashes: {error}");
-            })
+        let builder = std::thread::Builder::new().name("password".to_owned()).stack_size(STACK);
+        builder.spawn(move || shared.work()).map(drop).inspect_err(|error| {
+            log::error!("no thread for password hashes: {error}");
+        })
     }
 }
 
@@ -191,10 +170,7 @@ impl Shared {
         let _ended = Ended(self);
         let mut scratch = Scratch::default();
         while let Some(job) = self.next() {
-            let _running = Running {
-                shared: self,
-                credential: job.credential,
-            };
+            let _running = Running { shared: self, credential: job.credential };
             let outcome = self.compute(&job, &mut scratch);
             // Taken from the list first, so that nobody joins after the answers are out.
             for waiting in self.stop_running(&job.credential) {
@@ -218,10 +194,7 @@ impl Shared {
                 return None;
             }
             state.idle += 1;
-            let (back, waited) = self
-                .wake
-                .wait_timeout(state, IDLE_MAX)
-                .unwrap_or_else(PoisonError::into_inner);
+            let (back, waited) = self.wake.wait_timeout(state, IDLE_MAX).unwrap_or_else(PoisonError::into_inner);
             state = back;
             state.idle -= 1;
             if waited.timed_out() && state.queue.is_empty() {
@@ -244,10 +217,7 @@ impl Shared {
 
     fn stop_running(&self, credential: &Credential) -> Vec<Sender<Outcome>> {
         let mut state = self.lock();
-        let position = state
-            .running
-            .iter()
-            .position(|(running, _)| running == credential);
+        let position = state.running.iter().position(|(running, _)| running == credential);
         position.map_or_else(Vec::new, |position| state.running.swap_remove(position).1)
     }
 }
@@ -301,37 +271,16 @@ mod tests {
             let check = |number, stored: &str, password: &'static [u8], renew| {
                 let stored = stored.to_owned();
                 let hashing = &hashing;
-                async move {
-                    hashing
-                        .check(Credential::test(number), &stored, password, renew)
-                        .await
-                }
+                async move { hashing.check(Credential::test(number), &stored, password, renew).await }
             };
-            assert_eq!(
-                check(1, &current, b"secret", true).await,
-                Ok(Outcome::Fits(None))
-            );
-            assert_eq!(
-                check(2, &current, b"other", true).await,
-                Ok(Outcome::DoesNotFit)
-            );
-            assert_eq!(
-                check(3, "broken", b"x", true).await,
-                Ok(Outcome::Failed(HashError::Unusable))
-            );
+            assert_eq!(check(1, &current, b"secret", true).await, Ok(Outcome::Fits(None)));
+            assert_eq!(check(2, &current, b"other", true).await, Ok(Outcome::DoesNotFit));
+            assert_eq!(check(3, "broken", b"x", true).await, Ok(Outcome::Failed(HashError::Unusable)));
             let old = hash_password("secret", &config(32, 1)).unwrap();
-            assert_eq!(
-                check(4, &old, b"secret", false).await,
-                Ok(Outcome::Fits(None))
-            );
-            let Ok(Outcome::Fits(Some(renewed))) = check(4, &old, b"secret", true).await else {
-                panic!()
-            };
+            assert_eq!(check(4, &old, b"secret", false).await, Ok(Outcome::Fits(None)));
+            let Ok(Outcome::Fits(Some(renewed))) = check(4, &old, b"secret", true).await else { panic!() };
             assert!(hashing.shared.scheme.is_current(&renewed));
-            assert_eq!(
-                check(5, &renewed, b"secret", true).await,
-                Ok(Outcome::Fits(None))
-            );
+            assert_eq!(check(5, &renewed, b"secret", true).await, Ok(Outcome::Fits(None)));
         });
     }
 
@@ -341,20 +290,14 @@ mod tests {
             let hashing = hashing(1);
             let slow = hash_password("secret", &config(8192, 8)).unwrap();
             let (sender, first) = bounded(1);
-            hashing
-                .enqueue(Credential::test(1), &slow, b"secret", false, sender)
-                .unwrap();
+            hashing.enqueue(Credential::test(1), &slow, b"secret", false, sender).unwrap();
             while hashing.shared.lock().running.is_empty() {
                 std::thread::yield_now();
             }
             let (sender, second) = bounded(1);
-            hashing
-                .enqueue(Credential::test(2), &slow, b"wrong", false, sender)
-                .unwrap();
+            hashing.enqueue(Credential::test(2), &slow, b"wrong", false, sender).unwrap();
             let (sender, joined) = bounded(1);
-            hashing
-                .enqueue(Credential::test(2), &slow, b"wrong", false, sender)
-                .unwrap();
+            hashing.enqueue(Credential::test(2), &slow, b"wrong", false, sender).unwrap();
             let (sender, _full) = bounded(1);
             let refused = hashing.enqueue(Credential::test(3), &slow, b"wrong", false, sender);
             assert_eq!(refused, Err(NoOutcome::Full));
@@ -370,21 +313,15 @@ mod tests {
             let hashing = hashing(1);
             let slow = hash_password("secret", &config(8192, 8)).unwrap();
             let (sender, _first) = bounded(1);
-            hashing
-                .enqueue(Credential::test(1), &slow, b"secret", false, sender)
-                .unwrap();
+            hashing.enqueue(Credential::test(1), &slow, b"secret", false, sender).unwrap();
             while hashing.shared.lock().running.is_empty() {
                 std::thread::yield_now();
             }
             let (sender, gone) = bounded(1);
-            hashing
-                .enqueue(Credential::test(2), &slow, b"wrong", false, sender)
-                .unwrap();
+            hashing.enqueue(Credential::test(2), &slow, b"wrong", false, sender).unwrap();
             drop(gone);
             let (sender, third) = bounded(1);
-            hashing
-                .enqueue(Credential::test(3), &slow, b"secret", false, sender)
-                .unwrap();
+            hashing.enqueue(Credential::test(3), &slow, b"secret", false, sender).unwrap();
             assert_eq!(third.recv().await, Ok(Outcome::Fits(None)));
         });
     }

@@ -55,10 +55,6 @@ mod tests {
     #[test]
     fn every_character_of_the_alphabet_occurs() {
         let many: String = (0..200).map(|_| generate_password()).collect();
-        assert!(
-            ALPHABET
-                .iter()
-                .all(|&octet| many.contains(char::from(octet)))
-        );
+        assert!(ALPHABET.iter().all(|&octet| many.contains(char::from(octet))));
     }
 }

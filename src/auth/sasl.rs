@@ -29,9 +29,7 @@ impl Mechanism {
     /// The mechanism of that name, in any case.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|mechanism| mechanism.name().as_bytes().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|mechanism| mechanism.name().as_bytes().eq_ignore_ascii_case(name))
     }
 
     /// Whether the password itself crosses the wire, which needs TLS or a local peer.
@@ -87,28 +85,19 @@ pub fn decode(line: &[u8]) -> Result<Vec<u8>, SaslError> {
 /// neither empty nor the user.
 pub fn plain(message: &[u8]) -> Result<Credentials, SaslError> {
     let mut parts = message.split(|&octet| octet == 0);
-    let (Some(authzid), Some(user), Some(password), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
+    let (Some(authzid), Some(user), Some(password), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
         return Err(SaslError::Syntax);
     };
     let authzid = std::str::from_utf8(authzid).map_err(|_| SaslError::Syntax)?;
     let user = std::str::from_utf8(user).map_err(|_| SaslError::Syntax)?;
-    if user.is_empty()
-        || user.len() > USER_MAX
-        || password.is_empty()
-        || password.len() > PASSWORD_MAX
-    {
+    if user.is_empty() || user.len() > USER_MAX || password.is_empty() || password.len() > PASSWORD_MAX {
         return Err(SaslError::Syntax);
     }
     if !authzid.is_empty() && authzid != user {
         return Err(SaslError::Authorization);
     }
-    Ok(Credentials {
-        authzid: authzid.to_owned(),
-        user: user.to_owned(),
-        password: password.to_vec(),
-    })
+    Ok(Credentials { authzid: authzid.to_owned(), user: user.to_owned(), password: password.to_vec() })
 }
 
 #[cfg(test)]
@@ -123,10 +112,7 @@ mod tests {
     #[test]
     fn plain_with_and_without_authorization_identity() {
         let credentials = plain(b"\0tim\0tanstaaftanstaaf").ok().unwrap();
-        assert_eq!(
-            (credentials.authzid.as_str(), credentials.user.as_str()),
-            ("", "tim")
-        );
+        assert_eq!((credentials.authzid.as_str(), credentials.user.as_str()), ("", "tim"));
         assert_eq!(credentials.password, b"tanstaaftanstaaf");
         assert_eq!(plain(b"tim\0tim\0x").ok().unwrap().authzid, "tim");
         assert_eq!(error(b"kurt\0tim\0x"), SaslError::Authorization);
@@ -134,16 +120,7 @@ mod tests {
 
     #[test]
     fn plain_refuses_what_is_not_in_the_grammar() {
-        for message in [
-            &b""[..],
-            b"\0",
-            b"\0tim",
-            b"tim\0x",
-            b"\0\0x",
-            b"\0tim\0",
-            b"\0tim\0x\0",
-            b"\0t\xffm\0x",
-        ] {
+        for message in [&b""[..], b"\0", b"\0tim", b"tim\0x", b"\0\0x", b"\0tim\0", b"\0tim\0x\0", b"\0t\xffm\0x"] {
             assert_eq!(error(message), SaslError::Syntax, "{message:?}");
         }
         let long = [b"\0".to_vec(), vec![b'a'; USER_MAX + 1], b"\0x".to_vec()].concat();
@@ -157,21 +134,10 @@ mod tests {
         assert_eq!(decode(b"AHRpbQB0"), Ok(b"\0tim\0t".to_vec()));
         assert_eq!(decode(b"="), Ok(Vec::new()));
         assert_eq!(decode(b""), Ok(Vec::new()));
-        for line in [
-            &b"AHRpbQB0 "[..],
-            b"AHRpb",
-            b"AHRpbQ",
-            b"AHRpbR==",
-            b"*",
-            b"A===",
-            b"\xff",
-        ] {
+        for line in [&b"AHRpbQB0 "[..], b"AHRpb", b"AHRpbQ", b"AHRpbR==", b"*", b"A===", b"\xff"] {
             assert_eq!(decode(line), Err(SaslError::Base64), "{line:?}");
         }
-        assert_eq!(
-            decode(&vec![b'A'; RESPONSE_MAX + 4]),
-            Err(SaslError::Base64)
-        );
+        assert_eq!(decode(&vec![b'A'; RESPONSE_MAX + 4]), Err(SaslError::Base64));
     }
 
     #[test]

@@ -154,45 +154,24 @@ impl Throttle {
             if known.is_none() {
                 self.addresses.add(now, attempt.address, COUNTED_MAX);
             }
-            return Admission::Refuse {
-                delay: delay(from_address),
-            };
+            return Admission::Refuse { delay: delay(from_address) };
         }
-        let failures = if standing {
-            own
-        } else {
-            from_address.max(self.users.failures(now, &attempt.user))
-        };
+        let failures = if standing { own } else { from_address.max(self.users.failures(now, &attempt.user)) };
         match known {
-            Some(Known::Wrong) => Admission::KnownWrong {
-                delay: delay(failures.max(1)),
-            },
+            Some(Known::Wrong) => Admission::KnownWrong { delay: delay(failures.max(1)) },
             Some(Known::UnderWay(number)) => {
-                self.attempts.set(
-                    now,
-                    attempt.credential,
-                    Known::UnderWay(number.saturating_add(1)),
-                );
+                self.attempts.set(now, attempt.credential, Known::UnderWay(number.saturating_add(1)));
                 // The first of these equal attempts is in the count already: it must not delay the others.
                 let before = delay(failures.saturating_sub(1));
-                Admission::Check {
-                    before,
-                    on_failure: delay(failures.max(1)),
-                    counted: false,
-                }
+                Admission::Check { before, on_failure: delay(failures.max(1)), counted: false }
             }
             None => {
-                self.attempts
-                    .set(now, attempt.credential, Known::UnderWay(1));
+                self.attempts.set(now, attempt.credential, Known::UnderWay(1));
                 self.users.add(now, attempt.user, USER_COUNTED_MAX);
                 self.addresses.add(now, attempt.address, COUNTED_MAX);
                 self.pairs.add(now, pair, COUNTED_MAX);
                 let on_failure = delay(failures.saturating_add(1));
-                Admission::Check {
-                    before: delay(failures),
-                    on_failure,
-                    counted: true,
-                }
+                Admission::Check { before: delay(failures), on_failure, counted: true }
             }
         }
     }
@@ -227,16 +206,12 @@ impl Throttle {
     fn take_back(&mut self, now: Instant, attempt: &Try, number: u32) {
         self.users.subtract(now, &attempt.user, number);
         self.addresses.subtract(now, &attempt.address, number);
-        self.pairs
-            .subtract(now, &(attempt.user, attempt.address), number);
+        self.pairs.subtract(now, &(attempt.user, attempt.address), number);
     }
 
     /// Gives memory back after an attack is over.
     fn sweep(&mut self, now: Instant) {
-        if self
-            .swept
-            .is_some_and(|swept| now.saturating_duration_since(swept) < SWEEP_EVERY)
-        {
+        if self.swept.is_some_and(|swept| now.saturating_duration_since(swept) < SWEEP_EVERY) {
             return;
         }
         self.swept = Some(now);
@@ -280,11 +255,7 @@ impl Failures {
     fn settle(&mut self, now: Instant) {
         let forgotten = self.forgotten(now);
         self.number = self.number.saturating_sub(forgotten);
-        self.since = if self.number == 0 {
-            now
-        } else {
-            self.since + FORGET_AFTER * forgotten
-        };
+        self.since = if self.number == 0 { now } else { self.since + FORGET_AFTER * forgotten };
     }
 }
 
@@ -297,11 +268,7 @@ struct Table<K, V> {
 
 impl<K: Copy + Eq + Hash, V> Table<K, V> {
     fn new(max: usize, lifetime: Duration) -> Self {
-        Self {
-            entries: HashMap::new(),
-            max,
-            lifetime,
-        }
+        Self { entries: HashMap::new(), max, lifetime }
     }
 
     fn get(&self, now: Instant, key: &K) -> Option<&V> {
@@ -311,11 +278,7 @@ impl<K: Copy + Eq + Hash, V> Table<K, V> {
 
     fn set(&mut self, now: Instant, key: K, value: V) {
         if self.entries.len() >= self.max && !self.entries.contains_key(&key) {
-            let oldest = self
-                .entries
-                .iter()
-                .min_by_key(|(_, (touched, _))| *touched)
-                .map(|(key, _)| *key);
+            let oldest = self.entries.iter().min_by_key(|(_, (touched, _))| *touched).map(|(key, _)| *key);
             if let Some(oldest) = oldest {
                 self.entries.remove(&oldest);
             }
@@ -329,8 +292,7 @@ impl<K: Copy + Eq + Hash, V> Table<K, V> {
 
     fn sweep(&mut self, now: Instant) {
         let lifetime = self.lifetime;
-        self.entries
-            .retain(|_, (touched, _)| now.saturating_duration_since(*touched) < lifetime);
+        self.entries.retain(|_, (touched, _)| now.saturating_duration_since(*touched) < lifetime);
         if self.entries.capacity() > 4 * self.entries.len() {
             self.entries.shrink_to_fit();
         }
@@ -343,10 +305,7 @@ impl<K: Copy + Eq + Hash> Table<K, Failures> {
     }
 
     fn add(&mut self, now: Instant, key: K, max: u32) {
-        let mut failures = self.get(now, &key).copied().unwrap_or(Failures {
-            number: 0,
-            since: now,
-        });
+        let mut failures = self.get(now, &key).copied().unwrap_or(Failures { number: 0, since: now });
         failures.settle(now);
         failures.number = failures.number.saturating_add(1).min(max);
         self.set(now, key, failures);

@@ -12,17 +12,9 @@ fn attempt(user: u8, address: u8, password: u8) -> Try {
 /// Begins and ends an attempt at once; the answer's delay.
 fn run(throttle: &mut Throttle, now: Instant, attempt: &Try, end: End) -> Duration {
     match throttle.begin(now, attempt) {
-        Admission::Check {
-            before,
-            on_failure,
-            counted,
-        } => {
+        Admission::Check { before, on_failure, counted } => {
             throttle.end(now, attempt, counted, end);
-            if end == End::Success {
-                before
-            } else {
-                on_failure
-            }
+            if end == End::Success { before } else { on_failure }
         }
         Admission::KnownWrong { delay } | Admission::Refuse { delay } => delay,
     }
@@ -31,19 +23,15 @@ fn run(throttle: &mut Throttle, now: Instant, attempt: &Try, end: End) -> Durati
 #[test]
 fn delays_double_up_to_the_longest() {
     let delays: Vec<u128> = (0..9).map(|failures| delay(failures).as_millis()).collect();
-    assert_eq!(
-        delays,
-        [0, 500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]
-    );
+    assert_eq!(delays, [0, 500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]);
     assert_eq!(delay(u32::MAX), LONGEST_DELAY);
 }
 
 #[test]
 fn the_first_failure_is_cheap_and_further_ones_grow() {
     let (mut throttle, now) = (Throttle::new(), Instant::now());
-    let delays: Vec<u128> = (0..5)
-        .map(|password| run(&mut throttle, now, &attempt(1, 1, password), End::Wrong).as_millis())
-        .collect();
+    let delays: Vec<u128> =
+        (0..5).map(|password| run(&mut throttle, now, &attempt(1, 1, password), End::Wrong).as_millis()).collect();
     assert_eq!(delays, [500, 1000, 2000, 4000, 8000]);
 }
 
@@ -53,19 +41,10 @@ fn other_users_and_addresses_are_not_delayed() {
     for password in 0..8 {
         run(&mut throttle, now, &attempt(1, 1, password), End::Wrong);
     }
-    assert_eq!(
-        run(&mut throttle, now, &attempt(2, 2, 1), End::Success),
-        Duration::ZERO
-    );
+    assert_eq!(run(&mut throttle, now, &attempt(2, 2, 1), End::Success), Duration::ZERO);
     // The user is delayed from other addresses, the address for other users.
-    assert_eq!(
-        run(&mut throttle, now, &attempt(1, 3, 9), End::Wrong),
-        LONGEST_DELAY
-    );
-    assert_eq!(
-        run(&mut throttle, now, &attempt(3, 1, 9), End::Wrong),
-        LONGEST_DELAY
-    );
+    assert_eq!(run(&mut throttle, now, &attempt(1, 3, 9), End::Wrong), LONGEST_DELAY);
+    assert_eq!(run(&mut throttle, now, &attempt(3, 1, 9), End::Wrong), LONGEST_DELAY);
 }
 
 #[test]
@@ -73,21 +52,12 @@ fn the_same_wrong_password_counts_once() {
     let (mut throttle, now) = (Throttle::new(), Instant::now());
     for minute in 0..500 {
         let later = now + Duration::from_secs(minute);
-        assert_eq!(
-            run(&mut throttle, later, &attempt(1, 1, 1), End::Wrong).as_millis(),
-            500
-        );
+        assert_eq!(run(&mut throttle, later, &attempt(1, 1, 1), End::Wrong).as_millis(), 500);
     }
-    assert!(matches!(
-        throttle.begin(now, &attempt(1, 1, 1)),
-        Admission::KnownWrong { .. }
-    ));
+    assert!(matches!(throttle.begin(now, &attempt(1, 1, 1)), Admission::KnownWrong { .. }));
     // After a day it is tried again.
     assert!(matches!(
-        throttle.begin(
-            now + WRONG_FOR + Duration::from_secs(500),
-            &attempt(1, 1, 1)
-        ),
+        throttle.begin(now + WRONG_FOR + Duration::from_secs(500), &attempt(1, 1, 1)),
         Admission::Check { .. }
     ));
 }
@@ -96,9 +66,7 @@ fn the_same_wrong_password_counts_once() {
 fn equal_attempts_at_the_same_time_count_once_and_do_not_delay_each_other() {
     let (mut throttle, now) = (Throttle::new(), Instant::now());
     for _ in 0..8 {
-        let Admission::Check { before, .. } = throttle.begin(now, &attempt(1, 1, 1)) else {
-            panic!()
-        };
+        let Admission::Check { before, .. } = throttle.begin(now, &attempt(1, 1, 1)) else { panic!() };
         assert_eq!(before, Duration::ZERO);
     }
     assert_eq!(throttle.users.failures(now, &UserKey::test(1)), 1);
@@ -114,9 +82,7 @@ fn different_attempts_at_the_same_time_count_before_they_are_decided() {
     let (mut throttle, now) = (Throttle::new(), Instant::now());
     let mut last = Duration::ZERO;
     for password in 0..6 {
-        let Admission::Check { before, .. } = throttle.begin(now, &attempt(1, 1, password)) else {
-            panic!()
-        };
+        let Admission::Check { before, .. } = throttle.begin(now, &attempt(1, 1, password)) else { panic!() };
         assert!(before >= last);
         last = before;
     }
@@ -131,15 +97,9 @@ fn success_forgives_what_this_address_failed_for_this_user() {
         run(&mut throttle, now, &attempt(1, 2, password + 4), End::Wrong);
     }
     run(&mut throttle, now, &attempt(1, 1, 15), End::Success);
-    assert_eq!(
-        throttle.addresses.failures(now, &attempt(1, 1, 0).address),
-        0
-    );
+    assert_eq!(throttle.addresses.failures(now, &attempt(1, 1, 0).address), 0);
     // The guesser elsewhere keeps all of his.
-    assert_eq!(
-        throttle.addresses.failures(now, &attempt(1, 2, 0).address),
-        4
-    );
+    assert_eq!(throttle.addresses.failures(now, &attempt(1, 2, 0).address), 4);
     assert_eq!(throttle.users.failures(now, &UserKey::test(1)), 4);
 }
 
@@ -149,42 +109,25 @@ fn an_address_in_good_standing_is_not_locked_out_by_others() {
     run(&mut throttle, now, &attempt(1, 1, 0), End::Success);
     for address in 2..200 {
         for password in 1..15 {
-            run(
-                &mut throttle,
-                now,
-                &attempt(1, address, password),
-                End::Wrong,
-            );
+            run(&mut throttle, now, &attempt(1, address, password), End::Wrong);
         }
     }
     // Guesses for other users from the same address (a shared one) do not matter either.
     for user in 2..60 {
         run(&mut throttle, now, &attempt(user, 1, 1), End::Wrong);
     }
-    assert!(matches!(
-        throttle.begin(now, &attempt(99, 1, 1)),
-        Admission::Refuse { .. }
-    ));
-    assert_eq!(
-        run(&mut throttle, now, &attempt(1, 1, 0), End::Success),
-        Duration::ZERO
-    );
+    assert!(matches!(throttle.begin(now, &attempt(99, 1, 1)), Admission::Refuse { .. }));
+    assert_eq!(run(&mut throttle, now, &attempt(1, 1, 0), End::Success), Duration::ZERO);
     // Guessing from there costs the standing, and then everything counts again.
     for password in 1..15 {
         run(
             &mut throttle,
             now,
-            &Try {
-                credential: Credential::test(60000 + password),
-                ..attempt(1, 1, 0)
-            },
+            &Try { credential: Credential::test(60000 + password), ..attempt(1, 1, 0) },
             End::Wrong,
         );
     }
-    assert!(matches!(
-        throttle.begin(now, &attempt(1, 1, 0)),
-        Admission::Refuse { .. }
-    ));
+    assert!(matches!(throttle.begin(now, &attempt(1, 1, 0)), Admission::Refuse { .. }));
 }
 
 #[test]
@@ -198,10 +141,7 @@ fn an_address_with_many_failures_is_refused_without_a_hash_and_recovers() {
     }
     assert_eq!(checked, ADDRESS_REFUSED_FROM);
     let later = now + FORGET_AFTER * (COUNTED_MAX - ADDRESS_REFUSED_FROM + 1);
-    assert!(matches!(
-        throttle.begin(later, &attempt(201, 1, 1)),
-        Admission::Check { .. }
-    ));
+    assert!(matches!(throttle.begin(later, &attempt(201, 1, 1)), Admission::Check { .. }));
 }
 
 #[test]
@@ -246,12 +186,7 @@ fn tables_are_bounded_and_swept() {
             address: AddressKey::V4([10, 0, high, low]),
             credential: Credential::test(number),
         };
-        run(
-            &mut throttle,
-            now + Duration::from_millis(number.into()),
-            &attempt,
-            End::Wrong,
-        );
+        run(&mut throttle, now + Duration::from_millis(number.into()), &attempt, End::Wrong);
     }
     assert_eq!(throttle.addresses.entries.len(), ADDRESSES_MAX);
     assert_eq!(throttle.attempts.entries.len(), ATTEMPTS_MAX);

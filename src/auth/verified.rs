@@ -16,17 +16,12 @@ pub(super) struct Verified {
 impl Verified {
     /// An empty cache; a `lifetime` of zero remembers nothing.
     pub(super) fn new(lifetime: Duration) -> Self {
-        Self {
-            lifetime,
-            expiries: HashMap::new(),
-        }
+        Self { lifetime, expiries: HashMap::new() }
     }
 
     /// Whether this very login was verified and the result is fresh.
     pub(super) fn contains(&self, now: Instant, credential: &Credential) -> bool {
-        self.expiries
-            .get(credential)
-            .is_some_and(|&expiry| now < expiry)
+        self.expiries.get(credential).is_some_and(|&expiry| now < expiry)
     }
 
     /// Remembers a login that a password hash has just verified.
@@ -36,11 +31,7 @@ impl Verified {
         }
         self.expiries.retain(|_, expiry| now < *expiry);
         if self.expiries.len() >= VERIFIED_MAX {
-            let first = self
-                .expiries
-                .iter()
-                .min_by_key(|(_, expiry)| **expiry)
-                .map(|(key, _)| *key);
+            let first = self.expiries.iter().min_by_key(|(_, expiry)| **expiry).map(|(key, _)| *key);
             if let Some(first) = first {
                 self.expiries.remove(&first);
             }
@@ -77,9 +68,8 @@ mod tests {
         let start = Instant::now();
         let key = super::super::credential::ProcessKey::generate().unwrap();
         let mut verified = Verified::new(Duration::from_mins(10));
-        let credentials: Vec<Credential> = (0..1000)
-            .map(|number| key.credential(&number.to_string(), b"", ""))
-            .collect();
+        let credentials: Vec<Credential> =
+            (0..1000).map(|number| key.credential(&number.to_string(), b"", "")).collect();
         for (offset, credential) in (0..).zip(&credentials) {
             verified.insert(start + Duration::from_millis(offset), *credential);
         }
