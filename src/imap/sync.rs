@@ -10,7 +10,6 @@ use super::selected::View;
 use crate::mailbox::{Change, Changes, Error, Mailbox};
 use crate::types::{KeywordBits, SystemFlags, Uid};
 use std::io::Write;
-use std::sync::Arc;
 
 /// The end of a session whose mailbox another session deleted. There is no response that takes a
 /// mailbox away from a client, so the session ends, as it does in Dovecot.
@@ -25,7 +24,7 @@ pub struct Selected {
     /// EXAMINE: nothing is changed through this session.
     pub read_only: bool,
     /// The keywords that the client was told of; position = bit in [`KeywordBits`].
-    pub keywords: Arc<Vec<String>>,
+    pub keywords: Vec<String>,
 }
 
 /// What a synchronisation may send.
@@ -178,19 +177,21 @@ impl Selected {
 
     /// Appends a message's flags in parentheses.
     pub fn write_flags(&self, line: &mut Vec<u8>, uid: Uid, flags: SystemFlags, keywords: KeywordBits) {
-        let recent = self.view.is_recent(uid).then_some("\\Recent");
-        let mut bits = keywords.0;
-        let keywords = std::iter::from_fn(|| {
-            let bit = (bits != 0).then(|| bits.trailing_zeros())?;
-            bits &= bits - 1;
-            Some(usize::try_from(bit).ok().and_then(|bit| self.keywords.get(bit)).map(String::as_str))
-        });
-        line.push(b'(');
-        for (index, name) in flags.names().chain(recent).chain(keywords.flatten()).enumerate() {
-            if index > 0 {
-                line.push(b' ');
-            }
+        let mut first = true;
+        let mut put = |name: &str| {
+            line.push(if std::mem::take(&mut first) { b'(' } else { b' ' });
             line.extend_from_slice(name.as_bytes());
+        };
+        flags.names().for_each(&mut put);
+        if self.view.is_recent(uid) {
+            put("\\Recent");
+        }
+        let is_set = |bit: usize| u32::try_from(bit).is_ok_and(|bit| bit < u128::BITS && keywords.0 >> bit & 1 == 1);
+        for (_, name) in self.keywords.iter().enumerate().filter(|(bit, _)| is_set(*bit)) {
+            put(name);
+        }
+        if first {
+            line.push(b'(');
         }
         line.push(b')');
     }
