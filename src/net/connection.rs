@@ -21,7 +21,7 @@ const TLS_BUFFER_MAX: usize = 16 * 1024;
 const OUT_KEEP_MAX: usize = 256;
 
 /// Write timeout until [`Connection::set_write_timeout`] is called.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Limit: time for the last octets and the TLS farewell.
 const CLOSE_FLUSH: Duration = Duration::from_millis(700);
@@ -180,6 +180,12 @@ impl Connection {
     #[must_use]
     pub fn line_is_buffered(&self) -> bool {
         self.input.has_line()
+    }
+
+    /// Like [`Connection::line_is_buffered`] for [`Connection::line_crlf`].
+    #[must_use]
+    pub fn line_crlf_is_buffered(&self) -> bool {
+        self.input.has_crlf_line()
     }
 
     /// Some unread input, never empty; waits where there is none. Cancel-safe.

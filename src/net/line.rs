@@ -24,7 +24,7 @@ pub(super) enum Taken {
     TooLong,
     /// No whole line yet.
     More,
-    /// DISCARD_MAX octets without a line end.
+    /// `DISCARD_MAX` octets without a line end.
     Endless,
 }
 
@@ -80,6 +80,11 @@ impl Input {
     /// Whether an LF is among the unread octets.
     pub(super) fn has_line(&self) -> bool {
         self.unread().contains(&b'\n')
+    }
+
+    /// Whether a CRLF is among the unread octets.
+    pub(super) fn has_crlf_line(&self) -> bool {
+        self.unread().windows(2).any(|octets| octets == b"\r\n")
     }
 
     /// The next line of `max` octets at most, its end not counted.
@@ -193,7 +198,7 @@ mod tests {
     #[test]
     fn an_endless_line_ends() {
         let mut input = Input::default();
-        let block = [b'x'; 64 * 1024];
+        let block = vec![b'x'; 64 * 1024];
         for _ in 0..=(DISCARD_MAX / block.len()) {
             input.push(&block);
             assert!(input.capacity() <= 2 * block.len());

@@ -18,9 +18,9 @@ use std::time::Duration;
 const READ_MAX: usize = 16 * 1024;
 
 /// A silent TCP peer is probed after this time. Phones sleep through shorter ones at the cost of their battery.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(600);
+const KEEPALIVE_AFTER: Duration = Duration::from_mins(10);
 /// Time between two probes.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_mins(1);
 
 thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_MAX].into_boxed_slice());
@@ -86,7 +86,7 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// Reads what is there, READ_MAX octets at most, and hands it to `take`. 0 means the end of the stream.
+    /// Reads what is there, `READ_MAX` octets at most, and hands it to `take`. 0 means the end of the stream.
     pub(super) fn poll_read_with(&mut self, cx: &mut Context<'_>, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
         SCRATCH.with_borrow_mut(|scratch| {
             let count = ready!(match self {
@@ -117,7 +117,7 @@ impl Stream {
         }
     }
 
-    /// Ends our direction, under TLS with close_notify.
+    /// Ends our direction, under TLS with `close_notify`.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_close(cx),
