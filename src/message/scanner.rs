@@ -23,7 +23,7 @@ const BOUNDARY_MAX: usize = 512;
 const DELIMITER_MAX: usize = BOUNDARY_MAX + 256;
 
 /// Limit: octets of envelopes and MIME fields in a record. Parts for which nothing is left are text.
-const BUDGET: usize = 208 * 1024;
+const BUDGET: usize = 224 * 1024;
 
 /// Parts that begin with less than this left of the budget are text.
 const BUDGET_LOW: usize = 1024;
@@ -307,6 +307,7 @@ impl Scanner {
         });
         let mut envelope = fields.envelope.and_then(|envelope| self.spend(envelope.pack()));
         if index == 0 {
+            self.budget = self.budget.saturating_sub(fields.references.as_ref().map_or(0, Vec::len));
             self.top = Top {
                 envelope: envelope.take().unwrap_or_else(|| EnvelopeBuf::default().pack()),
                 references: fields.references,
