@@ -3,6 +3,7 @@
 mod account;
 mod append;
 mod copy;
+mod edit;
 mod error;
 mod expunge;
 mod fetch;
@@ -11,6 +12,7 @@ mod list;
 mod notify;
 pub mod search;
 mod sync;
+pub mod trace;
 
 pub use account::{Account, AccountInfo, Core, Options, Recipient};
 pub use append::{Delivery, DeliveryTarget, Incoming, Appended, Staged};
