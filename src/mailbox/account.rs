@@ -1,9 +1,17 @@
 //! The only door to the store: accounts, addresses, and the handle that sessions work with.
 
-use super::{Error, ListEntry, Mailbox, Staged, Status, Watch, Appended, Delivery, Incoming};
+use super::notify::Notify;
+use super::{Appended, Delivery, DeliveryTarget, Error, Staged, Watch, list};
+use crate::store::schema::{AccountState, User, kind};
+use crate::store::txn::Tx;
+use crate::store::{self, KEY_TEXT_MAX, Refusal, Store};
 use crate::types::{AccountId, DateTime, Flags, MailboxId, SpecialUse};
+use chrono::Offset as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Limit: addresses of one account.
+const ALIASES_MAX: usize = 1000;
 
 /// What the core needs from the configuration.
 #[derive(Clone, Debug)]
@@ -22,7 +30,9 @@ pub struct Options {
 
 /// One per process: the store, the watchers, the rules of addresses.
 pub struct Core {
-    _private: (),
+    pub(super) store: Arc<Store>,
+    notify: Arc<Notify>,
+    options: Options,
 }
 
 /// An account as administration sees it.
@@ -53,75 +63,326 @@ pub struct Recipient {
     pub detail: Option<String>,
 }
 
+/// A moment in the zone of this machine.
+pub(super) fn local_time(seconds: i64) -> DateTime {
+    let utc = chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+    let east = utc.with_timezone(&chrono::Local).offset().fix().local_minus_utc();
+    DateTime { seconds, zone: i16::try_from(east / 60).unwrap_or(0) }
+}
+
+/// Refuses what cannot be an account name: it is a login name, a local part and a word on command lines.
+fn check_account_name(name: &str) -> Result<(), Refusal> {
+    let allowed = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || b"._-".contains(&octet);
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(allowed) {
+        return Err(Refusal::Invalid("an account name has 1 to 64 of the characters a-z 0-9 . _ -"));
+    }
+    if name.starts_with(['.', '-']) || name.ends_with('.') || name.contains("..") {
+        return Err(Refusal::Invalid("an account name cannot begin with . or -, end with . or have two dots together"));
+    }
+    Ok(())
+}
+
+/// Refuses what cannot be a further address; gives its stored form.
+fn check_alias(alias: &str) -> Result<String, Refusal> {
+    let alias = alias.to_lowercase();
+    let (local, domain) = alias.rsplit_once('@').map_or((alias.as_str(), None), |(local, domain)| (local, Some(domain)));
+    let plain = |text: &str| !text.chars().any(|character| character.is_control() || character.is_whitespace() || "<>\"@,;:\\()".contains(character));
+    if alias.len() > KEY_TEXT_MAX {
+        return Err(Refusal::Limit("the address is too long"));
+    }
+    if local.is_empty() || !plain(local) || domain.is_some_and(|domain| domain.is_empty() || !plain(domain)) {
+        return Err(Refusal::Invalid("an alias is a local part such as 'info', or an address such as 'info@example.org'"));
+    }
+    if local.contains('+') {
+        return Err(Refusal::Invalid("an alias cannot have a plus sign: what follows it names a mailbox"));
+    }
+    Ok(alias)
+}
+
+fn create_account(tx: &mut Tx<'_>, name: &str, password_hash: Option<&str>) -> Result<AccountId, store::Error> {
+    if tx.view().address(name)?.is_some() {
+        return Err(Refusal::Exists.into());
+    }
+    let id = tx.new_account()?;
+    let user = User { name: name.to_owned(), password_hash: password_hash.unwrap_or_default().to_owned(), aliases: Vec::new() };
+    tx.put_user(id, &user)?;
+    tx.put_address(name, id)?;
+    tx.put_account_state(id, &AccountState::default())?;
+    list::put_new(tx, id, list::INBOX, None, true)?;
+    for special_use in SpecialUse::ALL {
+        list::put_new(tx, id, special_use.default_name(), Some(special_use), true)?;
+    }
+    Ok(id)
+}
+
+fn find_user(tx: &Tx<'_>, name: &str) -> Result<(AccountId, User), store::Error> {
+    let view = tx.view();
+    let id = view.address(name)?.ok_or(Refusal::NotFound)?;
+    let user = view.user(id)?.filter(|user| user.name == name).ok_or(Refusal::NotFound)?;
+    Ok((id, user))
+}
+
+fn remove_account(tx: &mut Tx<'_>, name: &str) -> Result<(), store::Error> {
+    let (id, user) = find_user(tx, name)?;
+    for (name, entry) in tx.view().mailbox_entries(id, "")? {
+        if let Some(mailbox) = entry.mailbox {
+            tx.add_garbage(kind::MAILBOX, u64::from(mailbox.0))?;
+            tx.touch(mailbox);
+        }
+        tx.delete_mailbox_entry(id, &name)?;
+    }
+    for address in std::iter::once(&user.name).chain(&user.aliases) {
+        tx.delete_address(address)?;
+    }
+    tx.delete_user(id)?;
+    tx.delete_account_state(id)
+}
+
+fn add_alias(tx: &mut Tx<'_>, name: &str, alias: &str) -> Result<(), store::Error> {
+    let (id, mut user) = find_user(tx, name)?;
+    if tx.view().address(alias)?.is_some() {
+        return Err(Refusal::Exists.into());
+    }
+    if user.aliases.len() >= ALIASES_MAX {
+        return Err(Refusal::Limit("the account has as many aliases as it can").into());
+    }
+    user.aliases.push(alias.to_owned());
+    tx.put_user(id, &user)?;
+    tx.put_address(alias, id)
+}
+
+fn remove_alias(tx: &mut Tx<'_>, name: &str, alias: &str) -> Result<(), store::Error> {
+    let (id, mut user) = find_user(tx, name)?;
+    let at = user.aliases.iter().position(|known| known == alias).ok_or(Refusal::NotFound)?;
+    user.aliases.remove(at);
+    tx.put_user(id, &user)?;
+    tx.delete_address(alias)
+}
+
 impl Core {
     /// Opens (or makes) the store. Blocks.
     ///
     /// # Errors
-    /// A text for the operator: foreign or newer store, no space, no permission, in use.
-    pub fn open(_options: Options) -> Result<Arc<Self>, String> { todo!() }
+    /// A text for the operator: foreign or newer store, no space, no permission.
+    pub fn open(options: Options) -> Result<Arc<Self>, String> {
+        let notify = Arc::new(Notify::default());
+        let waker = notify.clone();
+        let store = Store::open(&options.path, options.map_size, move |mailboxes| waker.wake(mailboxes))?;
+        Ok(Arc::new(Self { store, notify, options }))
+    }
 
     /// Stops the writer after all queued work is durable. Blocks. Later writes fail with `Temporary`.
-    pub fn close(&self) { todo!() }
+    pub fn close(&self) {
+        self.store.close();
+    }
 
-    /// Makes an account with INBOX and the special-use mailboxes, all subscribed.
-    /// `password_hash` is a PHC string. Fails with `Exists` where the name or alias is taken.
-    pub async fn create_account(&self, _name: &str, _password_hash: Option<&str>) -> Result<AccountId, Error> { todo!() }
+    pub(super) const fn max_message_size(&self) -> u64 {
+        self.options.max_message_size
+    }
+
+    /// Makes an account with INBOX and the special-use mailboxes, all subscribed. `password_hash` is a PHC string.
+    ///
+    /// # Errors
+    /// `Exists` where the name or alias is taken, `Invalid` names, `Temporary`.
+    pub async fn create_account(&self, name: &str, password_hash: Option<&str>) -> Result<AccountId, Error> {
+        let (name, hash) = (name.to_ascii_lowercase(), password_hash.map(str::to_owned));
+        check_account_name(&name)?;
+        Ok(self.store.write(move |tx| create_account(tx, &name, hash.as_deref())).await?)
+    }
+
     /// Removes the account and all its mail.
-    pub async fn remove_account(&self, _name: &str) -> Result<(), Error> { todo!() }
-    /// Adds an address (local part, or local@domain) to an account.
-    pub async fn add_alias(&self, _name: &str, _alias: &str) -> Result<(), Error> { todo!() }
-    /// Removes an address from an account.
-    pub async fn remove_alias(&self, _name: &str, _alias: &str) -> Result<(), Error> { todo!() }
-    /// All accounts by name.
-    pub fn accounts(&self) -> Result<Vec<AccountInfo>, Error> { todo!() }
-    /// One account by name.
-    pub fn account_info(&self, _name: &str) -> Result<AccountInfo, Error> { todo!() }
-    /// The handle for a session of that account (after authentication).
-    pub fn account(self: &Arc<Self>, _id: AccountId) -> Result<Account, Error> { todo!() }
-    /// Where mail for `address` (`local`, `local+detail`, with or without `@domain`, quotes allowed) goes.
-    /// `NotFound` where nobody has it, `Denied` where the domain is not ours.
-    pub fn resolve(&self, _address: &str) -> Result<Recipient, Error> { todo!() }
-    /// The password store that `auth` reads and writes.
-    pub fn store(&self) -> &crate::store::Store { todo!() }
+    ///
+    /// # Errors
+    /// `NotFound`, `Temporary`.
+    pub async fn remove_account(&self, name: &str) -> Result<(), Error> {
+        let name = name.to_ascii_lowercase();
+        self.store.write(move |tx| remove_account(tx, &name)).await?;
+        self.store.purge();
+        Ok(())
+    }
 
-    /// Begins to take in one message by any door.
-    pub fn incoming(self: &Arc<Self>) -> Incoming { todo!() }
-    /// Makes one message visible to all `deliveries` in one durable commit.
-    /// The outer error means that nothing was stored; each inner one is that recipient's.
-    pub async fn deliver(&self, _staged: Staged, _deliveries: Vec<Delivery>) -> Result<Vec<Result<Appended, Error>>, Error> { todo!() }
+    /// Adds an address (local part, or local@domain) to an account.
+    ///
+    /// # Errors
+    /// `NotFound`, `Exists` where somebody has it, `Invalid`, `Limit`, `Temporary`.
+    pub async fn add_alias(&self, name: &str, alias: &str) -> Result<(), Error> {
+        let (name, alias) = (name.to_ascii_lowercase(), check_alias(alias)?);
+        Ok(self.store.write(move |tx| add_alias(tx, &name, &alias)).await?)
+    }
+
+    /// Removes an address from an account.
+    ///
+    /// # Errors
+    /// `NotFound`, `Temporary`.
+    pub async fn remove_alias(&self, name: &str, alias: &str) -> Result<(), Error> {
+        let (name, alias) = (name.to_ascii_lowercase(), alias.to_lowercase());
+        Ok(self.store.write(move |tx| remove_alias(tx, &name, &alias)).await?)
+    }
+
+    /// All accounts by name.
+    ///
+    /// # Errors
+    /// `Temporary` where the store fails.
+    pub fn accounts(&self) -> Result<Vec<AccountInfo>, Error> {
+        let mut accounts = self.store.read(|view| {
+            let mut accounts = Vec::new();
+            for (id, user) in view.users()? {
+                let state = view.account_state(id)?.unwrap_or_default();
+                accounts.push(AccountInfo {
+                    id,
+                    name: user.name,
+                    aliases: user.aliases,
+                    messages: state.messages,
+                    bytes: state.bytes,
+                    mailboxes: state.mailboxes,
+                });
+            }
+            Ok(accounts)
+        })?;
+        accounts.sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(accounts)
+    }
+
+    /// One account by name.
+    ///
+    /// # Errors
+    /// `NotFound`, `Temporary`.
+    pub fn account_info(&self, name: &str) -> Result<AccountInfo, Error> {
+        let name = name.to_ascii_lowercase();
+        self.accounts()?.into_iter().find(|account| account.name == name).ok_or(Error::NotFound)
+    }
+
+    /// The handle for a session of that account (after authentication).
+    ///
+    /// # Errors
+    /// `NotFound`, `Temporary`.
+    pub fn account(self: &Arc<Self>, id: AccountId) -> Result<Account, Error> {
+        let user = self.store.read(|view| view.user(id))?.ok_or(Error::NotFound)?;
+        Ok(Account { core: self.clone(), id, name: user.name.into() })
+    }
+
+    /// Where mail for `address` (`local`, `local+detail`, with or without `@domain`, quotes allowed) goes.
+    ///
+    /// # Errors
+    /// `NotFound` where nobody has it, `Denied` where the domain is not ours, `Temporary`.
+    pub fn resolve(&self, address: &str) -> Result<Recipient, Error> {
+        let (local, domain) = address.rsplit_once('@').map_or((address, None), |(local, domain)| (local, Some(domain)));
+        let ours = |domain: &str| {
+            let domains = &self.options.domains;
+            domains.is_empty() || domains.iter().any(|known| known.eq_ignore_ascii_case(domain))
+        };
+        let local = unquote(local);
+        let domain = domain.map(|domain| domain.trim_end_matches('.').to_lowercase());
+        let (name, detail) = match local.split_once('+') {
+            Some((name, detail)) => (name.to_lowercase(), Some(detail.to_owned()).filter(|detail| !detail.is_empty())),
+            None => (local.to_lowercase(), None),
+        };
+        let found = self.store.read(|view| {
+            let whole = domain.as_ref().map(|domain| view.address(&format!("{name}@{domain}"))).transpose()?.flatten();
+            let ours = domain.as_deref().is_none_or(ours);
+            let mut account = whole;
+            if account.is_none() && ours {
+                account = view.address(&name)?;
+                // RFC 5321 §4.5.1: every domain has a postmaster; the first account gets that mail.
+                if account.is_none() && name == "postmaster" && self.options.catch_all.is_none() {
+                    account = view.users()?.into_iter().next().map(|(id, _)| id);
+                }
+                if let (None, Some(catch_all)) = (account, &self.options.catch_all) {
+                    account = view.address(&catch_all.to_lowercase())?;
+                }
+            }
+            let Some(account) = account else {
+                return Ok(Err(if ours { Error::NotFound } else { Error::Denied }));
+            };
+            let user = view.user(account)?.ok_or(Refusal::NotFound)?;
+            Ok(Ok(Recipient { account, name: user.name, detail }))
+        })?;
+        found
+    }
+
+    pub(super) fn store_arc(&self) -> Arc<Store> {
+        self.store.clone()
+    }
+
+    /// The password store that `auth` reads and writes.
+    #[must_use]
+    pub const fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
     /// Octets of the store's file and of the part in use.
-    pub fn store_size(&self) -> Result<(u64, u64), Error> { todo!() }
+    ///
+    /// # Errors
+    /// `Temporary` where the file cannot be read.
+    pub fn store_size(&self) -> Result<(u64, u64), Error> {
+        Ok(self.store.size()?)
+    }
+
     /// Reads everything and checks every invariant; each line of the answer is one finding. Blocks.
-    pub fn verify(&self) -> Result<Vec<String>, Error> { todo!() }
+    ///
+    /// # Errors
+    /// `Temporary` where the store cannot be read at all.
+    pub fn verify(&self) -> Result<Vec<String>, Error> {
+        Ok(self.store.check()?)
+    }
+}
+
+/// A local part without its quotes (RFC 5321 §4.1.2 Quoted-string).
+fn unquote(local: &str) -> String {
+    match local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        None => local.to_owned(),
+        Some(inner) => {
+            let mut out = String::with_capacity(inner.len());
+            let mut characters = inner.chars();
+            while let Some(character) = characters.next() {
+                if character == '\\' { out.extend(characters.next()) } else { out.push(character) }
+            }
+            out
+        }
+    }
 }
 
 /// One user's mail.
 #[derive(Clone)]
 pub struct Account {
-    _core: Arc<Core>,
+    pub(super) core: Arc<Core>,
+    pub(super) id: AccountId,
+    name: Arc<str>,
 }
 
 impl Account {
     /// Its identifier.
-    pub fn id(&self) -> AccountId { todo!() }
+    #[must_use]
+    pub const fn id(&self) -> AccountId {
+        self.id
+    }
+
     /// Its name.
-    pub fn name(&self) -> &str { todo!() }
-    /// All mailboxes and subscriptions, by name; INBOX is spelled `INBOX`.
-    pub fn list(&self) -> Result<Vec<ListEntry>, Error> { todo!() }
-    /// Makes a mailbox and its missing superiors (RFC 9051 §6.3.4). Names are UTF-8 with `/`; one trailing `/` is ignored.
-    pub async fn create(&self, _name: &str, _special_use: Option<SpecialUse>) -> Result<MailboxId, Error> { todo!() }
-    /// Removes a mailbox and its messages; INBOX: `Denied`. A mailbox with inferiors stays as a name that cannot be selected.
-    pub async fn delete(&self, _name: &str) -> Result<(), Error> { todo!() }
-    /// Renames a mailbox with its inferiors; INBOX: moves its messages to a new mailbox (RFC 9051 §6.3.6).
-    pub async fn rename(&self, _from: &str, _to: &str) -> Result<(), Error> { todo!() }
-    /// Subscribes or unsubscribes a name, which need not exist when unsubscribing.
-    pub async fn subscribe(&self, _name: &str, _on: bool) -> Result<(), Error> { todo!() }
-    /// The mailbox of that name (INBOX in any case).
-    pub fn open(&self, _name: &str) -> Result<Mailbox, Error> { todo!() }
-    /// The counters of that mailbox.
-    pub fn status(&self, _name: &str) -> Result<Status, Error> { todo!() }
-    /// Stores a staged message; `NotFound` where there is no such mailbox (IMAP: [TRYCREATE]).
-    pub async fn append(&self, _staged: Staged, _mailbox: &str, _flags: Flags, _date: Option<DateTime>) -> Result<Appended, Error> { todo!() }
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Stores a staged message.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such mailbox (IMAP: [TRYCREATE]); `Invalid` keywords, `Limit`, `Temporary`.
+    pub async fn append(
+        &self,
+        staged: Staged,
+        mailbox: &str,
+        flags: Flags,
+        date: Option<DateTime>,
+    ) -> Result<Appended, Error> {
+        let target = DeliveryTarget::Mailbox(mailbox.to_owned());
+        let delivery = Delivery { account: self.id, target, prefix: Vec::new(), flags, date };
+        let mut made = self.core.deliver(staged, vec![delivery]).await?;
+        made.pop().unwrap_or(Err(Error::Temporary))
+    }
+
     /// Wakes when the mailbox may have changed.
-    pub fn watch(&self, _mailbox: MailboxId) -> Watch { todo!() }
+    #[must_use]
+    pub fn watch(&self, mailbox: MailboxId) -> Watch {
+        self.core.notify.watch(mailbox)
+    }
 }

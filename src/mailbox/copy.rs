@@ -1,6 +1,11 @@
-//! COPY and MOVE.
+//! COPY and MOVE: rows only; the content is shared.
 
-use crate::types::UidValidity;
+use super::edit::{Edit, NewRow};
+use super::{Error, Mailbox, list};
+use crate::store::schema::{MessageRow, kind};
+use crate::store::txn::Tx;
+use crate::store::{self, Refusal};
+use crate::types::{AccountId, MailboxId, Uid, UidSet, UidValidity};
 
 /// What a COPY or MOVE made (RFC 4315 COPYUID): `from[i]` became `to[i]`.
 #[derive(Clone, Debug)]
@@ -11,4 +16,92 @@ pub struct Copied {
     pub from: Vec<u32>,
     /// Destination UIDs, ascending, as many.
     pub to: Vec<u32>,
+}
+
+fn source_rows(tx: &Tx<'_>, mailbox: MailboxId, uids: &UidSet) -> Result<Vec<(Uid, MessageRow)>, store::Error> {
+    let mut rows = Vec::new();
+    for range in uids.ranges() {
+        tx.view().rows(mailbox, range.first, range.last, |uid, row| {
+            rows.push((uid, row));
+            Ok(true)
+        })?;
+    }
+    Ok(rows)
+}
+
+struct Transfer {
+    account: AccountId,
+    source: MailboxId,
+    uids: UidSet,
+    destination: String,
+    move_them: bool,
+}
+
+fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store::Error> {
+    let entry = tx.view().mailbox_entry(job.account, &job.destination)?;
+    let target = entry.and_then(|entry| entry.mailbox).ok_or(Refusal::NotFound)?;
+    let mut source = Edit::open(tx, job.source)?;
+    // A mailbox that is its own destination is changed by one edit, or the counters would be written twice.
+    let mut other = if target == job.source { None } else { Some(Edit::open(tx, target)?) };
+    let rows = source_rows(tx, job.source, &job.uids)?;
+    let uid_validity = other.as_ref().map_or(source.state.uid_validity, |edit| edit.state.uid_validity);
+    let mut copied = Copied { uid_validity, from: Vec::new(), to: Vec::new() };
+    if rows.is_empty() {
+        return Ok(copied);
+    }
+    let now = tx.now()?;
+    for (uid, row) in rows {
+        let names = source.keyword_names(row.keywords);
+        let instance = if job.move_them { row.instance } else { tx.new_instance()? };
+        if job.move_them {
+            source.remove(tx, uid, &row)?;
+        } else {
+            tx.add_refs(kind::CONTENT, row.content.0, 1)?;
+        }
+        let destination = other.as_mut().unwrap_or(&mut source);
+        let keywords = destination.keyword_bits(tx, &names)?;
+        let new = NewRow {
+            content: row.content,
+            instance,
+            system: row.flags,
+            keywords,
+            internal_date: row.internal_date,
+            save_date: now,
+            size: row.size,
+        };
+        let to = destination.insert(tx, &new)?;
+        copied.from.push(uid.0);
+        copied.to.push(to.0);
+    }
+    source.finish(tx)?;
+    match other {
+        Some(edit) => edit.finish(tx)?,
+        None => {}
+    }
+    Ok(copied)
+}
+
+impl Mailbox {
+    /// Copies messages, all or none (RFC 9051 §6.4.7). Messages that are gone are left out silently.
+    ///
+    /// # Errors
+    /// `NotFound`: no such destination. `Limit`, `Temporary`.
+    pub async fn copy(&self, uids: &UidSet, destination: &str) -> Result<Copied, Error> {
+        self.transfer(uids, destination, false).await
+    }
+
+    /// Moves messages, all or none (RFC 6851); they keep their instance and so their POP3 unique-id.
+    ///
+    /// # Errors
+    /// `NotFound`: no such destination. `Limit`, `Temporary`.
+    pub async fn move_to(&self, uids: &UidSet, destination: &str) -> Result<Copied, Error> {
+        self.transfer(uids, destination, true).await
+    }
+
+    async fn transfer(&self, uids: &UidSet, destination: &str, move_them: bool) -> Result<Copied, Error> {
+        // A name that cannot be one does not exist.
+        let Ok(destination) = list::canonical(destination) else { return Err(Error::NotFound) };
+        let job = Transfer { account: self.account.id, source: self.id, uids: uids.clone(), destination, move_them };
+        Ok(self.account.core.store.write(move |tx| transfer(tx, &job)).await?)
+    }
 }

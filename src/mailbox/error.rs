@@ -1,5 +1,7 @@
 //! The protocol-neutral errors; each protocol maps every kind to its own words.
 
+use crate::store;
+
 /// Why an operation on an account did not happen. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -25,4 +27,24 @@ pub enum Error {
     Limit(&'static str),
     /// Try again later: disk full, store failing, shutting down. The cause is in the log.
     Temporary,
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Refused(refusal) => match refusal {
+                store::Refusal::NotFound => Self::NotFound,
+                store::Refusal::Exists => Self::Exists,
+                store::Refusal::Denied => Self::Denied,
+                store::Refusal::InUse => Self::InUse,
+                store::Refusal::Invalid(text) => Self::Invalid(text),
+                store::Refusal::Limit(text) => Self::Limit(text),
+            },
+            store::Error::Closed => Self::Temporary,
+            cause => {
+                log::error!("store: {cause}");
+                Self::Temporary
+            }
+        }
+    }
 }

@@ -1,8 +1,16 @@
 //! Reading messages.
 
-use super::Error;
+use super::{Error, Mailbox};
 use crate::message::Record;
-use crate::types::{ContentId, DateTime, InstanceId, KeywordBits, ModSeq, SystemFlags, Uid};
+use crate::store::schema::{Content, MessageRow};
+use crate::store::{self, Pin, Refusal, Store};
+use crate::types::{ContentId, DateTime, InstanceId, KeywordBits, ModSeq, SystemFlags, Uid, UidSet};
+use std::sync::Arc;
+
+/// Limit: rows in one answer.
+const ROWS_MAX: usize = 64;
+/// Limit: octets in one answer.
+const READ_MAX: usize = 64 << 10;
 
 /// A message's index row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,20 +35,133 @@ pub struct Row {
     pub instance: InstanceId,
 }
 
+impl Row {
+    const fn new(uid: Uid, row: &MessageRow) -> Self {
+        Self {
+            uid,
+            flags: row.flags,
+            keywords: row.keywords,
+            modseq: row.modseq,
+            internal_date: row.internal_date,
+            save_date: row.save_date,
+            size: row.size,
+            content: row.content,
+            instance: row.instance,
+        }
+    }
+}
+
 /// A message open for reading: its cached record and its octets, which are kept while this lives.
-pub struct Message { _private: () }
+pub struct Message {
+    store: Arc<Store>,
+    row: Row,
+    content: Content,
+    record: Record,
+    _pin: Pin,
+}
 
 impl Message {
     /// The index row at the moment of opening.
-    pub fn row(&self) -> &Row { todo!() }
+    #[must_use]
+    pub const fn row(&self) -> &Row {
+        &self.row
+    }
+
     /// RFC822.SIZE: the prefix (headers added at delivery) and the body.
-    pub fn size(&self) -> u64 { todo!() }
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.content.prefix.len() as u64 + self.content.body_len
+    }
+
     /// Length of the header that delivery put before the message as it came. All offsets in
     /// [`Record`] count from behind it; see [`Message::read`].
-    pub fn prefix_len(&self) -> u64 { todo!() }
+    #[must_use]
+    pub const fn prefix_len(&self) -> u64 {
+        self.content.prefix.len() as u64
+    }
+
     /// Envelope, structure and offsets, scanned when the message came in.
-    pub fn record(&self) -> &Record { todo!() }
+    #[must_use]
+    pub const fn record(&self) -> &Record {
+        &self.record
+    }
+
     /// At most `max` (64 KiB where larger) octets from `offset` of the whole message (prefix first).
-    /// Shorter only at the end. Verifies checksums: damaged octets are a `Temporary` error and logged.
-    pub fn read(&self, _offset: u64, _max: usize) -> Result<Vec<u8>, Error> { todo!() }
+    /// Shorter only at the end.
+    ///
+    /// # Errors
+    /// `Temporary` where a checksum does not fit; the log says more.
+    pub fn read(&self, offset: u64, max: usize) -> Result<Vec<u8>, Error> {
+        let max = max.min(READ_MAX);
+        let prefix = &self.content.prefix;
+        let from_body = |offset, max| {
+            let read = self.store.read(|view| view.body(self.content.body, self.content.body_len, offset, max));
+            read.inspect_err(|_| log::error!("message {} (body {}) cannot be read", self.row.uid.0, self.content.body.0))
+        };
+        match usize::try_from(offset).ok().and_then(|offset| prefix.get(offset..)).filter(|rest| !rest.is_empty()) {
+            Some(rest) => {
+                let mut out = rest[..rest.len().min(max)].to_vec();
+                if out.len() < max {
+                    out.extend(from_body(0, max - out.len())?);
+                }
+                Ok(out)
+            }
+            None => Ok(from_body(offset.saturating_sub(self.prefix_len()), max)?),
+        }
+    }
+}
+
+impl Mailbox {
+    /// Rows of those messages of `uids` that exist, ascending, from `from` on, at most 64.
+    ///
+    /// # Errors
+    /// `Temporary` where the store fails.
+    pub fn rows(&self, uids: &UidSet, from: Uid) -> Result<Vec<Row>, Error> {
+        self.read(|view| {
+            let mut rows = Vec::new();
+            let ranges = uids.ranges();
+            for range in &ranges[ranges.partition_point(|range| range.last < from.0)..] {
+                if rows.len() >= ROWS_MAX {
+                    break;
+                }
+                view.rows(self.id, range.first.max(from.0), range.last, |uid, row| {
+                    rows.push(Row::new(uid, &row));
+                    Ok(rows.len() < ROWS_MAX)
+                })?;
+            }
+            Ok(rows)
+        })
+    }
+
+    /// One message for reading; its octets stay readable while the handle lives.
+    ///
+    /// # Errors
+    /// `Expunged` where it is gone, `Temporary` where the store fails.
+    pub fn message(&self, uid: Uid) -> Result<Message, Error> {
+        let store = &self.account.core.store;
+        let body = store.read(|view| {
+            let Some(row) = view.row(self.id, uid)? else { return Ok(None) };
+            view.content_body(row.content)
+        })?;
+        let Some(body) = body else { return Err(Error::Expunged) };
+        // Between the look and the pin the message may have gone: look again, now that nobody can take its octets.
+        let pin = store.pin(body);
+        let found = store.read(|view| {
+            let Some(row) = view.row(self.id, uid)? else { return Ok(None) };
+            let content = view.content(row.content)?.ok_or(store::Error::Corrupt("contents"))?;
+            Ok(Some((row, content)))
+        })?;
+        let Some((row, mut content)) = found else { return Err(Error::Expunged) };
+        let record = Record::from_bytes(std::mem::take(&mut content.record)).map_err(|_| {
+            log::error!("message {} (content {}): its record is damaged; run 'mailnook verify'", uid.0, row.content.0);
+            Error::Temporary
+        })?;
+        Ok(Message { store: store.clone(), row: Row::new(uid, &row), content, record, _pin: pin })
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        store::Error::from(refusal).into()
+    }
 }

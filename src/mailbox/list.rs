@@ -1,6 +1,20 @@
 //! Mailbox names, subscriptions, counters.
 
-use crate::types::{MailboxId, ModSeq, SpecialUse, Uid, UidValidity};
+use super::edit::{Edit, NewRow};
+use super::{Account, Error, Mailbox};
+use crate::store::schema::{AccountState, MailboxEntry, MailboxState, kind};
+use crate::store::txn::Tx;
+use crate::store::view::View;
+use crate::store::{self, KEY_TEXT_MAX, Refusal};
+use crate::types::{AccountId, DELIMITER, MailboxId, ModSeq, SpecialUse, Uid, UidValidity};
+use std::collections::BTreeMap;
+
+/// The name of the mailbox that mail comes to.
+pub(super) const INBOX: &str = "INBOX";
+/// Limit: mailboxes and subscriptions of one account.
+const NAMES_MAX: usize = 10_000;
+/// Limit: levels of a mailbox name.
+const LEVELS_MAX: usize = 32;
 
 /// A name that LIST or LSUB may show.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,4 +56,339 @@ pub struct Status {
     pub bytes: u64,
     /// DELETED-STORAGE: octets of messages with \Deleted.
     pub deleted_bytes: u64,
+}
+
+impl Status {
+    pub(super) const fn new(mailbox: MailboxId, state: &MailboxState) -> Self {
+        Self {
+            mailbox,
+            uid_validity: state.uid_validity,
+            uid_next: Uid(state.uid_next),
+            highest_modseq: state.highest_modseq,
+            messages: state.messages,
+            unseen: state.unseen,
+            recent: state.recent,
+            deleted: state.deleted,
+            bytes: state.bytes,
+            deleted_bytes: state.deleted_bytes,
+        }
+    }
+}
+
+/// The name as it is stored: INBOX in capitals, no delimiter at the end; refused where it cannot be a name.
+pub(super) fn canonical(name: &str) -> Result<String, Refusal> {
+    let name = name.strip_suffix(DELIMITER).unwrap_or(name);
+    if name.is_empty() {
+        return Err(Refusal::Invalid("a mailbox needs a name"));
+    }
+    if name.len() > KEY_TEXT_MAX {
+        return Err(Refusal::Limit("the mailbox name is too long"));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(Refusal::Invalid("a mailbox name cannot have control characters"));
+    }
+    if name.contains(['*', '%']) {
+        return Err(Refusal::Invalid("a mailbox name cannot have the wildcards * and %"));
+    }
+    let levels = name.split(DELIMITER).count();
+    if levels > LEVELS_MAX {
+        return Err(Refusal::Limit("the mailbox name has too many levels"));
+    }
+    if name.split(DELIMITER).any(str::is_empty) {
+        return Err(Refusal::Invalid("a level of the mailbox name is empty"));
+    }
+    match name.split_once(DELIMITER) {
+        None if name.eq_ignore_ascii_case(INBOX) => Ok(INBOX.to_owned()),
+        Some((first, rest)) if first.eq_ignore_ascii_case(INBOX) => Ok(format!("{INBOX}{DELIMITER}{rest}")),
+        _ => Ok(name.to_owned()),
+    }
+}
+
+/// The names above `name`, the highest first.
+fn superiors(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices(DELIMITER).map(|(at, _)| &name[..at])
+}
+
+/// Makes a mailbox in the transaction. The caller has looked whether the name is free.
+pub(super) fn put_new(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    name: &str,
+    special_use: Option<SpecialUse>,
+    subscribed: bool,
+) -> Result<MailboxId, store::Error> {
+    let (id, validity) = (tx.new_mailbox()?, UidValidity(tx.new_uid_validity()?));
+    tx.put_mailbox_state(id, &MailboxState::new(account, validity))?;
+    tx.put_mailbox_entry(account, name, MailboxEntry { mailbox: Some(id), subscribed, special_use })?;
+    let mut state = tx.view().account_state(account)?.unwrap_or_else(AccountState::default);
+    state.mailboxes += 1;
+    tx.put_account_state(account, &state)?;
+    Ok(id)
+}
+
+/// Whether the account has room for `more` names.
+fn check_room(view: &View<'_>, account: AccountId, more: usize) -> Result<(), store::Error> {
+    if view.mailbox_entries(account, "")?.len() + more > NAMES_MAX {
+        return Err(Refusal::Limit("the account has as many mailboxes as it can").into());
+    }
+    Ok(())
+}
+
+/// Makes the missing names above `name`.
+fn put_superiors(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<(), store::Error> {
+    for superior in superiors(name) {
+        let entry = tx.view().mailbox_entry(account, superior)?;
+        if entry.and_then(|entry| entry.mailbox).is_none() {
+            put_new(tx, account, superior, None, entry.is_some_and(|entry| entry.subscribed))?;
+        }
+    }
+    Ok(())
+}
+
+fn create(tx: &mut Tx<'_>, account: AccountId, name: &str, special_use: Option<SpecialUse>) -> Result<MailboxId, store::Error> {
+    let entry = tx.view().mailbox_entry(account, name)?;
+    if entry.is_some_and(|entry| entry.mailbox.is_some()) {
+        return Err(Refusal::Exists.into());
+    }
+    check_room(&tx.view(), account, superiors(name).count() + 1)?;
+    put_superiors(tx, account, name)?;
+    put_new(tx, account, name, special_use, entry.is_some_and(|entry| entry.subscribed))
+}
+
+/// Takes a mailbox out of its account; its messages are removed later, piece by piece.
+pub(super) fn doom(tx: &mut Tx<'_>, account: AccountId, mailbox: MailboxId) -> Result<(), store::Error> {
+    let gone = tx.view().mailbox_state(mailbox)?.ok_or(Refusal::NotFound)?;
+    tx.add_garbage(kind::MAILBOX, u64::from(mailbox.0))?;
+    let mut state = tx.view().account_state(account)?.ok_or(Refusal::NotFound)?;
+    state.mailboxes = state.mailboxes.saturating_sub(1);
+    state.messages = state.messages.saturating_sub(u64::from(gone.messages));
+    state.bytes = state.bytes.saturating_sub(gone.bytes);
+    tx.put_account_state(account, &state)?;
+    tx.touch(mailbox);
+    Ok(())
+}
+
+fn delete(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<(), store::Error> {
+    let entry = tx.view().mailbox_entry(account, name)?;
+    let Some((mailbox, entry)) = entry.and_then(|entry| Some((entry.mailbox?, entry))) else {
+        let below = tx.view().mailbox_entries(account, &format!("{name}{DELIMITER}"))?;
+        let refusal = if below.is_empty() { Refusal::NotFound } else { Refusal::InUse };
+        return Err(refusal.into());
+    };
+    if name == INBOX {
+        return Err(Refusal::Denied.into());
+    }
+    doom(tx, account, mailbox)?;
+    if entry.subscribed {
+        // RFC 9051 §6.3.7: a subscription outlives its mailbox.
+        tx.put_mailbox_entry(account, name, MailboxEntry { mailbox: None, subscribed: true, special_use: None })
+    } else {
+        tx.delete_mailbox_entry(account, name)
+    }
+}
+
+fn rename(tx: &mut Tx<'_>, account: AccountId, from: &str, to: &str) -> Result<(), store::Error> {
+    let below = format!("{from}{DELIMITER}");
+    if to.starts_with(&below) {
+        return Err(Refusal::Invalid("a mailbox cannot be moved below itself").into());
+    }
+    let view = tx.view();
+    let target = view.mailbox_entry(account, to)?;
+    if target.is_some_and(|entry| entry.mailbox.is_some()) {
+        return Err(Refusal::Exists.into());
+    }
+    let own = view.mailbox_entry(account, from)?.filter(|entry| entry.mailbox.is_some());
+    if from == INBOX {
+        return rename_inbox(tx, account, to);
+    }
+    let mut moves: Vec<_> = own.map(|entry| (from.to_owned(), entry)).into_iter().collect();
+    moves.extend(view.mailbox_entries(account, &below)?.into_iter().filter(|(_, entry)| entry.mailbox.is_some()));
+    if moves.is_empty() {
+        return Err(Refusal::NotFound.into());
+    }
+    for (name, _) in &moves {
+        let new = format!("{to}{}", &name[from.len()..]);
+        canonical(&new)?;
+        if view.mailbox_entry(account, &new)?.is_some_and(|entry| entry.mailbox.is_some()) {
+            return Err(Refusal::Exists.into());
+        }
+    }
+    check_room(&tx.view(), account, superiors(to).count() + moves.len())?;
+    put_superiors(tx, account, to)?;
+    for (name, entry) in moves {
+        let new = format!("{to}{}", &name[from.len()..]);
+        let subscribed = tx.view().mailbox_entry(account, &new)?.is_some_and(|entry| entry.subscribed);
+        // The subscription goes with the mailbox: clients that show only subscribed mailboxes must not lose it.
+        tx.put_mailbox_entry(account, &new, MailboxEntry { subscribed: entry.subscribed || subscribed, ..entry })?;
+        tx.delete_mailbox_entry(account, &name)?;
+    }
+    Ok(())
+}
+
+/// RFC 9051 §6.3.6: renaming INBOX moves its messages; INBOX stays, empty.
+fn rename_inbox(tx: &mut Tx<'_>, account: AccountId, to: &str) -> Result<(), store::Error> {
+    let inbox = tx.view().mailbox_entry(account, INBOX)?.and_then(|entry| entry.mailbox).ok_or(Refusal::NotFound)?;
+    let target = create(tx, account, to, None)?;
+    let mut source = Edit::open(tx, inbox)?;
+    let mut destination = Edit::open(tx, target)?;
+    let mut rows = Vec::new();
+    tx.view().rows(inbox, 1, u32::MAX, |uid, row| {
+        rows.push((uid, row));
+        Ok(true)
+    })?;
+    for (uid, row) in rows {
+        let names = source.keyword_names(row.keywords);
+        let keywords = destination.keyword_bits(tx, &names)?;
+        let new = NewRow {
+            content: row.content,
+            instance: row.instance,
+            system: row.flags,
+            keywords,
+            internal_date: row.internal_date,
+            save_date: row.save_date,
+            size: row.size,
+        };
+        source.remove(tx, uid, &row)?;
+        destination.insert(tx, &new)?;
+    }
+    source.finish(tx)?;
+    destination.finish(tx)
+}
+
+fn subscribe(tx: &mut Tx<'_>, account: AccountId, name: &str, on: bool) -> Result<(), store::Error> {
+    let entry = tx.view().mailbox_entry(account, name)?;
+    match entry {
+        Some(entry) if entry.mailbox.is_some() || on => {
+            tx.put_mailbox_entry(account, name, MailboxEntry { subscribed: on, ..entry })
+        }
+        Some(_) => tx.delete_mailbox_entry(account, name),
+        None if on => {
+            check_room(&tx.view(), account, 1)?;
+            tx.put_mailbox_entry(account, name, MailboxEntry { mailbox: None, subscribed: true, special_use: None })
+        }
+        None => Ok(()),
+    }
+}
+
+impl Account {
+    /// All mailboxes and subscriptions, by name; INBOX is spelled `INBOX`.
+    ///
+    /// # Errors
+    /// `Temporary` where the store fails.
+    pub fn list(&self) -> Result<Vec<ListEntry>, Error> {
+        let entries = self.core.store.read(|view| view.mailbox_entries(self.id, ""))?;
+        let mut names = BTreeMap::new();
+        for (name, entry) in &entries {
+            let listed = ListEntry {
+                name: name.clone(),
+                mailbox: entry.mailbox,
+                exists: entry.mailbox.is_some(),
+                subscribed: entry.subscribed,
+                has_children: false,
+                special_use: entry.special_use,
+            };
+            names.insert(name.clone(), listed);
+        }
+        for (name, _) in entries.iter().filter(|(_, entry)| entry.mailbox.is_some()) {
+            for superior in superiors(name) {
+                let above = names.entry(superior.to_owned()).or_insert_with(|| ListEntry {
+                    name: superior.to_owned(),
+                    mailbox: None,
+                    exists: true,
+                    subscribed: false,
+                    has_children: true,
+                    special_use: None,
+                });
+                above.exists = true;
+                above.has_children = true;
+            }
+        }
+        Ok(names.into_values().collect())
+    }
+
+    /// Makes a mailbox and its missing superiors (RFC 9051 §6.3.4). Names are UTF-8 with `/`; one trailing `/` is ignored.
+    ///
+    /// # Errors
+    /// `Exists`, `Invalid` names, `Limit`, `Temporary`.
+    pub async fn create(&self, name: &str, special_use: Option<SpecialUse>) -> Result<MailboxId, Error> {
+        let (account, name) = (self.id, canonical(name).map_err(store::Error::from)?);
+        Ok(self.core.store.write(move |tx| create(tx, account, &name, special_use)).await?)
+    }
+
+    /// Removes a mailbox and its messages. A name with names below it stays as a level that cannot be selected.
+    ///
+    /// # Errors
+    /// `NotFound`; `Denied` for INBOX; `InUse` for a mere level above others; `Temporary`.
+    pub async fn delete(&self, name: &str) -> Result<(), Error> {
+        let (account, name) = (self.id, canonical(name).map_err(store::Error::from)?);
+        self.core.store.write(move |tx| delete(tx, account, &name)).await?;
+        self.core.store.purge();
+        Ok(())
+    }
+
+    /// Renames a mailbox with its inferiors; INBOX: moves its messages to a new mailbox (RFC 9051 §6.3.6).
+    ///
+    /// # Errors
+    /// `NotFound`, `Exists`, `Invalid`, `Limit`, `Temporary`.
+    pub async fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
+        let from = canonical(from).map_err(store::Error::from)?;
+        let (account, to) = (self.id, canonical(to).map_err(store::Error::from)?);
+        Ok(self.core.store.write(move |tx| rename(tx, account, &from, &to)).await?)
+    }
+
+    /// Subscribes or unsubscribes a name, whether or not a mailbox has it (RFC 9051 §6.3.7).
+    ///
+    /// # Errors
+    /// `Invalid` names, `Limit`, `Temporary`.
+    pub async fn subscribe(&self, name: &str, on: bool) -> Result<(), Error> {
+        let (account, name) = (self.id, canonical(name).map_err(store::Error::from)?);
+        Ok(self.core.store.write(move |tx| subscribe(tx, account, &name, on)).await?)
+    }
+
+    /// The mailbox of that name (INBOX in any case).
+    ///
+    /// # Errors
+    /// `NotFound`, `Temporary`.
+    pub fn open(&self, name: &str) -> Result<Mailbox, Error> {
+        let (id, state) = self.find(name)?;
+        Ok(Mailbox::new(self.clone(), id, state.uid_validity))
+    }
+
+    /// The counters of that mailbox.
+    ///
+    /// # Errors
+    /// `NotFound`, `Temporary`.
+    pub fn status(&self, name: &str) -> Result<Status, Error> {
+        self.find(name).map(|(id, state)| Status::new(id, &state))
+    }
+
+    fn find(&self, name: &str) -> Result<(MailboxId, MailboxState), Error> {
+        let Ok(name) = canonical(name) else { return Err(Error::NotFound) };
+        Ok(self.core.store.read(|view| {
+            let id = view.mailbox_entry(self.id, &name)?.and_then(|entry| entry.mailbox).ok_or(Refusal::NotFound)?;
+            Ok((id, view.mailbox_state(id)?.ok_or(Refusal::NotFound)?))
+        })?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canonical;
+
+    #[test]
+    fn names_are_canonical() {
+        for (given, stored) in [
+            ("inbox", "INBOX"),
+            ("Inbox/Sub", "INBOX/Sub"),
+            ("inboxes", "inboxes"),
+            ("a/b/", "a/b"),
+            ("Entwürfe", "Entwürfe"),
+            ("a/inbox", "a/inbox"),
+        ] {
+            assert_eq!(canonical(given).as_deref(), Ok(stored), "{given}");
+        }
+        for refused in ["", "/", "a//b", "/a", "a*", "%", "a\u{7}b", &"x".repeat(481), &"a/".repeat(40)] {
+            assert!(canonical(refused).is_err(), "{refused:?}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 mod account;
 mod append;
 mod copy;
+mod edit;
 mod error;
 mod expunge;
 mod fetch;

@@ -1,13 +1,24 @@
 //! A mailbox as sessions follow it: the snapshot they begin with and the differences since.
 
-use super::{Copied, Error, Message, Row, Status, Stored};
-use crate::types::{FlagOperation, Flags, KeywordBits, MailboxId, ModSeq, SystemFlags, Uid, UidSet, UidValidity};
-use std::sync::Arc;
+use super::{Account, Error, Status, Watch};
+use crate::store::schema::{MailboxState, MessageRow, kind};
+use crate::store::view::View;
+use crate::store::{self, Refusal};
+use crate::types::{KeywordBits, MailboxId, ModSeq, SystemFlags, Uid, UidSet, UidValidity};
+
+/// Limit: flag changes that one call tells, but for those that share the last one's modification sequence.
+const CHANGES_MAX: usize = 256;
+/// A search for the first unseen message that went over so many seen ones is remembered.
+const FLOOR_WORTH: u32 = 1000;
 
 /// A mailbox of an account. Cheap to clone; every method opens its own short transaction.
 /// After the mailbox was deleted every method gives `NotFound`.
 #[derive(Clone)]
-pub struct Mailbox { _private: () }
+pub struct Mailbox {
+    pub(super) account: Account,
+    pub(super) id: MailboxId,
+    uid_validity: UidValidity,
+}
 
 /// All that SELECT tells, from one moment.
 #[derive(Clone, Debug)]
@@ -17,7 +28,7 @@ pub struct Snapshot {
     /// The counters; `status.highest_modseq` is where [`Mailbox::changes`] goes on.
     pub status: Status,
     /// The mailbox's keywords; position = bit in [`KeywordBits`].
-    pub keywords: Arc<Vec<String>>,
+    pub keywords: Vec<String>,
 }
 
 /// What happened to one message since a modification sequence.
@@ -50,36 +61,196 @@ pub struct Changes {
     pub more: bool,
 }
 
+impl Change {
+    pub(super) const fn new(uid: Uid, row: &MessageRow) -> Self {
+        Self { uid, flags: row.flags, keywords: row.keywords, modseq: row.modseq }
+    }
+}
+
+/// The mailbox's state; `NotFound` where it was deleted.
+pub(super) fn state_of(view: &View<'_>, id: MailboxId) -> Result<MailboxState, store::Error> {
+    let state = view.mailbox_state(id)?.ok_or(Refusal::NotFound)?;
+    if view.is_garbage(kind::MAILBOX, u64::from(id.0))? {
+        return Err(Refusal::NotFound.into());
+    }
+    Ok(state)
+}
+
+/// Every UID from `from` on.
+fn uids_from(view: &View<'_>, id: MailboxId, state: &MailboxState, from: u32) -> Result<UidSet, store::Error> {
+    let given = UidSet::from_range(from, state.uid_next - 1);
+    if given.is_empty() {
+        return Ok(given);
+    }
+    Ok(given.difference(&view.holes(id, from)?))
+}
+
 impl Mailbox {
+    pub(super) const fn new(account: Account, id: MailboxId, uid_validity: UidValidity) -> Self {
+        Self { account, id, uid_validity }
+    }
+
     /// Its identifier.
-    pub fn id(&self) -> MailboxId { todo!() }
+    #[must_use]
+    pub const fn id(&self) -> MailboxId {
+        self.id
+    }
+
     /// Its UIDVALIDITY.
-    pub fn uid_validity(&self) -> UidValidity { todo!() }
+    #[must_use]
+    pub const fn uid_validity(&self) -> UidValidity {
+        self.uid_validity
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub const fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Wakes when the mailbox may have changed.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        self.account.watch(self.id)
+    }
+
+    pub(super) fn read<T>(&self, read: impl FnOnce(&View<'_>) -> Result<T, store::Error>) -> Result<T, Error> {
+        Ok(self.account.core.store.read(read)?)
+    }
+
     /// UIDs, counters and keywords from one moment. Costs no more for many messages than for few.
-    pub fn snapshot(&self) -> Result<Snapshot, Error> { todo!() }
+    ///
+    /// # Errors
+    /// `NotFound` where the mailbox was deleted, `Temporary`.
+    pub fn snapshot(&self) -> Result<Snapshot, Error> {
+        self.read(|view| {
+            let state = state_of(view, self.id)?;
+            Ok(Snapshot {
+                uids: uids_from(view, self.id, &state, 1)?,
+                status: Status::new(self.id, &state),
+                keywords: view.keywords(self.id)?,
+            })
+        })
+    }
+
     /// The counters.
-    pub fn status(&self) -> Result<Status, Error> { todo!() }
-    /// The keyword table as it is now (the same `Arc` while unchanged).
-    pub fn keywords(&self) -> Result<Arc<Vec<String>>, Error> { todo!() }
+    ///
+    /// # Errors
+    /// `NotFound` where the mailbox was deleted, `Temporary`.
+    pub fn status(&self) -> Result<Status, Error> {
+        self.read(|view| Ok(Status::new(self.id, &state_of(view, self.id)?)))
+    }
+
+    /// The keyword table as it is now; it only ever grows at its end.
+    ///
+    /// # Errors
+    /// `NotFound` where the mailbox was deleted, `Temporary`.
+    pub fn keywords(&self) -> Result<Vec<String>, Error> {
+        self.read(|view| view.keywords(self.id))
+    }
+
     /// The lowest UID without \Seen.
-    pub fn first_unseen(&self) -> Result<Option<Uid>, Error> { todo!() }
-    /// Takes the \Recent messages for the calling session: those with a UID at or above the answer are recent (RFC 3501 §2.3.2).
-    pub async fn claim_recent(&self) -> Result<Uid, Error> { todo!() }
+    ///
+    /// # Errors
+    /// `NotFound` where the mailbox was deleted, `Temporary`.
+    pub fn first_unseen(&self) -> Result<Option<Uid>, Error> {
+        let (floor, found) = self.read(|view| {
+            let state = state_of(view, self.id)?;
+            let mut found = None;
+            if state.unseen > 0 {
+                view.rows(self.id, state.unseen_floor, u32::MAX, |uid, row| {
+                    let seen = row.flags.contains(SystemFlags::SEEN);
+                    found = (!seen).then_some(uid);
+                    Ok(seen)
+                })?;
+            }
+            Ok((state.unseen_floor, found))
+        })?;
+        if let Some(uid) = found.filter(|uid| uid.0 - floor >= FLOOR_WORTH) {
+            self.raise_unseen_floor(uid);
+        }
+        Ok(found)
+    }
+
+    /// Lets the next search begin where this one ended. Nobody waits for it.
+    fn raise_unseen_floor(&self, uid: Uid) {
+        let id = self.id;
+        drop(self.account.core.store.write(move |tx| {
+            let mut state = state_of(&tx.view(), id)?;
+            // Another session may have removed \Seen below meanwhile: look again, it is a short way.
+            let mut first = None;
+            tx.view().rows(id, state.unseen_floor, uid.0, |uid, row| {
+                let seen = row.flags.contains(SystemFlags::SEEN);
+                first = (!seen).then_some(uid);
+                Ok(seen)
+            })?;
+            state.unseen_floor = state.unseen_floor.max(first.unwrap_or(uid).0);
+            tx.put_mailbox_state(id, &state)
+        }));
+    }
+
+    /// Takes the \Recent messages for the calling session: those with a UID at or above the answer are recent
+    /// (RFC 3501 §2.3.2).
+    ///
+    /// # Errors
+    /// `NotFound` where the mailbox was deleted, `Temporary`.
+    pub async fn claim_recent(&self) -> Result<Uid, Error> {
+        let status = self.status()?;
+        if status.recent == 0 {
+            return Ok(status.uid_next);
+        }
+        let id = self.id;
+        let claimed = self.account.core.store.write(move |tx| {
+            let mut state = state_of(&tx.view(), id)?;
+            let first = Uid(state.first_recent);
+            (state.first_recent, state.recent) = (state.uid_next, 0);
+            tx.put_mailbox_state(id, &state)?;
+            Ok(first)
+        });
+        Ok(claimed.await?)
+    }
+
     /// What happened since `since`, for a view that knows UIDs below `known_next`.
-    pub fn changes(&self, _since: ModSeq, _known_next: Uid) -> Result<Changes, Error> { todo!() }
-    /// Rows of those messages of `uids` that exist, ascending, from `from` on, at most 64.
-    pub fn rows(&self, _uids: &UidSet, _from: Uid) -> Result<Vec<Row>, Error> { todo!() }
-    /// One message for reading; its octets stay readable while the handle lives. `Expunged` where it is gone.
-    pub fn message(&self, _uid: Uid) -> Result<Message, Error> { todo!() }
-    /// Changes flags (RFC 9051 §6.4.6); durable when it returns. Messages that are gone are left out silently.
-    /// With `unchanged_since` messages with a higher modseq are not changed but told (RFC 7162 §3.1.3).
-    pub async fn store_flags(&self, _uids: &UidSet, _operation: FlagOperation, _flags: &Flags, _unchanged_since: Option<ModSeq>) -> Result<Stored, Error> { todo!() }
-    /// Removes the messages with \Deleted, of `among` only where given; the UIDs that went.
-    pub async fn expunge(&self, _among: Option<&UidSet>) -> Result<UidSet, Error> { todo!() }
-    /// Removes these messages whatever their flags (POP3 QUIT), in one durable commit; the UIDs that went.
-    pub async fn remove(&self, _uids: &UidSet) -> Result<UidSet, Error> { todo!() }
-    /// Copies messages, all or none (RFC 9051 §6.4.7). `NotFound`: no such destination.
-    pub async fn copy(&self, _uids: &UidSet, _destination: &str) -> Result<Copied, Error> { todo!() }
-    /// Moves messages, all or none (RFC 6851).
-    pub async fn move_to(&self, _uids: &UidSet, _destination: &str) -> Result<Copied, Error> { todo!() }
+    ///
+    /// # Errors
+    /// `NotFound` where the mailbox was deleted, `Temporary`.
+    pub fn changes(&self, since: ModSeq, known_next: Uid) -> Result<Changes, Error> {
+        self.read(|view| {
+            let state = state_of(view, self.id)?;
+            let mut changes = Changes {
+                expunged: UidSet::new(),
+                arrived: UidSet::new(),
+                flagged: Vec::new(),
+                modseq: state.highest_modseq,
+                uid_next: Uid(state.uid_next),
+                more: false,
+            };
+            if state.highest_modseq <= since {
+                return Ok(changes);
+            }
+            changes.expunged = view.expunged(self.id, &state, since)?;
+            changes.arrived = uids_from(view, self.id, &state, known_next.0)?;
+            let (mut flagged, mut last) = (Vec::new(), since);
+            view.changes(self.id, since, |modseq, uid| {
+                // One change is never told in two parts: the next call goes on behind it.
+                if flagged.len() >= CHANGES_MAX && modseq != last {
+                    changes.more = true;
+                    return Ok(false);
+                }
+                last = modseq;
+                if uid < known_next {
+                    flagged.push(uid);
+                }
+                Ok(true)
+            })?;
+            if changes.more {
+                changes.modseq = last;
+            }
+            for uid in flagged {
+                let row = view.row(self.id, uid)?.ok_or(store::Error::Corrupt("changes"))?;
+                changes.flagged.push(Change::new(uid, &row));
+            }
+            Ok(changes)
+        })
+    }
 }

@@ -1,20 +1,95 @@
 //! LMDB tables and bodies: how mail is kept. Synchronous; knows no executor and no protocol.
+//!
+//! Invariants: every change is one job of the one writer and durable when it is answered; reads are short
+//! transactions which end before any octet goes to a peer; heed's types do not leave this module.
+
+mod body;
+mod check;
+mod codec;
+mod env;
+mod error;
+pub(crate) mod purge;
+pub(crate) mod schema;
+pub(crate) mod txn;
+pub(crate) mod view;
+mod writer;
+
+pub use error::{Error, Refusal};
+pub use schema::SCHEMA_VERSION;
+pub use writer::Commit;
+
+use crate::types::{AccountId, BodyId, MailboxId};
+use env::Environment;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use txn::Tx;
+use view::View;
+use writer::Writer;
+
+/// Limit: octets of a mailbox name or an address, so that it fits an LMDB key (511).
+pub const KEY_TEXT_MAX: usize = 480;
+
+/// Bodies that readers hold: their chunks are kept although their last message is gone.
+#[derive(Default)]
+pub(crate) struct Pins(Mutex<HashMap<BodyId, u32>>);
+
+impl Pins {
+    fn add(&self, body: BodyId) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(body).or_insert(0) += 1;
+    }
+
+    /// Whether that was the last holder.
+    fn remove(&self, body: BodyId) -> bool {
+        let mut pins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match pins.get_mut(&body) {
+            Some(count) if *count > 1 => {
+                *count -= 1;
+                false
+            }
+            _ => {
+                pins.remove(&body);
+                true
+            }
+        }
+    }
+
+    fn contains(&self, body: BodyId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&body)
+    }
+
+    fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+/// Keeps a body's chunks for a reader while it lives.
+pub(crate) struct Pin {
+    store: Arc<Store>,
+    body: BodyId,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        if self.store.pins.remove(self.body) {
+            // Its message may have been expunged meanwhile.
+            self.store.writer.purge();
+        }
+    }
+}
 
 /// The open store.
-pub struct Store { _private: () }
-
-/// A failure of the store.
-#[derive(Debug)]
-pub enum Error {
-    /// No such thing.
-    NotFound,
+pub struct Store {
+    environment: Environment,
+    pins: Arc<Pins>,
+    writer: Writer,
 }
 
 /// What `auth` needs to know of a user.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Login {
     /// The account.
-    pub account: crate::types::AccountId,
+    pub account: AccountId,
     /// Its canonical name.
     pub name: String,
     /// The PHC string of its password; None: no password login.
@@ -22,8 +97,114 @@ pub struct Login {
 }
 
 impl Store {
-    /// The user that logs in as `name` (account name or alias, any ASCII case, `@domain` allowed where an alias says so).
-    pub fn login(&self, _name: &str) -> Result<Option<Login>, Error> { todo!() }
-    /// Replaces the password's PHC string; durable when the future completes.
-    pub async fn set_password_hash(&self, _account: crate::types::AccountId, _hash: String) -> Result<(), Error> { todo!() }
+    /// Opens the store in a directory, or makes it. `committed` hears of every mailbox that a commit changed.
+    ///
+    /// # Errors
+    /// A text for the operator.
+    pub fn open(
+        path: &Path,
+        map_size: Option<usize>,
+        committed: impl Fn(&[MailboxId]) + Send + 'static,
+    ) -> Result<Arc<Self>, String> {
+        let environment = Environment::open(path, map_size)?;
+        let pins = Arc::new(Pins::default());
+        let writer = Writer::start(environment.clone(), pins.clone(), committed).map_err(|error| error.to_string())?;
+        let store = Arc::new(Self { environment, pins, writer });
+        store.write(purge::adopt_staging).wait().map_err(|error| error.to_string())?;
+        store.writer.purge();
+        Ok(store)
+    }
+
+    /// Ends the writer after all queued jobs are durable; later jobs fail with [`Error::Closed`].
+    pub fn close(&self) {
+        self.writer.close();
+    }
+
+    /// Reads over one snapshot, in a short transaction.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&View<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        self.environment.read(read)
+    }
+
+    /// Queues a job for the writer.
+    pub(crate) fn write<T: Send + 'static>(
+        &self,
+        job: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Commit<T> {
+        self.writer.submit(0, job)
+    }
+
+    /// Queues a job that writes about `weight` octets.
+    pub(crate) fn write_heavy<T: Send + 'static>(
+        &self,
+        weight: usize,
+        job: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Commit<T> {
+        self.writer.submit(weight, job)
+    }
+
+    /// Lets the writer remove the remains of deleted messages when it has time.
+    pub(crate) fn purge(&self) {
+        self.writer.purge();
+    }
+
+    /// Octets of a message that fill one chunk.
+    pub(crate) fn payload_size(&self) -> usize {
+        body::payload_size(self.environment.chunk_size)
+    }
+
+    /// Keeps a body for a reader. Pin first, then read its content: the other way round it may be gone.
+    pub(crate) fn pin(self: &Arc<Self>, body: BodyId) -> Pin {
+        self.pins.add(body);
+        Pin { store: self.clone(), body }
+    }
+
+    /// Octets of the file, and of the pages in use.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn size(&self) -> Result<(u64, u64), Error> {
+        self.environment.size()
+    }
+
+    /// Reads everything and checks every invariant; one line for each finding.
+    ///
+    /// # Errors
+    /// The store cannot be read at all.
+    pub fn check(&self) -> Result<Vec<String>, Error> {
+        self.environment.read(check::check)
+    }
+
+    /// The user that logs in as `name`: an account name, an alias, or either with a domain behind it.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn login(&self, name: &str) -> Result<Option<Login>, Error> {
+        let name = name.to_ascii_lowercase();
+        self.read(|view| {
+            let local = name.rsplit_once('@').map(|(local, _)| local);
+            let found = match view.address(&name)? {
+                None => local.map(|local| view.address(local)).transpose()?.flatten(),
+                found => found,
+            };
+            let Some(account) = found else { return Ok(None) };
+            Ok(view.user(account)?.map(|user| Login {
+                account,
+                name: user.name,
+                password_hash: Some(user.password_hash).filter(|hash| !hash.is_empty()),
+            }))
+        })
+    }
+
+    /// Replaces the password's PHC string; durable when it completes.
+    ///
+    /// # Errors
+    /// No such account, or the store failed.
+    pub async fn set_password_hash(&self, account: AccountId, hash: String) -> Result<(), Error> {
+        self.write(move |tx| {
+            let mut user = tx.view().user(account)?.ok_or(Refusal::NotFound)?;
+            user.password_hash.clone_from(&hash);
+            tx.put_user(account, &user)
+        })
+        .await
+    }
 }

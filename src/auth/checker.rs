@@ -1,0 +1,269 @@
+//! The decision about one login, from the throttle through the cache to the hash. Knows no store.
+
+use super::credential::{Credential, ProcessKey};
+use super::hash::{HashError, Scheme};
+use super::hashing::{Hashing, NoOutcome, Outcome};
+use super::throttle::{Admission, End, Throttle, Try};
+use super::verified::Verified;
+use crate::types::AccountId;
+use crate::{config, net, store};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Limit: octets of a user name.
+pub const USER_MAX: usize = 255;
+/// Limit: octets of a password.
+pub const PASSWORD_MAX: usize = 1024;
+
+/// Somebody wants to log in.
+#[derive(Clone, Copy)]
+pub struct Attempt<'a> {
+    /// The name as the client gave it.
+    pub user: &'a str,
+    /// The password as octets.
+    pub password: &'a [u8],
+    /// Where the client is.
+    pub peer: &'a net::Peer,
+    /// `imap` or `pop3`, for the log.
+    pub protocol: &'static str,
+    /// Whether the connection is under TLS, for the log.
+    pub tls: bool,
+}
+
+/// A login that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedIn {
+    /// The account.
+    pub account: AccountId,
+    /// Its canonical name.
+    pub name: String,
+}
+
+/// Why a login did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthError {
+    /// Unknown user or wrong password; which of the two is not to be told.
+    BadCredentials,
+    /// Nobody knows: too many logins at once, or too many failures from that address. Try later.
+    Busy,
+    /// Nobody knows: something failed here. Try later.
+    Temporary,
+}
+
+impl fmt::Display for AuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BadCredentials => "unknown user or wrong password",
+            Self::Busy => "too many logins at the moment",
+            Self::Temporary => "logins fail at the moment",
+        })
+    }
+}
+
+impl std::error::Error for AuthError {}
+
+/// A user whose password fits.
+pub(super) struct Checked {
+    /// Who it is.
+    pub(super) login: store::Login,
+    /// The hash to store instead of the old one.
+    pub(super) renewed: Option<Renewed>,
+}
+
+/// A new hash of a password, made because the configured parameters have changed.
+pub(super) struct Renewed {
+    /// The PHC string.
+    pub(super) hash: String,
+    /// By what the login is remembered once that string is stored.
+    credential: Credential,
+}
+
+/// Everything that decides about logins but for the list of users.
+pub(super) struct Checker {
+    key: ProcessKey,
+    /// What passwords of unknown users are checked against, so that they cost the same.
+    dummy: String,
+    hashing: Hashing,
+    verified: Mutex<Verified>,
+    throttle: Mutex<Throttle>,
+}
+
+impl Checker {
+    pub(super) fn new(config: &config::Auth) -> Result<Self, HashError> {
+        let scheme = Scheme::new(config)?;
+        Ok(Self {
+            key: ProcessKey::generate().map_err(|_| HashError::Random)?,
+            dummy: scheme.dummy()?,
+            hashing: Hashing::new(scheme, config.concurrent_hashes, config.queue),
+            verified: Mutex::new(Verified::new(config.cache)),
+            throttle: Mutex::new(Throttle::new()),
+        })
+    }
+
+    /// Whether the names and passwords are ones that a user can have.
+    pub(super) fn is_plausible(attempt: &Attempt<'_>) -> bool {
+        !attempt.user.is_empty()
+            && attempt.user.len() <= USER_MAX
+            && !attempt.password.is_empty()
+            && attempt.password.len() <= PASSWORD_MAX
+    }
+
+    /// Decides about an attempt that came at `arrived`; `login` is None for an unknown user.
+    pub(super) async fn check(
+        &self,
+        arrived: Instant,
+        attempt: &Attempt<'_>,
+        login: Option<store::Login>,
+    ) -> Result<Checked, AuthError> {
+        let name = login.as_ref().map_or_else(|| attempt.user.to_ascii_lowercase(), |login| login.name.clone());
+        let stored = login.as_ref().and_then(|login| login.password_hash.as_deref());
+        let this = Try {
+            user: self.key.user(&name),
+            address: attempt.peer.address.into(),
+            credential: self.key.credential(&name, attempt.password, stored.unwrap_or_default()),
+        };
+        let admission = lock(&self.throttle).begin(arrived, &this);
+        let (before, on_failure, counted) = match admission {
+            Admission::Check { before, on_failure, counted } => (before, on_failure, counted),
+            Admission::KnownWrong { delay } => {
+                log_failure(attempt, reason(login.as_ref()));
+                sleep_until(arrived, delay).await;
+                return Err(AuthError::BadCredentials);
+            }
+            Admission::Refuse { delay } => {
+                log_failure(attempt, "throttled");
+                sleep_until(arrived, delay).await;
+                return Err(AuthError::Busy);
+            }
+        };
+        let mut pending = Pending { throttle: &self.throttle, this, counted, end: End::Abandoned };
+        let outcome = self.outcome(arrived, before, attempt, login.as_ref(), &this).await;
+        match (outcome, login) {
+            (Ok(Outcome::Fits(renewed)), Some(login)) => {
+                pending.end = End::Success;
+                let renewed = renewed.map(|hash| {
+                    let credential = self.key.credential(&name, attempt.password, &hash);
+                    Renewed { hash, credential }
+                });
+                Ok(Checked { login, renewed })
+            }
+            (Err(NoOutcome::Full | NoOutcome::TooSlow), _) => {
+                pending.end = End::Undecided;
+                log::warn!("login deferred: {} reason=busy", Described(attempt));
+                Err(AuthError::Busy)
+            }
+            (Err(NoOutcome::NoThread) | Ok(Outcome::Failed(HashError::Memory)), _) => {
+                pending.end = End::Undecided;
+                log::error!("login deferred: {} reason=failure", Described(attempt));
+                Err(AuthError::Temporary)
+            }
+            (Ok(outcome), login) => {
+                if let Outcome::Failed(error) = outcome {
+                    log::error!("user {name:?}: {error}; set a new password");
+                }
+                pending.end = End::Wrong;
+                drop(pending);
+                log_failure(attempt, reason(login.as_ref()));
+                sleep_until(arrived, on_failure).await;
+                Err(AuthError::BadCredentials)
+            }
+        }
+    }
+
+    /// The cache's answer, or the hash's after the delay.
+    async fn outcome(
+        &self,
+        arrived: Instant,
+        before: Duration,
+        attempt: &Attempt<'_>,
+        login: Option<&store::Login>,
+        this: &Try,
+    ) -> Result<Outcome, NoOutcome> {
+        if !Self::is_plausible(attempt) {
+            return Ok(Outcome::DoesNotFit);
+        }
+        let remembered = || lock(&self.verified).contains(Instant::now(), &this.credential);
+        if remembered() {
+            return Ok(Outcome::Fits(None));
+        }
+        sleep_until(arrived, before).await;
+        // An equal login may have been verified meanwhile.
+        if remembered() {
+            return Ok(Outcome::Fits(None));
+        }
+        let stored = login.and_then(|login| login.password_hash.as_deref());
+        let hash = stored.unwrap_or(&self.dummy);
+        let outcome = self.hashing.check(this.credential, hash, attempt.password, stored.is_some()).await?;
+        match outcome {
+            // Nobody can know a password that fits the dummy; this is for the reader's peace of mind.
+            Outcome::Fits(_) if stored.is_none() => Ok(Outcome::DoesNotFit),
+            Outcome::Fits(renewed) => {
+                lock(&self.verified).insert(Instant::now(), this.credential);
+                Ok(Outcome::Fits(renewed))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// The renewed hash is stored: the next login finds its result under it.
+    pub(super) fn renewed(&self, renewed: &Renewed) {
+        lock(&self.verified).insert(Instant::now(), renewed.credential);
+    }
+}
+
+/// An attempt under way. Dropped before its end is known, it was abandoned by its client.
+struct Pending<'a> {
+    throttle: &'a Mutex<Throttle>,
+    this: Try,
+    counted: bool,
+    end: End,
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        lock(self.throttle).end(Instant::now(), &self.this, self.counted, self.end);
+    }
+}
+
+/// The tables hold no half-made changes at any point that may panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn sleep_until(arrived: Instant, delay: Duration) {
+    let due = arrived + delay;
+    if due > Instant::now() {
+        smol::Timer::at(due).await;
+    }
+}
+
+fn reason(login: Option<&store::Login>) -> &'static str {
+    match login {
+        None => "unknown-user",
+        Some(login) if login.password_hash.is_none() => "no-password",
+        Some(_) => "wrong-password",
+    }
+}
+
+/// The line that tools such as fail2ban look for; its form is stable.
+fn log_failure(attempt: &Attempt<'_>, reason: &str) {
+    log::warn!("login failed: {} reason={reason}", Described(attempt));
+}
+
+/// An attempt in the log: the user in quotes with everything unprintable escaped, never the password.
+pub(super) struct Described<'a>(pub(super) &'a Attempt<'a>);
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Limit: characters of a user name in the log.
+        const SHOWN_MAX: usize = 80;
+        let Attempt { user, peer, protocol, .. } = self.0;
+        let shown = user.char_indices().nth(SHOWN_MAX).map_or(*user, |(end, _)| user.get(..end).unwrap_or_default());
+        write!(f, "user={shown:?} address={peer} protocol={protocol}")
+    }
+}
+
+#[cfg(test)]
+#[path = "checker_tests.rs"]
+mod tests;

@@ -1,0 +1,156 @@
+use super::super::hash::hash_password;
+use super::*;
+
+const CONFIG: config::Auth = config::Auth {
+    argon2_memory: 64,
+    argon2_passes: 1,
+    concurrent_hashes: 1,
+    queue: 8,
+    cache: Duration::from_mins(10),
+};
+
+fn peer(address: &str) -> net::Peer {
+    let address: std::net::IpAddr = address.parse().unwrap();
+    net::Peer::from(std::net::SocketAddr::from((address, 40000)))
+}
+
+fn anna(config: &config::Auth) -> store::Login {
+    let hash = hash_password("secret", config).unwrap();
+    store::Login { account: AccountId(1), name: "anna".to_owned(), password_hash: Some(hash) }
+}
+
+fn attempt<'a>(user: &'a str, password: &'a [u8], peer: &'a net::Peer) -> Attempt<'a> {
+    Attempt { user, password, peer, protocol: "imap", tls: true }
+}
+
+async fn check(
+    checker: &Checker,
+    attempt: Attempt<'_>,
+    login: Option<&store::Login>,
+) -> Result<Option<String>, AuthError> {
+    let result = checker.check(Instant::now(), &attempt, login.cloned()).await?;
+    Ok(result.renewed.map(|renewed| renewed.hash))
+}
+
+#[test]
+fn right_and_wrong_passwords_and_unknown_users() {
+    smol::block_on(async {
+        let (checker, peer, anna) = (Checker::new(&CONFIG).unwrap(), peer("192.0.2.1"), anna(&CONFIG));
+        assert_eq!(check(&checker, attempt("Anna", b"secret", &peer), Some(&anna)).await, Ok(None));
+        let wrong = check(&checker, attempt("anna", b"Secret", &peer), Some(&anna)).await;
+        assert_eq!(wrong, Err(AuthError::BadCredentials));
+        let other = super::tests::peer("192.0.2.2");
+        let unknown = check(&checker, attempt("nobody", b"secret", &other), None).await;
+        assert_eq!(unknown, Err(AuthError::BadCredentials));
+        let no_password = store::Login { password_hash: None, name: "bert".to_owned(), ..anna.clone() };
+        let third = super::tests::peer("192.0.2.3");
+        let refused = check(&checker, attempt("bert", b"secret", &third), Some(&no_password)).await;
+        assert_eq!(refused, Err(AuthError::BadCredentials));
+    });
+}
+
+#[test]
+fn verified_logins_need_no_second_hash_until_the_password_changes() {
+    smol::block_on(async {
+        let (checker, peer) = (Checker::new(&CONFIG).unwrap(), peer("192.0.2.1"));
+        // A hash that takes long enough to be told from a look into the cache.
+        let slow = config::Auth { argon2_memory: 16384, argon2_passes: 4, ..CONFIG };
+        let anna = anna(&slow);
+        let first = Instant::now();
+        check(&checker, attempt("anna", b"secret", &peer), Some(&anna)).await.unwrap();
+        let hashed = first.elapsed();
+        let second = Instant::now();
+        check(&checker, attempt("anna", b"secret", &peer), Some(&anna)).await.unwrap();
+        assert!(second.elapsed() < hashed / 2, "{:?} {hashed:?}", second.elapsed());
+        let changed = store::Login { password_hash: Some(hash_password("new", &CONFIG).unwrap()), ..anna };
+        let refused = check(&checker, attempt("anna", b"secret", &peer), Some(&changed)).await;
+        assert_eq!(refused, Err(AuthError::BadCredentials));
+    });
+}
+
+#[test]
+fn hashes_with_old_parameters_are_renewed_and_remembered() {
+    smol::block_on(async {
+        let (checker, peer) = (Checker::new(&CONFIG).unwrap(), peer("192.0.2.1"));
+        let anna = anna(&config::Auth { argon2_memory: 32, ..CONFIG });
+        let result = checker.check(Instant::now(), &attempt("anna", b"secret", &peer), Some(anna.clone())).await;
+        let renewed = result.ok().unwrap().renewed.unwrap();
+        checker.renewed(&renewed);
+        assert!(lock(&checker.verified).contains(Instant::now(), &renewed.credential));
+        let anna = store::Login { password_hash: Some(renewed.hash), ..anna };
+        assert_eq!(check(&checker, attempt("anna", b"secret", &peer), Some(&anna)).await, Ok(None));
+    });
+}
+
+#[test]
+fn a_failure_is_answered_late_and_the_next_success_a_little_late() {
+    smol::block_on(async {
+        let (checker, peer, anna) = (Checker::new(&CONFIG).unwrap(), peer("192.0.2.1"), anna(&CONFIG));
+        let start = Instant::now();
+        check(&checker, attempt("anna", b"typo", &peer), Some(&anna)).await.unwrap_err();
+        assert!(start.elapsed() >= Duration::from_millis(500));
+        let again = Instant::now();
+        check(&checker, attempt("anna", b"secret", &peer), Some(&anna)).await.unwrap();
+        assert!(again.elapsed() >= Duration::from_millis(500));
+        let forgiven = Instant::now();
+        check(&checker, attempt("anna", b"secret", &peer), Some(&anna)).await.unwrap();
+        assert!(forgiven.elapsed() < Duration::from_millis(400));
+    });
+}
+
+#[test]
+fn five_first_logins_at_once_are_all_let_in_without_delay() {
+    let (checker, peer, anna) = (Checker::new(&CONFIG).unwrap(), peer("192.0.2.1"), anna(&CONFIG));
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..5 {
+            scope.spawn(|| smol::block_on(check(&checker, attempt("anna", b"secret", &peer), Some(&anna))).unwrap());
+        }
+    });
+    assert!(start.elapsed() < Duration::from_millis(450), "{:?}", start.elapsed());
+}
+
+#[test]
+fn impossible_names_and_passwords_are_refused_like_wrong_ones() {
+    smol::block_on(async {
+        let checker = Checker::new(&CONFIG).unwrap();
+        let long_name = "a".repeat(USER_MAX + 1);
+        let long_password = vec![b'a'; PASSWORD_MAX + 1];
+        for (number, (user, password)) in
+            [("", &b"secret"[..]), ("anna", b""), (&long_name, b"secret"), ("anna", &long_password)]
+                .into_iter()
+                .enumerate()
+        {
+            let peer = peer(&format!("192.0.2.{number}"));
+            let start = Instant::now();
+            let refused = check(&checker, attempt(user, password, &peer), None).await;
+            assert_eq!(refused, Err(AuthError::BadCredentials));
+            assert!(start.elapsed() >= Duration::from_millis(500));
+        }
+    });
+}
+
+#[test]
+fn an_unusable_stored_hash_lets_nobody_in() {
+    smol::block_on(async {
+        let (checker, peer) = (Checker::new(&CONFIG).unwrap(), peer("192.0.2.1"));
+        let broken = store::Login {
+            password_hash: Some("$argon2id$v=19$m=4294967295,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA".to_owned()),
+            ..anna(&CONFIG)
+        };
+        let refused = check(&checker, attempt("anna", b"secret", &peer), Some(&broken)).await;
+        assert_eq!(refused, Err(AuthError::BadCredentials));
+    });
+}
+
+#[test]
+fn the_log_cannot_be_forged_by_user_names() {
+    let peer = peer("::ffff:192.0.2.1");
+    let attempt = attempt("an\r\nna\" \u{202e}x\u{0}", b"secret", &peer);
+    let text = Described(&attempt).to_string();
+    assert_eq!(text, r#"user="an\r\nna\" \u{202e}x\0" address=192.0.2.1 protocol=imap"#);
+    let long = "\u{e4}".repeat(100);
+    let attempt = Attempt { user: &long, ..attempt };
+    let shown = Described(&attempt).to_string();
+    assert!(shown.starts_with(&format!("user=\"{}\" ", "\u{e4}".repeat(80))), "{shown}");
+}

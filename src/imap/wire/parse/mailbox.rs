@@ -1,0 +1,140 @@
+//! Mailbox names, and the commands about mailboxes (RFC 9051 §6.3).
+
+use super::Form;
+use super::cursor::Cursor;
+use crate::imap::command::{Command, MailboxName, StatusItem};
+use crate::imap::wire::error::Fault;
+use crate::imap::wire::frame::Frame;
+use crate::imap::wire::{quirks, utf7};
+use crate::types::DELIMITER;
+use std::borrow::Cow;
+
+const MISSING: &str = "the mailbox name is missing";
+
+/// A mailbox name in UTF-8, INBOX and the level INBOX in upper case.
+///
+/// ASCII names are modified UTF-7. A name with 8-bit octets is taken as the UTF-8 that it is.
+pub(super) fn name(cursor: &mut Cursor<'_>) -> Result<MailboxName, Fault> {
+    let octets = cursor.astring(quirks::is_name_char, MISSING)?;
+    let name = decode(octets)?.ok_or(Fault::name("the mailbox name is not valid modified UTF-7"))?;
+    if name.is_empty() {
+        return Err(Fault::name("the mailbox name is empty"));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(Fault::name("the mailbox name holds a control character"));
+    }
+    Ok(canonical_inbox(name))
+}
+
+/// The name in these octets; the inner None: not modified UTF-7.
+fn decode(octets: Cow<'_, [u8]>) -> Result<Option<String>, Fault> {
+    let Ok(text) = String::from_utf8(octets.into_owned()) else {
+        return Err(Fault::name("the mailbox name is neither modified UTF-7 nor UTF-8"));
+    };
+    if text.is_ascii() && text.contains('&') { Ok(utf7::decode(&text)) } else { Ok(Some(text)) }
+}
+
+/// INBOX means the same in any case (RFC 9051 §5.1), also above other names.
+fn canonical_inbox(mut name: String) -> String {
+    let end = name.find(DELIMITER).unwrap_or(name.len());
+    if let Some(level) = name.get_mut(..end).filter(|level| level.eq_ignore_ascii_case("INBOX")) {
+        level.make_ascii_uppercase();
+    }
+    name
+}
+
+pub(super) fn select(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
+    Ok(Command::Select { mailbox: argument(cursor)?, read_only: false })
+}
+
+pub(super) fn examine(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
+    Ok(Command::Select { mailbox: argument(cursor)?, read_only: true })
+}
+
+pub(super) fn create(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
+    argument(cursor).map(Command::Create)
+}
+
+pub(super) fn delete(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
+    argument(cursor).map(Command::Delete)
+}
+
+pub(super) fn subscribe(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
+    argument(cursor).map(Command::Subscribe)
+}
+
+pub(super) fn unsubscribe(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
+    argument(cursor).map(Command::Unsubscribe)
+}
+
+pub(super) fn rename(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
+    let from = argument(cursor)?;
+    let to = argument(cursor)?;
+    Ok(Command::Rename { from, to })
+}
+
+/// A space and a mailbox name.
+pub(super) fn argument(cursor: &mut Cursor<'_>) -> Result<MailboxName, Fault> {
+    cursor.space(MISSING)?;
+    name(cursor)
+}
+
+pub(super) fn list(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
+    let (reference, pattern) = patterns(cursor)?;
+    Ok(Command::List { reference, pattern })
+}
+
+pub(super) fn lsub(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
+    let (reference, pattern) = patterns(cursor)?;
+    Ok(Command::Lsub { reference, pattern })
+}
+
+/// Reference and pattern of LIST and LSUB. They may be empty and hold wildcards, and a pattern that is not
+/// modified UTF-7 is taken as it is: it may end in the middle of an encoded name.
+fn patterns(cursor: &mut Cursor<'_>) -> Result<(String, String), Fault> {
+    cursor.space("the reference name is missing")?;
+    let reference = pattern(cursor, "the reference name is missing")?;
+    cursor.space("the mailbox pattern is missing")?;
+    let pattern = pattern(cursor, "the mailbox pattern is missing")?;
+    Ok((reference, pattern))
+}
+
+fn pattern(cursor: &mut Cursor<'_>, text: &'static str) -> Result<String, Fault> {
+    let accept = |octet| quirks::is_name_char(octet) || matches!(octet, b'%' | b'*');
+    let octets = cursor.astring(accept, text)?;
+    let pattern = match decode(Cow::Borrowed(&octets))? {
+        Some(decoded) => decoded,
+        None => String::from_utf8_lossy(&octets).into_owned(),
+    };
+    Ok(canonical_inbox(pattern))
+}
+
+pub(super) fn status(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
+    let mailbox = argument(cursor)?;
+    cursor.space("the status items are missing")?;
+    cursor.expect(b'(', "the status items are missing")?;
+    cursor.padding();
+    let mut items = Vec::new();
+    loop {
+        let item = status_item(cursor.word()).ok_or(Fault::syntax("unknown status item"))?;
+        // Limit: each item once.
+        if !items.contains(&item) {
+            items.push(item);
+        }
+        cursor.padding();
+        if cursor.take(b')') {
+            return Ok(Command::Status { mailbox, items });
+        }
+    }
+}
+
+fn status_item(name: &str) -> Option<StatusItem> {
+    const ITEMS: [(&str, StatusItem); 5] = [
+        ("MESSAGES", StatusItem::Messages),
+        ("RECENT", StatusItem::Recent),
+        ("UIDNEXT", StatusItem::UidNext),
+        ("UIDVALIDITY", StatusItem::UidValidity),
+        ("UNSEEN", StatusItem::Unseen),
+    ];
+    ITEMS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, item)| *item)
+}

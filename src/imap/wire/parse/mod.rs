@@ -1,0 +1,131 @@
+//! One whole command, octets to [`Command`], by verb.
+//!
+//! The parsers are our own because clients take liberties that a strict grammar refuses (8-bit letters in
+//! quoted strings, padding, passwords with `%`), because the grammars of SEARCH, FETCH and LIST still grow
+//! by extensions, and because depth, counts and memory are bounded here. imap-codec reads the verbs whose
+//! grammar it covers whole and in which no liberty is needed ([`codec`]); in the tests it is the second
+//! opinion on everything else.
+//!
+//! Every parser is one pass over the frame without recursion.
+
+mod append;
+mod authenticate;
+mod codec;
+mod cursor;
+mod date;
+mod fetch;
+mod flags;
+mod mailbox;
+mod search;
+mod selected;
+mod sequence;
+#[cfg(test)]
+mod tests;
+
+use super::error::{ErrorKind, Fault, ParseError, Tag};
+use super::frame::Frame;
+use crate::imap::command::Command;
+use cursor::Cursor;
+
+/// The form of a command.
+#[derive(Clone, Copy)]
+struct Form {
+    /// In upper case.
+    verb: &'static str,
+    /// Behind UID.
+    uid: bool,
+}
+
+type Parser = fn(&mut Cursor<'_>, &Frame, Form) -> Result<Command, Fault>;
+
+/// Every verb with its parser.
+const VERBS: &[(&str, Parser)] = &[
+    ("APPEND", append::append),
+    ("AUTHENTICATE", authenticate::authenticate),
+    ("CAPABILITY", codec::whole),
+    ("CHECK", codec::whole),
+    ("CLOSE", codec::whole),
+    ("COPY", selected::copy),
+    ("CREATE", mailbox::create),
+    ("DELETE", mailbox::delete),
+    ("ENABLE", codec::whole),
+    ("EXAMINE", mailbox::examine),
+    ("EXPUNGE", codec::whole),
+    ("FETCH", fetch::fetch),
+    ("ID", codec::whole),
+    ("IDLE", codec::whole),
+    ("LIST", mailbox::list),
+    ("LOGIN", authenticate::login),
+    ("LOGOUT", codec::whole),
+    ("LSUB", mailbox::lsub),
+    ("MOVE", selected::move_to),
+    ("NAMESPACE", codec::whole),
+    ("NOOP", codec::whole),
+    ("RENAME", mailbox::rename),
+    ("SEARCH", search::search),
+    ("SELECT", mailbox::select),
+    ("STARTTLS", codec::whole),
+    ("STATUS", mailbox::status),
+    ("STORE", selected::store),
+    ("SUBSCRIBE", mailbox::subscribe),
+    ("UNSELECT", codec::whole),
+    ("UNSUBSCRIBE", mailbox::unsubscribe),
+];
+
+/// The verbs that UID may open, with their parsers.
+const UID_VERBS: &[(&str, Parser)] = &[
+    ("COPY", selected::copy),
+    ("EXPUNGE", selected::uid_expunge),
+    ("FETCH", fetch::fetch),
+    ("MOVE", selected::move_to),
+    ("SEARCH", search::search),
+    ("STORE", selected::store),
+];
+
+/// Reads a command.
+///
+/// # Errors
+/// What the client is to be told; the tag is in it as far as it was readable.
+pub fn parse(frame: &Frame) -> Result<(Tag, Command), ParseError> {
+    let mut cursor = Cursor::new(frame);
+    let tag = read_tag(&mut cursor).map_err(|fault| fault.tagged(None))?;
+    match read_command(&mut cursor, frame) {
+        Ok(command) => Ok((tag, command)),
+        Err(fault) => Err(fault.tagged(Some(tag))),
+    }
+}
+
+fn read_tag(cursor: &mut Cursor<'_>) -> Result<Tag, Fault> {
+    if cursor.at_end() {
+        return Err(Fault::syntax("the line is empty"));
+    }
+    Tag::new(cursor.take_while(|octet| octet != b' ')).ok_or(Fault::syntax("the tag is not valid"))
+}
+
+fn read_command(cursor: &mut Cursor<'_>, frame: &Frame) -> Result<Command, Fault> {
+    // No command takes NUL (RFC 9051 §9: CHAR8 excludes it), and it would be cut short elsewhere.
+    if frame.bytes.contains(&0) {
+        return Err(Fault::syntax("a NUL octet is not allowed"));
+    }
+    cursor.space("the command is missing")?;
+    let mut table = VERBS;
+    let mut uid = false;
+    let mut verb = cursor.word();
+    if verb.eq_ignore_ascii_case("UID") {
+        cursor.space("UID needs a command")?;
+        table = UID_VERBS;
+        uid = true;
+        verb = cursor.word();
+    }
+    let parser = table.iter().find(|(name, _)| name.eq_ignore_ascii_case(verb));
+    let Some((name, parser)) = parser else {
+        return Err(Fault { text: "unknown command", kind: ErrorKind::UnknownCommand });
+    };
+    // Only APPEND streams a literal.
+    if frame.message.is_some() && *name != "APPEND" {
+        return Err(Fault::syntax("a literal is not allowed here"));
+    }
+    let command = parser(cursor, frame, Form { verb: name, uid })?;
+    cursor.end()?;
+    Ok(command)
+}

@@ -1,0 +1,59 @@
+//! The one list of capabilities (RFC 2449 §5).
+
+use crate::auth::sasl::Mechanism;
+
+/// What the list depends on.
+#[derive(Clone, Copy)]
+pub(super) struct Conditions {
+    /// In TRANSACTION state.
+    pub(super) logged_in: bool,
+    /// A login in clear text is allowed: under TLS, or from this machine.
+    pub(super) plaintext: bool,
+    /// STLS would be accepted.
+    pub(super) stls: bool,
+}
+
+/// The lines of the answer to CAPA, each with CRLF, without the dot that ends them.
+pub(super) fn lines(conditions: Conditions) -> String {
+    let mut lines = String::from(
+        // RFC 2449 §6.1, §6.8, §6.4, §6.6, §6.7; RFC 3206 §6
+        "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\n",
+    );
+    if conditions.plaintext {
+        // RFC 2449 §6.2
+        lines.push_str("USER\r\n");
+    }
+    // RFC 2449 §6.3, RFC 5034 §3
+    let usable = Mechanism::ALL.into_iter().filter(|mechanism| conditions.plaintext || !mechanism.is_plaintext());
+    let names: Vec<&str> = usable.map(Mechanism::name).collect();
+    if !names.is_empty() {
+        lines.push_str("SASL ");
+        lines.push_str(&names.join(" "));
+        lines.push_str("\r\n");
+    }
+    // RFC 2595 §4: "present and permitted in the current state".
+    if conditions.stls {
+        lines.push_str("STLS\r\n");
+    }
+    // RFC 2449 §6.9 lets a server tell it to its users alone.
+    if conditions.logged_in {
+        lines.push_str(concat!("IMPLEMENTATION mailnook-", env!("CARGO_PKG_VERSION"), "\r\n"));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_are_announced_where_they_are_allowed() {
+        let remote = lines(Conditions { logged_in: false, plaintext: false, stls: true });
+        assert!(remote.contains("STLS\r\n") && !remote.contains("USER") && !remote.contains("SASL"), "{remote}");
+        let secure = lines(Conditions { logged_in: false, plaintext: true, stls: false });
+        assert!(!secure.contains("STLS") && secure.contains("USER\r\n") && secure.contains("SASL PLAIN\r\n"));
+        assert!(!secure.contains("IMPLEMENTATION"));
+        let after = lines(Conditions { logged_in: true, plaintext: true, stls: false });
+        assert!(after.contains("IMPLEMENTATION mailnook-"));
+    }
+}

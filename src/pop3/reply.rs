@@ -1,0 +1,45 @@
+//! What clients are told: fixed texts, with the response codes of RFC 2449 §8 and RFC 3206.
+
+use crate::auth::AuthError;
+use crate::mailbox;
+
+/// The answer to a login that did not succeed.
+pub(super) fn login(error: AuthError) -> &'static str {
+    match error {
+        AuthError::BadCredentials => "-ERR [AUTH] Unknown user or wrong password\r\n",
+        AuthError::Busy => "-ERR [SYS/TEMP] Too many logins at the moment, try again later\r\n",
+        AuthError::Temporary => "-ERR [SYS/TEMP] Logins fail at the moment, try again later\r\n",
+    }
+}
+
+/// The answer where a maildrop cannot be opened.
+pub(super) fn open(error: &mailbox::Error) -> &'static str {
+    match error {
+        mailbox::Error::NotFound | mailbox::Error::Denied => "-ERR [SYS/PERM] There is no such maildrop\r\n",
+        mailbox::Error::Exists
+        | mailbox::Error::ReadOnly
+        | mailbox::Error::OverQuota
+        | mailbox::Error::TooBig(_)
+        | mailbox::Error::Expunged
+        | mailbox::Error::InUse
+        | mailbox::Error::Invalid(_)
+        | mailbox::Error::Limit(_)
+        | mailbox::Error::Temporary => "-ERR [SYS/TEMP] The maildrop cannot be opened at the moment\r\n",
+    }
+}
+
+/// The answer where one message cannot be read.
+pub(super) fn read(error: &mailbox::Error) -> &'static str {
+    match error {
+        mailbox::Error::NotFound | mailbox::Error::Expunged => "-ERR Another session has removed this message\r\n",
+        mailbox::Error::Denied
+        | mailbox::Error::Exists
+        | mailbox::Error::ReadOnly
+        | mailbox::Error::OverQuota
+        | mailbox::Error::TooBig(_)
+        | mailbox::Error::InUse
+        | mailbox::Error::Invalid(_)
+        | mailbox::Error::Limit(_)
+        | mailbox::Error::Temporary => "-ERR [SYS/TEMP] This message cannot be read at the moment\r\n",
+    }
+}

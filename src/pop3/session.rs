@@ -1,0 +1,507 @@
+//! One session: AUTHORIZATION, TRANSACTION and UPDATE (RFC 1939 §3-§6).
+//!
+//! Invariant: messages are removed by QUIT in TRANSACTION state and by nothing else. A cut line, a timeout, too many
+//! errors and a shutdown remove nothing.
+
+use super::capability::{self, Conditions};
+use super::command::{Command, CommandError};
+use super::maildrop::{Entry, MESSAGES_MAX, Maildrop, NoMessage};
+use super::reply;
+use super::retrieve::{Cut, retrieve};
+use crate::auth::sasl::{self, Mechanism};
+use crate::auth::{Attempt, AuthError, Authenticator, LoggedIn};
+use crate::config::Config;
+use crate::mailbox::{self, Core, Mailbox};
+use crate::net::{Admission, Connection, OUT_HIGH, ReadError, Shutdown, TlsAcceptor, timeout};
+use crate::types::{Uid, UidSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Limit: octets of a command line after login; RFC 2449 §4 asks for 255.
+const LINE_MAX: usize = 512;
+/// Limit: failed logins of one session; then it is ended.
+const FAILED_LOGINS_MAX: u32 = 5;
+/// How long a command under way may go on when the server stops.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
+
+const PRIVACY_REQUIRED: &[u8] = b"-ERR PRIVACYREQUIRED: no login in clear text, use STLS or the TLS port\r\n";
+
+/// What sessions need of the server.
+pub struct Context {
+    /// The mail.
+    pub core: Arc<Core>,
+    /// The logins.
+    pub auth: Arc<Authenticator>,
+    /// For STLS; None: it is not offered.
+    pub tls: Option<TlsAcceptor>,
+    /// Limits and timeouts.
+    pub config: Arc<Config>,
+    /// Ends the session.
+    pub shutdown: Shutdown,
+}
+
+/// Runs a session until its end and closes the connection. `admission` is told of the login and kept until then.
+pub async fn serve(conn: Connection, admission: Admission, context: Arc<Context>) {
+    let login_by = Instant::now() + context.config.limits.login;
+    let state = State::Authorization { user: None };
+    let mut session = Session { conn, admission, context, state, login_by, errors: 0, failed_logins: 0 };
+    session.conn.set_write_timeout(session.context.config.limits.write);
+    let end = match session.run().await {
+        Ok(end) => end,
+        Err(error) => {
+            log::debug!("pop3: address={}: {error}", session.conn.peer());
+            End::Cut
+        }
+    };
+    session.conn.close().await;
+    if let State::Transaction(transaction) = &session.state {
+        let (user, peer) = (&transaction.user, session.conn.peer());
+        log::info!("logout: user={user:?} address={peer} protocol=pop3 end={}", end.word());
+    }
+}
+
+struct Session {
+    conn: Connection,
+    admission: Admission,
+    context: Arc<Context>,
+    state: State,
+    login_by: Instant,
+    errors: u32,
+    failed_logins: u32,
+}
+
+enum State {
+    /// The name of a USER command waits for its PASS.
+    Authorization {
+        user: Option<String>,
+    },
+    Transaction(Box<Transaction>),
+}
+
+/// A maildrop that is open.
+struct Transaction {
+    user: String,
+    inbox: Mailbox,
+    maildrop: Maildrop,
+}
+
+/// What comes after a command.
+enum Next {
+    Command,
+    End(End),
+}
+
+/// How a session ended, for the log.
+#[derive(Clone, Copy)]
+enum End {
+    Quit,
+    /// The messages to be removed were not.
+    QuitFailed,
+    Cut,
+    Timeout,
+    Errors,
+    Shutdown,
+    StoreFailed,
+}
+
+impl End {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Quit => "quit",
+            Self::QuitFailed => "quit-failed",
+            Self::Cut => "cut",
+            Self::Timeout => "timeout",
+            Self::Errors => "errors",
+            Self::Shutdown => "shutdown",
+            Self::StoreFailed => "store-failed",
+        }
+    }
+}
+
+/// What the client sent.
+enum Input {
+    Line(Vec<u8>),
+    TooLong,
+    Timeout,
+    Shutdown,
+}
+
+impl Session {
+    async fn run(&mut self) -> Result<End, ReadError> {
+        // No angle brackets: they would offer APOP (RFC 1939 §7).
+        self.conn.queue(b"+OK mailnook POP3 server ready\r\n");
+        loop {
+            let line = match self.input(self.line_max()).await? {
+                Input::Line(line) => line,
+                Input::TooLong => {
+                    if let Next::End(end) = self.error(b"-ERR The line is too long\r\n") {
+                        return Ok(end);
+                    }
+                    continue;
+                }
+                // RFC 1939 §3: without any response.
+                Input::Timeout => return Ok(End::Timeout),
+                Input::Shutdown => {
+                    self.conn.queue(b"-ERR [SYS/TEMP] The server is stopping\r\n");
+                    return Ok(End::Shutdown);
+                }
+            };
+            let shutdown = self.context.shutdown.clone();
+            let stopped = async {
+                shutdown.wait().await;
+                async_io::Timer::after(SHUTDOWN_GRACE).await;
+                Ok(Next::End(End::Shutdown))
+            };
+            // In a box, so that a session that waits for a command is small.
+            match Box::pin(smol::future::or(self.command(&line), stopped)).await? {
+                Next::Command => {}
+                Next::End(end) => return Ok(end),
+            }
+            // A client that sends commands without end must not keep the others waiting.
+            smol::future::yield_now().await;
+        }
+    }
+
+    /// The next line. What was answered so far goes out first, unless more commands are here already.
+    async fn input(&mut self, max: usize) -> Result<Input, ReadError> {
+        if !self.conn.line_is_buffered() || self.conn.queued() >= OUT_HIGH {
+            self.conn.flush().await?;
+        }
+        let limit = match self.state {
+            State::Authorization { .. } => self.login_by.saturating_duration_since(Instant::now()),
+            State::Transaction(_) => self.context.config.limits.pop3_idle,
+        };
+        if limit.is_zero() {
+            // Input that is here already must not keep a session alive.
+            return Ok(Input::Timeout);
+        }
+        let conn = &mut self.conn;
+        let line = async {
+            match conn.line(max).await {
+                Ok(line) => Ok(Input::Line(line)),
+                Err(ReadError::TooLong) => Ok(Input::TooLong),
+                Err(error) => Err(error),
+            }
+        };
+        let shutdown = async {
+            self.context.shutdown.wait().await;
+            Ok(Input::Shutdown)
+        };
+        timeout(limit, smol::future::or(shutdown, line)).await.unwrap_or(Ok(Input::Timeout))
+    }
+
+    fn line_max(&self) -> usize {
+        match self.state {
+            State::Authorization { .. } => self.context.config.limits.line_before_login,
+            State::Transaction(_) => LINE_MAX,
+        }
+    }
+
+    /// Whether a password may cross this connection as it is.
+    fn plaintext_is_allowed(&self) -> bool {
+        self.conn.is_tls() || self.conn.peer().is_local()
+    }
+
+    /// Answers a mistake of the client's; too many end the session.
+    fn error(&mut self, answer: &[u8]) -> Next {
+        self.conn.queue(answer);
+        self.errors = self.errors.saturating_add(1);
+        if self.errors < self.context.config.limits.protocol_errors {
+            return Next::Command;
+        }
+        self.conn.queue(b"-ERR Too many errors, goodbye\r\n");
+        Next::End(End::Errors)
+    }
+
+    fn answer(&mut self, answer: &[u8]) -> Next {
+        self.conn.queue(answer);
+        Next::Command
+    }
+
+    async fn command(&mut self, line: &[u8]) -> Result<Next, ReadError> {
+        let command = match Command::parse(line) {
+            Ok(command) => command,
+            Err(CommandError::Unknown) => return Ok(self.error(b"-ERR Unknown command\r\n")),
+            Err(CommandError::Arguments) => return Ok(self.error(b"-ERR Wrong arguments\r\n")),
+        };
+        match (&mut self.state, command) {
+            (_, Command::Capa) => Ok(self.capa()),
+            (State::Authorization { .. }, command) => self.authorization(command).await,
+            (State::Transaction(transaction), Command::Quit) => {
+                let (answer, end) = transaction.update().await;
+                self.conn.queue(answer);
+                Ok(Next::End(end))
+            }
+            (State::Transaction(_), command) => self.transaction(command).await,
+        }
+    }
+
+    fn capa(&mut self) -> Next {
+        let logged_in = matches!(self.state, State::Transaction(_));
+        let lines = capability::lines(Conditions {
+            logged_in,
+            plaintext: self.plaintext_is_allowed(),
+            stls: !logged_in && self.context.tls.is_some() && !self.conn.is_tls(),
+        });
+        self.answer(format!("+OK Capabilities follow\r\n{lines}.\r\n").as_bytes())
+    }
+
+    async fn authorization(&mut self, command: Command<'_>) -> Result<Next, ReadError> {
+        // A name waits for the very next command only (RFC 1939 §7).
+        let waiting = match &mut self.state {
+            State::Authorization { user } => user.take(),
+            State::Transaction(_) => None,
+        };
+        match command {
+            Command::Quit => {
+                self.conn.queue(b"+OK Goodbye\r\n");
+                Ok(Next::End(End::Quit))
+            }
+            Command::User(_) | Command::Pass(_) if !self.plaintext_is_allowed() => Ok(self.answer(PRIVACY_REQUIRED)),
+            Command::User(name) => {
+                let Ok(name) = std::str::from_utf8(name) else {
+                    return Ok(self.error(b"-ERR The name is not in UTF-8\r\n"));
+                };
+                self.state = State::Authorization { user: Some(name.to_owned()) };
+                Ok(self.answer(b"+OK Send the password\r\n"))
+            }
+            Command::Pass(password) => match waiting {
+                Some(user) => self.login(&user, password).await,
+                None => Ok(self.error(b"-ERR Send USER first\r\n")),
+            },
+            Command::Apop => Ok(self.error(b"-ERR APOP is not offered, use AUTH or USER and PASS\r\n")),
+            Command::Auth { mechanism, initial_response } => self.auth(mechanism, initial_response).await,
+            Command::Stls => self.stls().await,
+            _ => Ok(self.error(b"-ERR Log in first\r\n")),
+        }
+    }
+
+    /// RFC 2595 §4. Everything known about the client so far is forgotten.
+    async fn stls(&mut self) -> Result<Next, ReadError> {
+        if self.conn.is_tls() {
+            return Ok(self.error(b"-ERR TLS is active already\r\n"));
+        }
+        let Some(tls) = self.context.tls.clone() else {
+            return Ok(self.error(b"-ERR TLS is not available\r\n"));
+        };
+        self.conn.queue(b"+OK Begin TLS negotiation\r\n");
+        let left = self.login_by.saturating_duration_since(Instant::now());
+        match timeout(left, self.conn.start_tls(&tls)).await {
+            Some(outcome) => outcome.map(|()| Next::Command),
+            None => Ok(Next::End(End::Timeout)),
+        }
+    }
+
+    /// RFC 5034 §4
+    async fn auth(&mut self, mechanism: Option<&[u8]>, initial: Option<&[u8]>) -> Result<Next, ReadError> {
+        let Some(mechanism) = mechanism else {
+            // Quirk(Outlook Express): asks for the list with a bare AUTH.
+            let plaintext = self.plaintext_is_allowed();
+            self.conn.queue(b"+OK Mechanisms follow\r\n");
+            for mechanism in Mechanism::ALL.into_iter().filter(|mechanism| plaintext || !mechanism.is_plaintext()) {
+                self.conn.queue(format!("{}\r\n", mechanism.name()).as_bytes());
+            }
+            return Ok(self.answer(b".\r\n"));
+        };
+        let Some(mechanism) = Mechanism::from_name(mechanism) else {
+            return Ok(self.error(b"-ERR Unknown mechanism\r\n"));
+        };
+        if mechanism.is_plaintext() && !self.plaintext_is_allowed() {
+            return Ok(self.answer(PRIVACY_REQUIRED));
+        }
+        let line;
+        let response = if let Some(response) = initial {
+            response
+        } else {
+            self.conn.queue(b"+ \r\n");
+            line = match self.input(sasl::RESPONSE_MAX).await? {
+                Input::Line(line) => line,
+                Input::TooLong => return Ok(self.error(b"-ERR The response is too long\r\n")),
+                Input::Timeout => return Ok(Next::End(End::Timeout)),
+                Input::Shutdown => {
+                    self.conn.queue(b"-ERR [SYS/TEMP] The server is stopping\r\n");
+                    return Ok(Next::End(End::Shutdown));
+                }
+            };
+            if line == b"*" {
+                return Ok(self.answer(b"-ERR Authentication cancelled\r\n"));
+            }
+            &line
+        };
+        let credentials = match mechanism {
+            Mechanism::Plain => sasl::decode(response).and_then(|message| sasl::plain(&message)),
+        };
+        match credentials {
+            Ok(credentials) => self.login(&credentials.user, &credentials.password).await,
+            Err(sasl::SaslError::Base64) => Ok(self.error(b"-ERR The response is not base64\r\n")),
+            Err(sasl::SaslError::Syntax) => Ok(self.error(b"-ERR The response is not what the mechanism expects\r\n")),
+            Err(sasl::SaslError::Authorization) => Ok(self.error(b"-ERR [AUTH] You can only log in as yourself\r\n")),
+        }
+    }
+
+    async fn login(&mut self, user: &str, password: &[u8]) -> Result<Next, ReadError> {
+        let attempt = Attempt { user, password, peer: self.conn.peer(), protocol: "pop3", tls: self.conn.is_tls() };
+        let logged_in = match self.context.auth.login(attempt).await {
+            Ok(logged_in) => logged_in,
+            Err(error) => {
+                self.conn.queue(reply::login(error).as_bytes());
+                if error == AuthError::BadCredentials {
+                    self.failed_logins += 1;
+                }
+                if self.failed_logins < FAILED_LOGINS_MAX {
+                    return Ok(Next::Command);
+                }
+                self.conn.queue(b"-ERR Too many failed logins, goodbye\r\n");
+                return Ok(Next::End(End::Errors));
+            }
+        };
+        match Transaction::open(&self.context.core, logged_in).await {
+            Ok(transaction) => {
+                let (messages, octets) = (transaction.maildrop.messages(), transaction.maildrop.octets());
+                self.state = State::Transaction(Box::new(transaction));
+                self.admission.logged_in();
+                Ok(self.answer(format!("+OK {messages} messages ({octets} octets)\r\n").as_bytes()))
+            }
+            Err(error) => Ok(self.answer(reply::open(&error).as_bytes())),
+        }
+    }
+
+    /// Every command of the TRANSACTION state but CAPA and QUIT.
+    async fn transaction(&mut self, command: Command<'_>) -> Result<Next, ReadError> {
+        let State::Transaction(transaction) = &mut self.state else {
+            return Ok(self.error(b"-ERR Log in first\r\n"));
+        };
+        let maildrop = &mut transaction.maildrop;
+        match command {
+            Command::Noop => self.conn.queue(b"+OK\r\n"),
+            Command::Rset => {
+                maildrop.reset();
+                self.conn.queue(format!("+OK {} messages\r\n", maildrop.messages()).as_bytes());
+            }
+            Command::Stat => {
+                self.conn.queue(format!("+OK {} {}\r\n", maildrop.messages(), maildrop.octets()).as_bytes());
+            }
+            Command::List(Some(number)) => one(&mut self.conn, maildrop, number, listing),
+            Command::Uidl(Some(number)) => one(&mut self.conn, maildrop, number, unique_id),
+            Command::List(None) => {
+                let head = format!("+OK {} messages ({} octets)\r\n", maildrop.messages(), maildrop.octets());
+                all(&mut self.conn, maildrop, &head, listing).await?;
+            }
+            Command::Uidl(None) => all(&mut self.conn, maildrop, "+OK Unique-ids follow\r\n", unique_id).await?,
+            Command::Dele(number) => match maildrop.mark(number) {
+                Ok(()) => self.conn.queue(b"+OK Marked\r\n"),
+                Err(error) => self.conn.queue(no_message(error)),
+            },
+            Command::Retr(number) => return self.retr(number, None).await,
+            Command::Top { message, lines } => return self.retr(message, Some(lines)).await,
+            _ => return Ok(self.error(b"-ERR You are logged in already\r\n")),
+        }
+        Ok(Next::Command)
+    }
+
+    async fn retr(&mut self, number: u32, lines: Option<u64>) -> Result<Next, ReadError> {
+        let State::Transaction(transaction) = &self.state else { return Ok(Next::Command) };
+        let entry = match transaction.maildrop.get(number) {
+            Ok(entry) => entry,
+            Err(error) => return Ok(self.answer(no_message(error))),
+        };
+        match retrieve(&mut self.conn, &transaction.inbox, entry.uid, lines).await {
+            Ok(()) => Ok(Next::Command),
+            Err(Cut::Client(error)) => Err(error),
+            Err(Cut::Store) => Ok(Next::End(End::StoreFailed)),
+        }
+    }
+}
+
+impl Transaction {
+    /// Takes down what INBOX holds now.
+    async fn open(core: &Arc<Core>, logged_in: LoggedIn) -> Result<Self, mailbox::Error> {
+        let inbox = core.account(logged_in.account)?.open("INBOX")?;
+        let uids = inbox.snapshot()?.uids;
+        let mut maildrop = Maildrop::default();
+        let mut from = first_uid(&uids, &logged_in.name);
+        loop {
+            let rows = inbox.rows(&uids, from)?;
+            let Some(last) = rows.last().map(|row| row.uid) else { break };
+            for row in &rows {
+                match u32::try_from(row.size) {
+                    Ok(size) => maildrop.push(Entry { instance: row.instance, uid: row.uid, size }),
+                    Err(_) => {
+                        log::warn!("pop3: user={:?}: a message of {} octets is left out", logged_in.name, row.size);
+                    }
+                }
+            }
+            let Some(next) = last.0.checked_add(1) else { break };
+            from = Uid(next);
+            smol::future::yield_now().await;
+        }
+        maildrop.seal();
+        Ok(Self { user: logged_in.name, inbox, maildrop })
+    }
+
+    /// The UPDATE state (RFC 1939 §6): all marked messages go in one commit.
+    async fn update(&mut self) -> (&'static [u8], End) {
+        let mut marked = UidSet::new();
+        for entry in self.maildrop.marked_entries() {
+            marked.insert(entry.uid.0);
+        }
+        if marked.is_empty() {
+            return (b"+OK Goodbye\r\n", End::Quit);
+        }
+        match self.inbox.remove(&marked).await {
+            Ok(_) => (b"+OK Messages removed, goodbye\r\n", End::Quit),
+            Err(_) => (b"-ERR [SYS/TEMP] The marked messages are not removed\r\n", End::QuitFailed),
+        }
+    }
+}
+
+/// Where a maildrop begins: at the first message, or at the first of the newest ones that it can hold.
+fn first_uid(uids: &UidSet, user: &str) -> Uid {
+    let total = usize::try_from(uids.len()).unwrap_or(usize::MAX);
+    let Some(left_out) = total.checked_sub(MESSAGES_MAX).filter(|number| *number > 0) else {
+        return Uid(1);
+    };
+    log::warn!("pop3: user={user:?}: the oldest {left_out} messages are left out");
+    uids.iter().nth(left_out).map_or(Uid(1), Uid)
+}
+
+/// A line of LIST (RFC 1939 §5: scan listing).
+fn listing(number: u32, entry: Entry) -> String {
+    format!("{number} {}\r\n", entry.size)
+}
+
+/// A line of UIDL (RFC 1939 §7: unique-id listing).
+fn unique_id(number: u32, entry: Entry) -> String {
+    format!("{number} {:x}\r\n", entry.instance.0)
+}
+
+/// Answers LIST or UIDL of one message.
+fn one(conn: &mut Connection, maildrop: &Maildrop, number: u32, line: fn(u32, Entry) -> String) {
+    match maildrop.get(number) {
+        Ok(entry) => conn.queue(format!("+OK {}", line(number, entry)).as_bytes()),
+        Err(error) => conn.queue(no_message(error)),
+    }
+}
+
+/// Answers LIST or UIDL of all messages, as fast as the client takes it.
+async fn all(
+    conn: &mut Connection,
+    maildrop: &Maildrop,
+    head: &str,
+    line: fn(u32, Entry) -> String,
+) -> Result<(), ReadError> {
+    conn.queue(head.as_bytes());
+    for number in 1..=maildrop.last() {
+        if let Ok(entry) = maildrop.get(number) {
+            conn.send(line(number, entry).as_bytes()).await?;
+        }
+    }
+    conn.send(b".\r\n").await
+}
+
+fn no_message(error: NoMessage) -> &'static [u8] {
+    match error {
+        NoMessage::Never => b"-ERR No such message\r\n",
+        NoMessage::Deleted => b"-ERR This message is marked as deleted\r\n",
+    }
+}

@@ -1,0 +1,337 @@
+//! Reads everything and checks every invariant that ARCHITECTURE.md names.
+
+use super::codec::{Fields, key_u32_u64_u32, key_u32_u32};
+use super::schema::{AccountState, Content, MailboxState, MessageRow, kind, state_kind, table};
+use super::view::View;
+use super::{Error, body};
+use crate::types::{AccountId, BodyId, ContentId, MailboxId, SystemFlags, Uid, UidSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
+
+/// Limit: findings that are told; a store with more is beyond reading them one by one.
+const FINDINGS_MAX: usize = 1000;
+
+struct Check<'v, 't> {
+    view: &'v View<'t>,
+    findings: Vec<String>,
+    /// Rows that show each content.
+    shown: HashMap<ContentId, (u32, u64)>,
+    accounts: BTreeMap<AccountId, AccountState>,
+    doomed: HashSet<MailboxId>,
+}
+
+/// One line for each finding; none: the store is sound.
+pub(crate) fn check(view: &View<'_>) -> Result<Vec<String>, Error> {
+    let mut check = Check {
+        view,
+        findings: Vec::new(),
+        shown: HashMap::new(),
+        accounts: BTreeMap::new(),
+        doomed: HashSet::new(),
+    };
+    for (kind, id) in view.garbage(usize::MAX)? {
+        if kind == kind::MAILBOX {
+            check.doomed.insert(MailboxId(u32::try_from(id).unwrap_or_default()));
+        }
+    }
+    check.users()?;
+    let mailboxes = check.names()?;
+    check.mailboxes(&mailboxes)?;
+    check.rows_have_mailboxes()?;
+    check.account_states()?;
+    let bodies = check.contents()?;
+    check.bodies(&bodies)?;
+    check.refs(&bodies)?;
+    Ok(check.findings)
+}
+
+impl Check<'_, '_> {
+    fn tell(&mut self, finding: String) {
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(finding);
+        }
+    }
+
+    fn expect(&mut self, holds: bool, finding: impl FnOnce() -> String) {
+        if !holds {
+            self.tell(finding());
+        }
+    }
+
+    fn users(&mut self) -> Result<(), Error> {
+        let mut addresses = HashSet::new();
+        for (id, user) in self.view.users()? {
+            self.accounts.insert(id, AccountState::default());
+            for address in std::iter::once(&user.name).chain(&user.aliases) {
+                let owner = self.view.address(address)?;
+                self.expect(owner == Some(id), || format!("user {}: address {address} leads to {owner:?}", user.name));
+                addresses.insert(address.clone());
+            }
+        }
+        for entry in self.view.tables.addresses.iter(self.view.txn)? {
+            let (key, _) = entry?;
+            let address = String::from_utf8_lossy(key).into_owned();
+            self.expect(addresses.contains(&address), || format!("address {address} belongs to no user"));
+        }
+        Ok(())
+    }
+
+    /// The mailboxes that have a name, with their owners.
+    fn names(&mut self) -> Result<HashMap<MailboxId, AccountId>, Error> {
+        let mut named = HashMap::new();
+        for entry in self.view.tables.mailboxes.iter(self.view.txn)? {
+            let (key, value) = entry?;
+            let account = AccountId(super::view::key_u32(key, 0, table::MAILBOXES)?);
+            let name = String::from_utf8_lossy(&key[4..]).into_owned();
+            let Ok(entry) = super::schema::MailboxEntry::decode(value) else {
+                self.tell(format!("mailbox name {name:?} of account {} is damaged", account.0));
+                continue;
+            };
+            let known = self.accounts.get_mut(&account);
+            if let (Some(state), Some(mailbox)) = (known, entry.mailbox) {
+                state.mailboxes += 1;
+                if named.insert(mailbox, account).is_some() {
+                    self.tell(format!("mailbox {} has two names", mailbox.0));
+                }
+            } else if entry.mailbox.is_some() {
+                self.tell(format!("mailbox {name:?} belongs to no user"));
+            }
+        }
+        Ok(named)
+    }
+
+    fn mailboxes(&mut self, named: &HashMap<MailboxId, AccountId>) -> Result<(), Error> {
+        let mut states = HashMap::new();
+        for entry in self.view.tables.state.prefix_iter(self.view.txn, &[state_kind::MAILBOX])? {
+            let (key, value) = entry?;
+            let id = MailboxId(super::view::key_u32(key, 1, table::STATE)?);
+            match MailboxState::decode(value) {
+                Ok(state) => drop(states.insert(id, state)),
+                Err(error) => self.tell(format!("mailbox {}: {error}", id.0)),
+            }
+        }
+        let globals = self.view.globals()?;
+        for (id, owner) in named {
+            match states.get(id) {
+                None => self.tell(format!("mailbox {} has no state", id.0)),
+                Some(state) => self.expect(state.account == *owner, || format!("mailbox {} has two owners", id.0)),
+            }
+        }
+        for (id, state) in &states {
+            self.expect(id.0 < globals.next_mailbox, || format!("mailbox {} was never given out", id.0));
+            let doomed = self.doomed.contains(id);
+            self.expect(named.contains_key(id) || doomed, || format!("mailbox {} has no name", id.0));
+            self.mailbox(*id, state, doomed)?;
+        }
+        Ok(())
+    }
+
+    fn mailbox(&mut self, id: MailboxId, state: &MailboxState, doomed: bool) -> Result<(), Error> {
+        let name = format!("mailbox {}", id.0);
+        let mut counted = MailboxState { messages: 0, unseen: 0, deleted: 0, recent: 0, bytes: 0, deleted_bytes: 0, ..state.clone() };
+        let (mut uids, mut changed, mut problems) = (UidSet::new(), 0_u64, Vec::new());
+        let view = self.view;
+        for entry in rows(view, id)? {
+            let (uid, row) = match entry? {
+                (uid, Ok(row)) => (uid, row),
+                (uid, Err(error)) => {
+                    problems.push(format!("{name}: message {}: {error}", uid.0));
+                    continue;
+                }
+            };
+            uids.insert(uid.0);
+            count(&mut counted, uid, &row);
+            let shown = self.shown.entry(row.content).or_insert((0, row.size));
+            shown.0 += 1;
+            let mut say = |holds: bool, text: &str| {
+                if !holds {
+                    problems.push(format!("{name}: message {}: {text}", uid.0));
+                }
+            };
+            say(shown.1 == row.size, "two sizes for one content");
+            say(uid.0 < state.uid_next, "UID is not below UIDNEXT");
+            say(row.created <= row.modseq && row.modseq <= state.highest_modseq, "MODSEQ out of order");
+            say(row.keywords.0.checked_shr(u32::from(state.keywords)).unwrap_or(0) == 0, "unknown keyword");
+            say(row.flags.contains(SystemFlags::SEEN) || uid.0 >= state.unseen_floor, "unseen below the floor");
+            if row.modseq != row.created {
+                changed += 1;
+                let key = key_u32_u64_u32(id.0, row.modseq.0, uid.0);
+                say(view.tables.changes.get(view.txn, &key)?.is_some(), "its last change is not listed");
+            }
+        }
+        for problem in problems {
+            self.tell(problem);
+        }
+        let listed = view.tables.changes.prefix_iter(view.txn, &id.0.to_be_bytes())?.count() as u64;
+        let entries = view.tables.expunges.prefix_iter(view.txn, &id.0.to_be_bytes())?.count();
+        if !doomed {
+            self.expect(counted == *state, || format!("{name}: counted {counted:?}, stored {state:?}"));
+            self.expect(listed == changed, || format!("{name}: {listed} changes listed for {changed} changed messages"));
+            let holes = UidSet::from_range(1, state.uid_next - 1).difference(&uids);
+            let stored = view.holes(id, 1)?;
+            self.expect(holes == stored, || format!("{name}: holes {stored:?} should be {holes:?}"));
+            self.expect(entries == state.expunge_entries as usize, || format!("{name}: {entries} expunge entries"));
+            let keywords = view.keywords(id)?.len();
+            self.expect(keywords == usize::from(state.keywords), || format!("{name}: {keywords} keywords"));
+            self.expect(state.first_recent <= state.uid_next, || format!("{name}: \\Recent beyond UIDNEXT"));
+            if let Some(account) = self.accounts.get_mut(&state.account) {
+                account.messages += u64::from(counted.messages);
+                account.bytes += counted.bytes;
+            }
+        }
+        Ok(())
+    }
+
+    fn rows_have_mailboxes(&mut self) -> Result<(), Error> {
+        let view = self.view;
+        for (name, table) in [
+            (table::MESSAGES, view.tables.messages),
+            (table::CHANGES, view.tables.changes),
+            (table::HOLES, view.tables.holes),
+            (table::EXPUNGES, view.tables.expunges),
+            (table::KEYWORDS, view.tables.keywords),
+        ] {
+            // Jump from mailbox to mailbox: one look-up for each.
+            let mut from = [0_u8; 4];
+            while let Some((key, _)) = table.get_greater_than_or_equal_to(view.txn, &from)? {
+                let id = super::view::key_u32(key, 0, name)?;
+                let known = view.mailbox_state(MailboxId(id))?.is_some();
+                self.expect(known, || format!("{name} has entries of mailbox {id}, which does not exist"));
+                let Some(next) = id.checked_add(1) else { break };
+                from = next.to_be_bytes();
+            }
+        }
+        Ok(())
+    }
+
+    fn account_states(&mut self) -> Result<(), Error> {
+        for (id, counted) in std::mem::take(&mut self.accounts) {
+            let stored = self.view.account_state(id)?;
+            self.expect(stored.as_ref() == Some(&counted), || format!("account {}: counted {counted:?}, stored {stored:?}", id.0));
+        }
+        let stored = self.view.tables.state.prefix_iter(self.view.txn, &[state_kind::ACCOUNT])?.count();
+        let users = self.view.users()?.len();
+        self.expect(stored == users, || format!("{stored} account states for {users} users"));
+        Ok(())
+    }
+
+    /// Checks every content against the rows; how many contents share each body, and its length.
+    fn contents(&mut self) -> Result<HashMap<BodyId, (u32, u64)>, Error> {
+        let view = self.view;
+        let mut bodies = HashMap::new();
+        let mut seen = HashSet::new();
+        let mut shown = std::mem::take(&mut self.shown);
+        for entry in view.tables.contents.iter(view.txn)? {
+            let (key, _) = entry?;
+            let id = ContentId(Fields::new(key, table::CONTENTS).u64()?);
+            if !seen.insert(id) {
+                continue;
+            }
+            let name = format!("content {}", id.0);
+            let Some((count, size)) = shown.remove(&id) else {
+                self.tell(format!("{name} is shown by no message"));
+                continue;
+            };
+            let refs = view.refs(kind::CONTENT, id.0)?;
+            self.expect(refs == count, || format!("{name}: {count} messages show it, {refs} are noted"));
+            match view.content(id) {
+                Ok(Some(content)) => {
+                    let whole = content.body_len + content.prefix.len() as u64;
+                    self.expect(whole == size, || format!("{name}: size {size} is noted, {whole} octets are kept"));
+                    self.record(&name, &content);
+                    bodies.entry(content.body).or_insert((0, content.body_len)).0 += 1;
+                }
+                Ok(None) => self.tell(format!("{name} is gone")),
+                Err(error) => self.tell(format!("{name}: {error}")),
+            }
+        }
+        for id in shown.keys() {
+            self.tell(format!("content {} is missing", id.0));
+        }
+        Ok(bodies)
+    }
+
+    fn record(&mut self, name: &str, content: &Content) {
+        let sound = crate::message::Record::from_bytes(content.record.clone()).is_ok();
+        self.expect(sound, || format!("{name}: its record is damaged"));
+    }
+
+    fn bodies(&mut self, bodies: &HashMap<BodyId, (u32, u64)>) -> Result<(), Error> {
+        let view = self.view;
+        let spare: HashSet<u64> = view
+            .garbage(usize::MAX)?
+            .into_iter()
+            .filter(|(kind, _)| matches!(*kind, kind::BODY | kind::STAGING))
+            .map(|(_, id)| id)
+            .collect();
+        let mut lengths: HashMap<BodyId, (u64, u32)> = HashMap::with_capacity(bodies.len());
+        for entry in view.tables.chunks.iter(view.txn)? {
+            let (key, value) = entry?;
+            let mut fields = Fields::new(key, table::CHUNKS);
+            let (id, number) = (BodyId(fields.u64()?), fields.u32()?);
+            if spare.contains(&id.0) {
+                continue;
+            }
+            if !bodies.contains_key(&id) {
+                self.tell(format!("chunk {number} of body {} belongs to no message", id.0));
+                continue;
+            }
+            let length = lengths.entry(id).or_default();
+            let gap = length.1 != number;
+            length.1 = number + 1;
+            match body::decode(id, number, value) {
+                Ok(payload) => length.0 += payload.len() as u64,
+                Err(_) => self.tell(format!("body {}: chunk {number} is damaged", id.0)),
+            }
+            self.expect(!gap, || format!("body {}: chunks before {number} are missing", id.0));
+        }
+        for (id, (_, len)) in bodies {
+            let kept = lengths.get(id).map_or(0, |length| length.0);
+            self.expect(kept == *len, || format!("body {}: {kept} of {len} octets are kept", id.0));
+            self.expect(!spare.contains(&id.0), || format!("body {} is used and marked as garbage", id.0));
+        }
+        Ok(())
+    }
+
+    fn refs(&mut self, bodies: &HashMap<BodyId, (u32, u64)>) -> Result<(), Error> {
+        let view = self.view;
+        for (id, (count, _)) in bodies {
+            let refs = view.refs(kind::BODY, id.0)?;
+            self.expect(refs == *count, || format!("body {}: {count} contents share it, {refs} are noted", id.0));
+        }
+        for entry in view.tables.refs.iter(view.txn)? {
+            let (key, _) = entry?;
+            let mut fields = Fields::new(key, table::REFS);
+            let (kind, id) = (fields.u8()?, fields.u64()?);
+            let known = match kind {
+                kind::BODY => bodies.contains_key(&BodyId(id)),
+                kind::CONTENT => view.content(ContentId(id)).is_ok_and(|content| content.is_some()),
+                _ => false,
+            };
+            self.expect(known, || format!("a reference count is kept for {}{id}, which does not exist", char::from(kind)));
+        }
+        Ok(())
+    }
+}
+
+type RowResult = Result<(Uid, Result<MessageRow, Error>), Error>;
+
+fn rows<'v>(view: &'v View<'_>, id: MailboxId) -> Result<impl Iterator<Item = RowResult> + 'v, Error> {
+    let (first, last) = (key_u32_u32(id.0, 0), key_u32_u32(id.0, u32::MAX));
+    let range = view.tables.messages.range(view.txn, &(Bound::Included(&first[..]), Bound::Included(&last[..])))?;
+    Ok(range.map(|entry| {
+        let (key, value) = entry?;
+        Ok((Uid(super::view::key_u32(key, 4, table::MESSAGES)?), MessageRow::decode(value)))
+    }))
+}
+
+fn count(state: &mut MailboxState, uid: Uid, row: &MessageRow) {
+    state.messages += 1;
+    state.bytes += row.size;
+    state.unseen += u32::from(!row.flags.contains(SystemFlags::SEEN));
+    state.recent += u32::from(uid.0 >= state.first_recent);
+    if row.flags.contains(SystemFlags::DELETED) {
+        state.deleted += 1;
+        state.deleted_bytes += row.size;
+    }
+}

@@ -1,0 +1,218 @@
+//! Opening LMDB: the environment, its tables, its format.
+
+use super::schema::{Format, SCHEMA_VERSION, table};
+use super::view::View;
+use super::Error;
+use heed::types::Bytes;
+use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, WithoutTls};
+use std::path::{Path, PathBuf};
+
+pub(crate) type Table = Database<'static, Bytes, Bytes>;
+
+/// The tables, in the order of schema.rs.
+#[derive(Clone, Copy)]
+pub(crate) struct Tables {
+    pub(crate) meta: Table,
+    pub(crate) state: Table,
+    pub(crate) users: Table,
+    pub(crate) addresses: Table,
+    pub(crate) mailboxes: Table,
+    pub(crate) keywords: Table,
+    pub(crate) messages: Table,
+    pub(crate) changes: Table,
+    pub(crate) holes: Table,
+    pub(crate) expunges: Table,
+    pub(crate) contents: Table,
+    pub(crate) chunks: Table,
+    pub(crate) refs: Table,
+    pub(crate) garbage: Table,
+}
+
+impl Tables {
+    pub(crate) const fn all(&self) -> [(&'static str, Table); 14] {
+        [
+            (table::META, self.meta),
+            (table::STATE, self.state),
+            (table::USERS, self.users),
+            (table::ADDRESSES, self.addresses),
+            (table::MAILBOXES, self.mailboxes),
+            (table::KEYWORDS, self.keywords),
+            (table::MESSAGES, self.messages),
+            (table::CHANGES, self.changes),
+            (table::HOLES, self.holes),
+            (table::EXPUNGES, self.expunges),
+            (table::CONTENTS, self.contents),
+            (table::CHUNKS, self.chunks),
+            (table::REFS, self.refs),
+            (table::GARBAGE, self.garbage),
+        ]
+    }
+}
+
+/// The open environment. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Environment {
+    pub(crate) env: Env<WithoutTls>,
+    pub(crate) tables: Tables,
+    pub(crate) chunk_size: usize,
+    path: PathBuf,
+}
+
+/// Limit: readers at the same moment; each read is short, so that this many executor threads would be needed.
+const READERS_MAX: u32 = 126;
+
+/// The map's upper bound where none is configured. Address space costs nothing on 64-bit; 32-bit boards have little.
+const MAP_SIZE_DEFAULT: u64 = if cfg!(target_pointer_width = "64") { 128 << 30 } else { 1900 << 20 };
+
+/// Limit: a smaller map than this is not tried when address space is short.
+const MAP_SIZE_MIN: u64 = 64 << 20;
+
+/// Octets of a page that LMDB itself uses on an overflow page.
+const OVERFLOW_HEADER: u32 = 16;
+
+impl Environment {
+    /// Opens the store in the directory `path`, or makes it.
+    pub(crate) fn open(path: &Path, map_size: Option<usize>) -> Result<Self, String> {
+        std::fs::create_dir_all(path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
+        let env = open_env(path, map_size)?;
+        env.clear_stale_readers().map_err(|error| error.to_string())?;
+        let failed = |error: Error| format!("cannot read the store in {}: {error}", path.display());
+        let tables = create_tables(&env).map_err(|error| failed(error.into()))?;
+        let format = check_format(&env, &tables, path).map_err(|problem| match problem {
+            FormatProblem::Text(text) => text,
+            FormatProblem::Store(error) => failed(error),
+        })?;
+        Ok(Self { env, tables, chunk_size: format.chunk_size as usize, path: path.to_owned() })
+    }
+
+    /// Runs `read` in a short transaction over one snapshot.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&View<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let txn = self.env.read_txn()?;
+        read(&View { tables: &self.tables, txn: &txn, chunk_size: self.chunk_size })
+    }
+
+    /// Octets of the file, and of the pages in use.
+    pub(crate) fn size(&self) -> Result<(u64, u64), Error> {
+        let file = std::fs::metadata(self.path.join("data.mdb")).map_err(|error| Error::Io(error.to_string()))?.len();
+        let txn = self.env.read_txn()?;
+        let mut used = 0;
+        for (_, table) in self.tables.all() {
+            let stat = table.stat(&txn)?;
+            used += (stat.branch_pages + stat.leaf_pages + stat.overflow_pages) as u64 * u64::from(stat.page_size);
+        }
+        Ok((file, used))
+    }
+}
+
+#[allow(unsafe_code)]
+fn open_env(path: &Path, map_size: Option<usize>) -> Result<Env<WithoutTls>, String> {
+    let mut size = map_size.unwrap_or(usize::try_from(MAP_SIZE_DEFAULT).unwrap_or(usize::MAX)) as u64;
+    loop {
+        let mut options = EnvOpenOptions::new().read_txn_without_tls();
+        let page = 1 << 16;
+        let rounded = usize::try_from(size / page * page).unwrap_or(usize::MAX);
+        options.map_size(rounded).max_dbs(16).max_readers(READERS_MAX);
+        // SAFETY: heed asks that nothing else changes the mapped file. The data directory belongs to this program
+        // alone: it is locked by `cli::lock` before a store is opened, and no other code here writes to the file.
+        match unsafe { options.open(path) } {
+            Ok(env) => return Ok(env),
+            // A board's kernel may not have that much address space: take half. Never below what is stored.
+            Err(heed::Error::Io(error)) if error.raw_os_error() == Some(12) && map_size.is_none() && size / 2 >= MAP_SIZE_MIN => {
+                size /= 2;
+            }
+            Err(heed::Error::Mdb(heed::MdbError::Invalid | heed::MdbError::VersionMismatch)) => {
+                return Err(format!(
+                    "{}/data.mdb is not a store of this machine's kind: it is damaged, or was made on a board of another word size \
+                     (32-bit and 64-bit stores cannot be exchanged as files; use the portable backup)",
+                    path.display()
+                ));
+            }
+            Err(error) => return Err(format!("cannot open the store in {}: {error}", path.display())),
+        }
+    }
+}
+
+fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
+    let txn = env.write_txn()?;
+    let made = env.create_databases_and_commit(txn, |opener, txn| {
+        let mut create = |name| opener.create_database::<Bytes, Bytes>(txn, Some(name));
+        let first = (
+            create(table::META)?,
+            create(table::STATE)?,
+            create(table::USERS)?,
+            create(table::ADDRESSES)?,
+            create(table::MAILBOXES)?,
+            create(table::KEYWORDS)?,
+            create(table::MESSAGES)?,
+        );
+        let second = (
+            create(table::CHANGES)?,
+            create(table::HOLES)?,
+            create(table::EXPUNGES)?,
+            create(table::CONTENTS)?,
+            create(table::CHUNKS)?,
+            create(table::REFS)?,
+            create(table::GARBAGE)?,
+        );
+        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((first, second)))
+    })?;
+    let ((meta, state, users, addresses, mailboxes, keywords, messages), (changes, holes, expunges, contents, chunks, refs, garbage)) =
+        made.unwrap_commit();
+    Ok(Tables {
+        meta,
+        state,
+        users,
+        addresses,
+        mailboxes,
+        keywords,
+        messages,
+        changes,
+        holes,
+        expunges,
+        contents,
+        chunks,
+        refs,
+        garbage,
+    })
+}
+
+enum FormatProblem {
+    Text(String),
+    Store(Error),
+}
+
+impl<E: Into<Error>> From<E> for FormatProblem {
+    fn from(error: E) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+const FORMAT_KEY: &[u8] = b"format";
+
+fn check_format(env: &Env<WithoutTls>, tables: &Tables, path: &Path) -> Result<Format, FormatProblem> {
+    let mut txn = env.write_txn().map_err(Error::from)?;
+    let stored = tables.meta.get(&txn, FORMAT_KEY).map_err(Error::from)?.map(<[u8]>::to_vec);
+    if let Some(stored) = stored {
+        let format = Format::decode(&stored)
+            .map_err(|_| FormatProblem::Text(format!("{}/data.mdb is an LMDB file, but not a mailnook store", path.display())))?;
+        if format.schema > SCHEMA_VERSION {
+            return Err(FormatProblem::Text(format!(
+                "the store in {} has format {}, and this mailnook reads up to format {SCHEMA_VERSION}: \
+                 it was written by a newer version; install that version again",
+                path.display(),
+                format.schema
+            )));
+        }
+        return Ok(format);
+    }
+    if !tables.state.is_empty(&txn).map_err(Error::from)? || !tables.messages.is_empty(&txn).map_err(Error::from)? {
+        return Err(FormatProblem::Text(format!("the store in {} has lost its format entry", path.display())));
+    }
+    let page_size = tables.meta.stat(&txn).map_err(Error::from)?.page_size;
+    let mut store_id = [0; 16];
+    getrandom::fill(&mut store_id).map_err(|error| FormatProblem::Text(format!("no random numbers: {error}")))?;
+    let format = Format { schema: SCHEMA_VERSION, page_size, chunk_size: page_size - OVERFLOW_HEADER, store_id };
+    tables.meta.put(&mut txn, FORMAT_KEY, &format.encode()).map_err(Error::from)?;
+    txn.commit().map_err(Error::from)?;
+    Ok(format)
+}

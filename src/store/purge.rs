@@ -1,0 +1,64 @@
+//! Giving back the space of deleted messages and mailboxes, in bounded pieces.
+
+use super::schema::kind;
+use super::txn::Tx;
+use super::Error;
+use crate::types::{BodyId, MailboxId};
+
+/// Removes one piece; whether there was anything to remove. Bodies that a reader holds are left for later.
+pub(crate) fn piece(tx: &mut Tx<'_>, entries: usize, chunks: u32, rows: usize) -> Result<bool, Error> {
+    // Pinned bodies stay in the list: look past them, or they would hide the rest.
+    let pinned = tx.pins.len();
+    let before = tx.writes;
+    for (kind, id) in tx.view().garbage(entries + pinned)? {
+        if tx.writes - before > u64::from(chunks) {
+            break;
+        }
+        match kind {
+            kind::BODY if !tx.pins.contains(BodyId(id)) => {
+                if tx.delete_chunks(BodyId(id), chunks)? {
+                    tx.delete_garbage(kind, id)?;
+                } else {
+                    break;
+                }
+            }
+            kind::MAILBOX => {
+                let Ok(mailbox) = u32::try_from(id) else { continue };
+                if !mailbox_rows(tx, MailboxId(mailbox), rows)? {
+                    break;
+                }
+                tx.delete_mailbox_remains(MailboxId(mailbox))?;
+                tx.delete_garbage(kind, id)?;
+            }
+            // Staged bodies belong to a delivery that is going on; `open` clears those of the last run.
+            _ => {}
+        }
+    }
+    Ok(tx.writes != before)
+}
+
+/// Removes rows of a deleted mailbox; whether none is left.
+fn mailbox_rows(tx: &mut Tx<'_>, mailbox: MailboxId, max: usize) -> Result<bool, Error> {
+    let mut found = Vec::new();
+    tx.view().rows(mailbox, 1, u32::MAX, |uid, row| {
+        found.push((uid, row.content));
+        Ok(found.len() <= max)
+    })?;
+    let complete = found.len() <= max;
+    for (uid, content) in found {
+        tx.delete_row(mailbox, uid)?;
+        tx.release_content(content)?;
+    }
+    Ok(complete)
+}
+
+/// Turns what the last run left half-staged into garbage; `purge` removes it then.
+pub(crate) fn adopt_staging(tx: &mut Tx<'_>) -> Result<(), Error> {
+    for (kind, id) in tx.view().garbage(usize::MAX)? {
+        if kind == kind::STAGING {
+            tx.delete_garbage(kind, id)?;
+            tx.add_garbage(kind::BODY, id)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,365 @@
+//! The one writer: takes all queued jobs into one transaction and answers after its commit.
+//!
+//! Invariant: a job's outcome is given only when it is durable, or when nothing of it was kept.
+
+use super::env::Environment;
+use super::txn::Tx;
+use super::{Error, Pins};
+use crate::types::MailboxId;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// Limit: jobs in one transaction.
+const JOBS_PER_COMMIT_MAX: usize = 64;
+/// Limit: octets that jobs announce to write in one transaction; what is more waits for the next one.
+const BYTES_PER_COMMIT_MAX: usize = 1 << 20;
+/// Limit: chunks removed for deleted messages in one transaction, so that waiting jobs wait only shortly.
+const PURGE_CHUNKS: u32 = 512;
+/// Limit: rows of deleted mailboxes removed in one transaction.
+const PURGE_ROWS: usize = 500;
+/// Limit: garbage entries looked at in one round.
+const PURGE_ENTRIES: usize = 64;
+
+/// Locks a mutex whose data stay whole even if a holder panicked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A queued change of the store.
+pub(crate) trait Job: Send {
+    /// Runs in the writer's transaction; may run again if another job of the same transaction failed.
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), Error>;
+    /// Gets the outcome, once.
+    fn done(self: Box<Self>, outcome: Result<(), Error>);
+    /// About how many octets it writes.
+    fn weight(&self) -> usize;
+}
+
+struct Slot<T> {
+    state: Mutex<(Option<Result<T, Error>>, Option<Waker>)>,
+    ready: Condvar,
+}
+
+impl<T> Slot<T> {
+    fn set(&self, outcome: Result<T, Error>) {
+        let waker = {
+            let mut state = lock(&self.state);
+            state.0 = Some(outcome);
+            state.1.take()
+        };
+        self.ready.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// Completes when the job is durable. Dropping it does not stop the job.
+pub struct Commit<T>(Arc<Slot<T>>);
+
+impl<T> Commit<T> {
+    /// Blocks until the job is durable.
+    ///
+    /// # Errors
+    /// What the job or the commit failed with.
+    pub fn wait(self) -> Result<T, Error> {
+        let mut state = lock(&self.0.state);
+        loop {
+            match state.0.take() {
+                Some(outcome) => return outcome,
+                None => state = self.0.ready.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
+impl<T> Future for Commit<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = lock(&self.0.state);
+        match state.0.take() {
+            Some(outcome) => Poll::Ready(outcome),
+            None => {
+                state.1 = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+struct Typed<T, F> {
+    run: F,
+    value: Option<T>,
+    weight: usize,
+    slot: Arc<Slot<T>>,
+}
+
+impl<T: Send, F: FnMut(&mut Tx<'_>) -> Result<T, Error> + Send> Job for Typed<T, F> {
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), Error> {
+        self.value = None;
+        self.value = Some((self.run)(tx)?);
+        Ok(())
+    }
+
+    fn done(mut self: Box<Self>, outcome: Result<(), Error>) {
+        let value = self.value.take();
+        self.slot.set(outcome.and_then(|()| value.ok_or(Error::Closed)));
+    }
+
+    fn weight(&self) -> usize {
+        self.weight
+    }
+}
+
+/// Removing waits for so long without a job: many deletions then share one transaction.
+const PURGE_DELAY: Duration = Duration::from_millis(500);
+/// A busy writer removes a piece after so many transactions all the same.
+const PURGE_AFTER_COMMITS: u32 = 200;
+
+struct Queue {
+    jobs: VecDeque<Box<dyn Job>>,
+    purge: bool,
+    commits_since_purge: u32,
+    closed: bool,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+}
+
+/// The way to the writer thread.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl Writer {
+    /// Starts the thread. `committed` hears of every mailbox that a durable commit changed.
+    pub(crate) fn start(
+        environment: Environment,
+        pins: Arc<Pins>,
+        committed: impl Fn(&[MailboxId]) + Send + 'static,
+    ) -> Result<Self, Error> {
+        let queue = Queue { jobs: VecDeque::new(), purge: true, commits_since_purge: 0, closed: false };
+        let shared = Arc::new(Shared { queue: Mutex::new(queue), wake: Condvar::new() });
+        let worker = Worker { environment, pins, committed: Box::new(committed), shared: shared.clone() };
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .stack_size(512 << 10)
+            .spawn(move || worker.run())
+            .map_err(|error| Error::Io(error.to_string()))?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Queues a job. Sessions wait for its outcome, so that connections limit the queue.
+    pub(crate) fn submit<T: Send + 'static>(
+        &self,
+        weight: usize,
+        run: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Commit<T> {
+        let slot = Arc::new(Slot { state: Mutex::new((None, None)), ready: Condvar::new() });
+        let mut queue = lock(&self.shared.queue);
+        if queue.closed {
+            drop(queue);
+            slot.set(Err(Error::Closed));
+        } else {
+            queue.jobs.push_back(Box::new(Typed { run, value: None, weight, slot: slot.clone() }));
+            drop(queue);
+            self.shared.wake.notify_one();
+        }
+        Commit(slot)
+    }
+
+    /// Lets the writer look for garbage when it has nothing else to do.
+    pub(crate) fn purge(&self) {
+        lock(&self.shared.queue).purge = true;
+        self.shared.wake.notify_one();
+    }
+
+    /// Ends the thread after all queued jobs are durable.
+    pub(crate) fn close(&self) {
+        lock(&self.shared.queue).closed = true;
+        self.shared.wake.notify_one();
+        if let Some(thread) = lock(&self.thread).take() {
+            // A panic there has been logged already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+struct Worker {
+    environment: Environment,
+    pins: Arc<Pins>,
+    committed: Box<dyn Fn(&[MailboxId]) + Send>,
+    shared: Arc<Shared>,
+}
+
+enum Next {
+    Jobs(Vec<Box<dyn Job>>),
+    Purge,
+    End,
+}
+
+impl Worker {
+    fn run(self) {
+        loop {
+            match self.next() {
+                Next::Jobs(jobs) => self.commit(jobs),
+                Next::Purge => self.purge(),
+                Next::End => return,
+            }
+        }
+    }
+
+    fn next(&self) -> Next {
+        let mut queue = lock(&self.shared.queue);
+        loop {
+            if queue.purge && queue.commits_since_purge >= PURGE_AFTER_COMMITS {
+                queue.purge = false;
+                return Next::Purge;
+            }
+            if !queue.jobs.is_empty() {
+                queue.commits_since_purge += 1;
+                let (mut jobs, mut weight) = (Vec::new(), 0);
+                while let Some(job) = queue.jobs.front() {
+                    weight += job.weight();
+                    if !jobs.is_empty() && (jobs.len() == JOBS_PER_COMMIT_MAX || weight > BYTES_PER_COMMIT_MAX) {
+                        break;
+                    }
+                    jobs.extend(queue.jobs.pop_front());
+                }
+                return Next::Jobs(jobs);
+            }
+            if queue.closed {
+                return Next::End;
+            }
+            if queue.purge {
+                let waited = self.shared.wake.wait_timeout(queue, PURGE_DELAY).unwrap_or_else(PoisonError::into_inner);
+                queue = waited.0;
+                if waited.1.timed_out() && queue.jobs.is_empty() && !queue.closed {
+                    queue.purge = false;
+                    return Next::Purge;
+                }
+            } else {
+                queue = self.shared.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    /// Runs all jobs in one transaction; those that fail are answered, the others are tried again without them.
+    fn commit(&self, mut jobs: Vec<Box<dyn Job>>) {
+        while !jobs.is_empty() {
+            match self.attempt(&mut jobs) {
+                Attempt::Committed(touched) => {
+                    for job in jobs.drain(..) {
+                        job.done(Ok(()));
+                    }
+                    (self.committed)(&touched);
+                }
+                Attempt::JobFailed(at, error) => jobs.remove(at).done(Err(error)),
+                Attempt::CommitFailed(error) => {
+                    log::error!("store: a commit failed: {error}");
+                    if jobs.len() == 1 {
+                        jobs.remove(0).done(Err(error));
+                    } else {
+                        // One job may be what does not fit: give each its own transaction.
+                        for job in std::mem::take(&mut jobs) {
+                            self.commit(vec![job]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn attempt(&self, jobs: &mut Vec<Box<dyn Job>>) -> Attempt {
+        let environment = &self.environment;
+        let txn = match environment.env.write_txn() {
+            Ok(txn) => txn,
+            Err(error) => return Attempt::CommitFailed(error.into()),
+        };
+        let mut tx = Tx::new(txn, &environment.tables, environment.chunk_size, &self.pins);
+        let mut at = 0;
+        while at < jobs.len() {
+            let before = tx.writes;
+            let outcome = catch_unwind(AssertUnwindSafe(|| jobs[at].run(&mut tx)))
+                .unwrap_or_else(|_| Err(Error::Io("a job panicked".to_owned())));
+            match outcome {
+                Ok(()) => at += 1,
+                Err(error) if tx.writes == before => jobs.remove(at).done(Err(error)),
+                Err(error) => return Attempt::JobFailed(at, error),
+            }
+        }
+        if jobs.is_empty() {
+            return Attempt::Committed(Vec::new());
+        }
+        let finished = tx.finish();
+        let Tx { txn, touched, writes, .. } = tx;
+        if let Err(error) = finished {
+            return Attempt::CommitFailed(error);
+        }
+        if writes == 0 {
+            return Attempt::Committed(touched);
+        }
+        match txn.commit() {
+            Ok(()) => Attempt::Committed(touched),
+            Err(error) => Attempt::CommitFailed(error.into()),
+        }
+    }
+
+    /// Removes what deleted messages and mailboxes left, a bounded piece at a time, while no job waits.
+    fn purge(&self) {
+        lock(&self.shared.queue).commits_since_purge = 0;
+        loop {
+            match self.purge_piece() {
+                Ok(true) => {
+                    let mut queue = lock(&self.shared.queue);
+                    if !queue.jobs.is_empty() || queue.closed {
+                        queue.purge = true;
+                        return;
+                    }
+                }
+                Ok(false) => return,
+                Err(error) => {
+                    log::error!("store: removing deleted messages failed: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether anything was removed.
+    fn purge_piece(&self) -> Result<bool, Error> {
+        let environment = &self.environment;
+        if environment.read(|view| view.garbage(1))?.is_empty() {
+            return Ok(false);
+        }
+        let mut tx = Tx::new(environment.env.write_txn()?, &environment.tables, environment.chunk_size, &self.pins);
+        if !super::purge::piece(&mut tx, PURGE_ENTRIES, PURGE_CHUNKS, PURGE_ROWS)? {
+            return Ok(false);
+        }
+        tx.finish()?;
+        tx.txn.commit()?;
+        Ok(true)
+    }
+}
+
+enum Attempt {
+    Committed(Vec<MailboxId>),
+    /// The job at this place failed after it wrote.
+    JobFailed(usize, Error),
+    CommitFailed(Error),
+}
