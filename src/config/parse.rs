@@ -353,7 +353,7 @@ impl Reader<'_> {
     fn auth(&mut self, table: &DeTable<'_>, config: &mut Config) {
         let auth = &mut config.auth;
         self.key(table, "argon2_memory", &mut auth.argon2_memory, |v| {
-            value::size(v, 1 << 20, 1 << 30).map(|octets| u32::try_from(octets >> 10).unwrap_or(u32::MAX))
+            value::size(v, 1 << 20, 256 << 20).map(|octets| u32::try_from(octets >> 10).unwrap_or(u32::MAX))
         });
         self.key(table, "argon2_passes", &mut auth.argon2_passes, |v| {
             value::count_u32(v, 1, 100)

@@ -140,7 +140,7 @@ fn each_kind_of_value_is_checked() {
         ("limits.write = ['1 s']", "is a list; write a duration"),
         (
             "auth.argon2_memory = '1 KiB'",
-            "write a size from \"1 MiB\" to \"1 GiB\"",
+            "write a size from \"1 MiB\" to \"256 MiB\"",
         ),
         ("listen.lmtp_socket_mode = 660", "is not in octal"),
         ("listen.lmtp_socket_mode = '999'", "is not usable"),
