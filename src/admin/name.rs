@@ -35,7 +35,7 @@ pub fn account(name: &str) -> Result<String, String> {
 /// # Errors
 /// A text for the operator.
 pub fn alias(alias: &str) -> Result<String, String> {
-    let alias = alias.to_ascii_lowercase();
+    let alias = alias.to_lowercase();
     let (local, domain) = alias.rsplit_once('@').map_or((alias.as_str(), None), |(local, domain)| (local, Some(domain)));
     let shown: String = alias.chars().take(NAME_MAX).collect();
     if alias.len() > ADDRESS_MAX || local.len() > NAME_MAX {
@@ -45,16 +45,18 @@ pub fn alias(alias: &str) -> Result<String, String> {
         return Err(format!("{shown:?} has a plus sign, which in an address leads to a mailbox: leave it out"));
     }
     let label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+        !label.is_empty() && label.chars().all(|c| c == '-' || (is_atext(c) && c.is_alphanumeric()))
     };
-    let fits = local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext))
+    let fits = local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atext))
         && domain.is_none_or(|domain| domain.split('.').all(label));
     if fits { Ok(alias) } else { Err(format!("{shown:?} is neither a local part such as info nor an address such as info@example.org")) }
 }
 
-/// RFC 5322 §3.2.3
-fn is_atext(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&octet)
+/// RFC 5322 §3.2.3, and beyond ASCII what RFC 6532 §3.2 adds but for controls and white space.
+fn is_atext(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+        || "!#$%&'*+-/=?^_`{|}~".contains(c)
+        || !(c.is_ascii() || c.is_control() || c.is_whitespace())
 }
 
 /// The reverse-path of a delivery, without angle brackets; `<>` and nothing are the null reverse-path.
@@ -105,7 +107,7 @@ mod tests {
 
     #[test]
     fn aliases() {
-        for (given, stored) in [("Info", "info"), ("o'brien@Example.org", "o'brien@example.org"), ("a.b@c", "a.b@c")] {
+        for (given, stored) in [("Info", "info"), ("o'brien@Example.org", "o'brien@example.org"), ("a.b@c", "a.b@c"), ("J\u{dc}@\u{e4}.org", "j\u{fc}@\u{e4}.org")] {
             assert_eq!(alias(given).as_deref(), Ok(stored));
         }
         let long = format!("{}@example.org", "x".repeat(65));
