@@ -94,8 +94,7 @@ impl Server {
         let registry = Registry::new();
         let shutdown = Shutdown::new();
         let running = Running { registry: Arc::clone(&registry), tls: Some(tls.clone()) };
-        let admin =
-            admin::Context { core: Arc::clone(&core), config: Arc::clone(&config), running: Some(running) };
+        let admin = admin::Context { core: Arc::clone(&core), config: Arc::clone(&config), running: Some(running) };
         let protocols = session::Contexts::new(&core, &auth, &tls, &config, &shutdown, admin);
         let limiter = Limiter::new(&config.limits);
         let executor = smol::Executor::new();
@@ -109,7 +108,8 @@ impl Server {
     /// The store cannot be read.
     pub fn has_users(&self) -> Result<bool, Failure> {
         let accounts = self.shared.core.accounts();
-        let accounts = accounts.map_err(|_| Failure::new(exit::TEMPORARY, "the store cannot be read; the log says more"))?;
+        let accounts =
+            accounts.map_err(|_| Failure::new(exit::TEMPORARY, "the store cannot be read; the log says more"))?;
         Ok(!accounts.is_empty())
     }
 
@@ -185,7 +185,8 @@ fn certificate(config: &Config) -> Result<TlsAcceptor, Failure> {
     let files = match (&config.tls.certificate, &config.tls.key) {
         (Some(certificate), Some(key)) => TlsFiles { certificate: certificate.clone(), key: key.clone() },
         _ => {
-            let files = TlsFiles { certificate: config.data_dir.join("cert.pem"), key: config.data_dir.join("key.pem") };
+            let files =
+                TlsFiles { certificate: config.data_dir.join("cert.pem"), key: config.data_dir.join("key.pem") };
             let mut names = vec![config.hostname.clone()];
             names.extend(config.tls.names.iter().cloned());
             if files.create_missing(&names).map_err(failed)? {

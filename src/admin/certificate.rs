@@ -43,7 +43,7 @@ impl<'d> Der<'d> {
     fn next(&mut self) -> Option<(u8, &'d [u8])> {
         let [tag, first, rest @ ..] = self.0 else { return None };
         let (length, rest) = match first {
-            0..0x80 => (usize::from(*first), rest),
+            0..=0x7f => (usize::from(*first), rest),
             // Limit: lengths of at most three octets; a certificate is far smaller than 16 MiB.
             0x81..=0x83 => {
                 let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
@@ -76,7 +76,8 @@ impl<'d> Der<'d> {
 
 /// A day as people write it, `2026-11-23`.
 pub(super) fn day(seconds: i64) -> String {
-    chrono::DateTime::from_timestamp(seconds, 0).map_or_else(|| "?".to_owned(), |time| time.format("%Y-%m-%d").to_string())
+    chrono::DateTime::from_timestamp(seconds, 0)
+        .map_or_else(|| "?".to_owned(), |time| time.format("%Y-%m-%d").to_string())
 }
 
 #[cfg(test)]

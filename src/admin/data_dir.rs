@@ -62,7 +62,8 @@ impl DataDir {
         let path = settle(path)?;
         let socket = control_socket(&path);
         if socket.as_os_str().len() > SOCKET_PATH_MAX {
-            let text = format!("the path {} is too long for a unix socket; choose a shorter data_dir", socket.display());
+            let text =
+                format!("the path {} is too long for a unix socket; choose a shorter data_dir", socket.display());
             return Err(Refused::new(exit::CONFIG, text));
         }
         let deadline = Instant::now() + WAIT;
@@ -155,7 +156,9 @@ fn settle(path: &Path) -> Result<PathBuf, Refused> {
     // Files that root makes in another user's directory would keep the server, which runs as that user, from starting.
     if rustix::process::geteuid().is_root() && metadata.uid() != 0 {
         let (path, owner) = (absolute.display(), metadata.uid());
-        let text = format!("{path} belongs to user {owner}; run mailnook as that user: setpriv --reuid={owner} --clear-groups mailnook ...");
+        let text = format!(
+            "{path} belongs to user {owner}; run mailnook as that user: setpriv --reuid={owner} --clear-groups mailnook ..."
+        );
         return Err(Refused::new(exit::PERMISSION, text));
     }
     Ok(absolute)
@@ -166,11 +169,13 @@ fn try_lock(path: &Path) -> Result<Result<File, String>, Refused> {
     let path = path.join("lock");
     let cannot = |error: io::Error| Refused::io("cannot use", &path, &error);
     let mut options = OpenOptions::new();
-    let mut file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(cannot)?;
+    let mut file =
+        options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(cannot)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {
             // For people only; the lock is what counts.
-            let _unnamed = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
+            let _unnamed =
+                file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
             Ok(Ok(file))
         }
         Err(rustix::io::Errno::WOULDBLOCK) => {

@@ -93,7 +93,7 @@ impl<'c> Facts<'c> {
             ),
         ));
         rows.push(("certificate", self.certificate_text()));
-        rows.iter().map(|(name, value)| format!("{:<13}{value}\n", format!("{name}:"))).collect()
+        rows.iter().fold(String::new(), |text, (name, value)| text + &format!("{:<13}{value}\n", format!("{name}:")))
     }
 
     fn server(&self) -> String {
@@ -123,7 +123,8 @@ impl<'c> Facts<'c> {
 
     fn json(&self) -> Json {
         let optional = |number: Option<u64>| number.map_or(Json::Null, Json::Number);
-        let day = |pick: fn(Validity) -> i64| self.validity.map_or(Json::Null, |v| Json::text(certificate::day(pick(v))));
+        let day =
+            |pick: fn(Validity) -> i64| self.validity.map_or(Json::Null, |v| Json::text(certificate::day(pick(v))));
         let sessions = |registry: &Registry, count: fn(&Registry, Protocol) -> u64| {
             let number = |protocol: Protocol| (protocol.name(), Json::Number(count(registry, protocol)));
             Json::Object(Protocol::ALL.map(number).into())
@@ -139,27 +140,36 @@ impl<'c> Facts<'c> {
                 ("sessions_total", sessions(registry, Registry::total)),
                 ("connections_refused", Json::Number(registry.refusals())),
                 ("sessions_failed", Json::Number(registry.panics())),
-                ("memory", Json::Object(vec![
-                    ("resident_bytes", optional(self.memory.resident)),
-                    ("anonymous_bytes", optional(self.memory.anonymous)),
-                ])),
+                (
+                    "memory",
+                    Json::Object(vec![
+                        ("resident_bytes", optional(self.memory.resident)),
+                        ("anonymous_bytes", optional(self.memory.anonymous)),
+                    ]),
+                ),
             ]);
         }
         members.extend([
             ("data_dir", Json::text(self.config.data_dir.to_string_lossy())),
-            ("store", Json::Object(vec![
-                ("file_bytes", Json::Number(self.file_octets)),
-                ("used_bytes", Json::Number(self.used_octets)),
-            ])),
+            (
+                "store",
+                Json::Object(vec![
+                    ("file_bytes", Json::Number(self.file_octets)),
+                    ("used_bytes", Json::Number(self.used_octets)),
+                ]),
+            ),
             ("accounts", Json::Number(self.accounts)),
             ("mailboxes", Json::Number(self.mailboxes)),
             ("messages", Json::Number(self.messages)),
             ("message_bytes", Json::Number(self.message_octets)),
-            ("certificate", Json::Object(vec![
-                ("path", Json::text(self.certificate.to_string_lossy())),
-                ("valid_from", day(|validity| validity.begin)),
-                ("valid_until", day(|validity| validity.end)),
-            ])),
+            (
+                "certificate",
+                Json::Object(vec![
+                    ("path", Json::text(self.certificate.to_string_lossy())),
+                    ("valid_from", day(|validity| validity.begin)),
+                    ("valid_until", day(|validity| validity.end)),
+                ]),
+            ),
         ]);
         Json::Object(members)
     }

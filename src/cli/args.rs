@@ -67,14 +67,18 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Wis
     let mut reader = Reader { path: Vec::new(), command: None, parsed, help: false };
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
-            Arg::Long("version") if reader.command.is_none() => return Ok(Wish::Version),
-            Arg::Short('V') if reader.command.is_none() => return Ok(Wish::Version),
+            Arg::Long("version") | Arg::Short('V') if reader.command.is_none() => return Ok(Wish::Version),
             Arg::Long(name) => {
                 let name = name.to_owned();
                 reader.option(&mut parser, &name, |option| option.long == name, &format!("--{name}"))?;
             }
             Arg::Short(name) => {
-                reader.option(&mut parser, &name.to_string(), |option| option.short == Some(name), &format!("-{name}"))?;
+                reader.option(
+                    &mut parser,
+                    &name.to_string(),
+                    |option| option.short == Some(name),
+                    &format!("-{name}"),
+                )?;
             }
             Arg::Value(word) => reader.word(word)?,
         }
@@ -111,7 +115,9 @@ impl Reader {
         let Some(command) = self.command else {
             let owner = COMMANDS.iter().find(|command| command.options.iter().any(|option| option.long == name));
             return match owner {
-                Some(command) => format!("{shown} comes after its command: mailnook {} {shown}", command.path.join(" ")),
+                Some(command) => {
+                    format!("{shown} comes after its command: mailnook {} {shown}", command.path.join(" "))
+                }
                 None => format!("there is no option {shown}; `mailnook --help` lists what there is"),
             };
         };
@@ -141,10 +147,14 @@ impl Reader {
 
     fn path_word(&mut self, word: String) -> Result<(), String> {
         let depth = self.path.len();
-        let next: Vec<&str> =
-            COMMANDS.iter().filter(|command| self.leads_to(command)).filter_map(|command| command.path.get(depth)).copied().collect();
+        let next: Vec<&str> = COMMANDS
+            .iter()
+            .filter(|command| self.leads_to(command))
+            .filter_map(|command| command.path.get(depth))
+            .copied()
+            .collect();
         if !next.contains(&word.as_str()) {
-            let so_far: String = self.path.iter().map(|word| format!("{word} ")).collect();
+            let so_far = self.path.iter().fold(String::new(), |path, word| path + word + " ");
             let advice = nearest(&word, next).map_or_else(
                 || format!("`mailnook {so_far}--help` lists what there is"),
                 |near| format!("did you mean `mailnook {so_far}{near}`?"),

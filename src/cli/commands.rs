@@ -35,7 +35,7 @@ pub(super) const COMMON: &[Opt] = &[
         long: "config",
         short: Some('c'),
         value: Some("FILE"),
-        help: "the configuration; else $MAILNOOK_CONFIG, else /etc/mailnook/mailnook.toml, else built-in defaults",
+        help: "the configuration; else $MAILNOOK_CONFIG, else /etc/mailnook/mailnook.toml",
     },
     Opt { long: "data", short: None, value: Some("DIR"), help: "the data directory, instead of the configured one" },
     Opt { long: "help", short: Some('h'), value: None, help: "this text" },

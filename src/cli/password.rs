@@ -22,7 +22,9 @@ pub(super) fn new(parsed: &Parsed, user: &str) -> Result<NewPassword, String> {
         (false, true) => return Ok(NewPassword { password: generate_password(), generated: true }),
         (true, false) => line(&mut io::stdin().lock())?,
         (false, false) if isatty(io::stdin()) => asked_twice(user)?,
-        (false, false) => return Err("there is no terminal to ask for the password; give --password-stdin or --generate".to_owned()),
+        (false, false) => {
+            return Err("there is no terminal to ask for the password; give --password-stdin or --generate".to_owned());
+        }
     };
     name::password(user, &given)?;
     Ok(NewPassword { password: given, generated: false })
@@ -82,7 +84,8 @@ mod tests {
 
     #[test]
     fn one_line_is_read() {
-        for (input, password) in [("secret\n", "secret"), ("secret\r\nmore\n", "secret"), (" a b ", " a b "), ("", "")] {
+        for (input, password) in [("secret\n", "secret"), ("secret\r\nmore\n", "secret"), (" a b ", " a b "), ("", "")]
+        {
             assert_eq!(line(&mut input.as_bytes()).as_deref(), Ok(password));
         }
         assert!(line(&mut &b"\xff\n"[..]).is_err());

@@ -46,15 +46,17 @@ fn welcome(server: &Server, program: &Path, password: Option<&str>) -> String {
             "Log in with the password of the first start; a new one: {program} user passwd {FIRST_USER} --data {data}\n"
         ),
     };
-    text.push_str("\nmailnook listens on this machine:\n");
+    text += "\nmailnook listens on this machine:\n";
     for (protocol, place, how) in server.places() {
-        text.push_str(&format!("  {protocol:<6} {place:<28} {how}").trim_end().to_owned());
-        text.push('\n');
+        text += format!("  {protocol:<6} {place:<28} {how}").trim_end();
+        text += "\n";
     }
-    text.push_str(&format!("The certificate is self-signed; its SHA-256 fingerprint is\n  {}\n", server.fingerprint()));
-    text.push_str(&format!(
-        "\nSend a first mail into it:\n  printf 'Subject: hello\\n\\nFirst mail.\\n' | {program} deliver --data {data} -r {FIRST_USER}\n"
-    ));
-    text.push_str("\nCtrl-C ends it.\n");
+    let fingerprint = server.fingerprint();
+    text += &format!("The certificate is self-signed; its SHA-256 fingerprint is\n  {fingerprint}\n");
+    text += &format!(
+        "\nSend a first mail into it:\n  \
+         printf 'Subject: hello\\n\\nFirst mail.\\n' | {program} deliver --data {data} -r {FIRST_USER}\n"
+    );
+    text += "\nCtrl-C ends it.\n";
     text
 }

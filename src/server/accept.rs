@@ -68,7 +68,7 @@ fn take(shared: &Arc<Shared>, protocol: Protocol, mut connection: Connection, re
             let counted = Arc::clone(refusals);
             let farewell = async move {
                 connection.set_write_timeout(REFUSAL_TIMEOUT);
-                connection.queue(session::refusal(protocol, &refusal).as_bytes());
+                connection.queue(session::refusal(protocol, refusal).as_bytes());
                 connection.close().await;
                 drop(counted);
             };

@@ -95,7 +95,7 @@ async fn handshake(shared: &Shared, protocol: Protocol, connection: &mut Connect
 }
 
 /// The words by which a protocol turns a connection away.
-pub(super) fn refusal(protocol: Protocol, refusal: &Refusal) -> String {
+pub(super) fn refusal(protocol: Protocol, refusal: Refusal) -> String {
     match protocol {
         // RFC 9051 §7.1.5, with the response code of RFC 5530 §3.
         Protocol::Imap | Protocol::Imaps => format!("* BYE [UNAVAILABLE] {refusal}\r\n"),
