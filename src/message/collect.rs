@@ -11,8 +11,11 @@ use memchr::memchr;
 /// Limit: octets of one field that are read; what follows is passed over.
 const FIELD_MAX: usize = 64 * 1024;
 
-/// Limit: octets of all fields of one header block that are read.
-const HEADER_MAX: usize = 128 * 1024;
+/// Limit: octets of all envelope fields of one header block that are read.
+const ENVELOPE_MAX: usize = 128 * 1024;
+
+/// Limit: octets of all MIME fields of one header block that are read.
+const MIME_MAX: usize = 64 * 1024;
 
 /// Limit: addresses of one header block.
 const ADDRESSES_MAX: usize = 4096;
@@ -89,8 +92,10 @@ pub(super) struct Collector {
     current: Option<Name>,
     /// The unfolded value of the current field.
     value: Vec<u8>,
-    /// Octets of all values so far.
-    kept: usize,
+    /// Octets of all values of envelope fields that may still be read.
+    envelope_left: usize,
+    /// Octets of all values of MIME fields that may still be read.
+    mime_left: usize,
     addresses: usize,
     is_message: bool,
     has_content_type: bool,
@@ -118,7 +123,8 @@ impl Collector {
         Self {
             current: None,
             value: Vec::new(),
-            kept: 0,
+            envelope_left: ENVELOPE_MAX,
+            mime_left: MIME_MAX,
             addresses: 0,
             is_message,
             has_content_type: false,
@@ -148,14 +154,13 @@ impl Collector {
 
     /// A further line of the field.
     pub(super) fn continuation(&mut self, line: &[u8]) {
-        if self.current.is_none() {
-            return;
-        }
-        let free = (FIELD_MAX - self.value.len()).min(HEADER_MAX - self.kept);
+        let Some(name) = self.current else { return };
+        let left = if name.is_mime() { &mut self.mime_left } else { &mut self.envelope_left };
+        let free = (FIELD_MAX - self.value.len()).min(*left);
         let kept = line.get(..free).unwrap_or(line);
+        *left -= kept.len();
         self.fields.inexact |= kept.len() < line.len();
         self.value.extend_from_slice(kept);
-        self.kept += kept.len();
     }
 
     /// A line that is no field ends the one before it.
@@ -168,8 +173,11 @@ impl Collector {
         self.end_field();
         let mut fields = self.fields;
         if in_digest && !self.has_content_type {
-            fields.content.content_type =
-                Some(ContentType { media_type: b"message".to_vec(), subtype: b"rfc822".to_vec(), parameters: Vec::new() });
+            fields.content.content_type = Some(ContentType {
+                media_type: b"message".to_vec(),
+                subtype: b"rfc822".to_vec(),
+                parameters: Vec::new(),
+            });
         }
         if let Some(content) = &fields.content.content_type {
             let is = |kind: &[u8], name: &str| kind.eq_ignore_ascii_case(name.as_bytes());
@@ -177,7 +185,9 @@ impl Collector {
                 fields.kind = Kind::Multipart;
                 fields.is_digest = is(&content.subtype, "digest");
                 fields.boundary = boundary(content);
-            } else if is(&content.media_type, "message") && (is(&content.subtype, "rfc822") || is(&content.subtype, "global")) {
+            } else if is(&content.media_type, "message")
+                && (is(&content.subtype, "rfc822") || is(&content.subtype, "global"))
+            {
                 fields.kind = Kind::Message;
             }
         }
@@ -185,7 +195,9 @@ impl Collector {
     }
 
     fn end_field(&mut self) {
-        let Some(name) = self.current.take() else { return };
+        let Some(name) = self.current.take() else {
+            return;
+        };
         let mut value = std::mem::take(&mut self.value);
         if memchr(0, &value).is_some() {
             // IMAP strings cannot hold NUL.
@@ -193,14 +205,20 @@ impl Collector {
         }
         let value = value.trim_ascii();
         match name {
-            Name::From | Name::Sender | Name::ReplyTo | Name::To | Name::Cc | Name::Bcc => self.end_addresses(name, value),
-            Name::Date | Name::Subject | Name::InReplyTo | Name::MessageId | Name::References => self.end_string(name, value),
+            Name::From | Name::Sender | Name::ReplyTo | Name::To | Name::Cc | Name::Bcc => {
+                self.end_addresses(name, value)
+            }
+            Name::Date | Name::Subject | Name::InReplyTo | Name::MessageId | Name::References => {
+                self.end_string(name, value)
+            }
             _ => self.end_mime(name, value),
         }
     }
 
     fn end_addresses(&mut self, name: Name, value: &[u8]) {
-        let Some(envelope) = &mut self.fields.envelope else { return };
+        let Some(envelope) = &mut self.fields.envelope else {
+            return;
+        };
         let list = match name {
             Name::From => &mut envelope.from,
             Name::Sender => &mut envelope.sender,
@@ -219,7 +237,9 @@ impl Collector {
     }
 
     fn end_string(&mut self, name: Name, value: &[u8]) {
-        let Some(envelope) = &mut self.fields.envelope else { return };
+        let Some(envelope) = &mut self.fields.envelope else {
+            return;
+        };
         let string = match name {
             Name::Date => &mut envelope.date,
             Name::Subject => &mut envelope.subject,
@@ -284,7 +304,10 @@ fn boundary(content: &ContentType) -> Option<Vec<u8>> {
     };
     let whole = match find("boundary") {
         Some(boundary) => boundary.to_vec(),
-        None => (0..content.parameters.len()).map_while(|piece| find(&format!("boundary*{piece}"))).collect::<Vec<_>>().concat(),
+        None => (0..content.parameters.len())
+            .map_while(|piece| find(&format!("boundary*{piece}")))
+            .collect::<Vec<_>>()
+            .concat(),
     };
     let boundary = whole.trim_ascii_end();
     (!boundary.is_empty()).then(|| boundary.to_vec())

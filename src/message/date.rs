@@ -71,7 +71,9 @@ impl<'a> Tokens<'a> {
                 }
                 b':' | b'+' if depth == 0 => return,
                 // A hyphen is a sign before a digit and only parts words elsewhere (`1-Jan-2000`).
-                b'-' if depth == 0 && rest.iter().take(4).filter(|octet| octet.is_ascii_digit()).count() == 4 => return,
+                b'-' if depth == 0 && rest.iter().take(4).filter(|octet| octet.is_ascii_digit()).count() == 4 => {
+                    return;
+                }
                 _ if depth == 0 && octet.is_ascii_alphanumeric() => return,
                 _ => {}
             }
@@ -121,15 +123,18 @@ impl<'a> Tokens<'a> {
 
     /// Seconds of the day; the hour has been read.
     fn time(&mut self, hour: u32) -> Option<i64> {
-        let Some(Token::Number(minute, _)) = self.next() else { return None };
+        let Some(Token::Number(minute, _)) = self.next() else {
+            return None;
+        };
         let mut second = 0;
         if self.at_colon() {
-            let Some(Token::Number(number, _)) = self.next() else { return None };
+            let Some(Token::Number(number, _)) = self.next() else {
+                return None;
+            };
             second = number;
         }
         // Second 60 is a leap second.
-        (hour < 24 && minute < 60 && second <= 60)
-            .then(|| i64::from(hour * 3600 + minute * 60 + second.min(59)))
+        (hour < 24 && minute < 60 && second <= 60).then(|| i64::from(hour * 3600 + minute * 60 + second.min(59)))
     }
 
     /// Minutes east of UTC.
@@ -138,7 +143,9 @@ impl<'a> Tokens<'a> {
         loop {
             match self.next() {
                 Some(Token::Sign(east)) => {
-                    let Some(Token::Number(number, digits)) = self.next() else { return named };
+                    let Some(Token::Number(number, digits)) = self.next() else {
+                        return named;
+                    };
                     let (hours, minutes) = if digits > 2 {
                         (number / 100, number % 100)
                     } else if self.at_colon() {
@@ -164,9 +171,9 @@ impl<'a> Tokens<'a> {
 }
 
 fn number(digits: &[u8]) -> Option<Token<'_>> {
-    let value = digits.iter().try_fold(0u32, |value, digit| {
-        value.checked_mul(10)?.checked_add(u32::from(digit.saturating_sub(b'0')))
-    })?;
+    let value = digits
+        .iter()
+        .try_fold(0u32, |value, digit| value.checked_mul(10)?.checked_add(u32::from(digit.saturating_sub(b'0'))))?;
     Some(Token::Number(value, digits.len()))
 }
 
@@ -188,7 +195,14 @@ fn full_year(year: u32, digits: usize) -> Option<i64> {
 
 fn named_zone(word: &[u8]) -> i16 {
     const ZONES: [(&[u8], i16); 8] = [
-        (b"EDT", -4), (b"EST", -5), (b"CDT", -5), (b"CST", -6), (b"MDT", -6), (b"MST", -7), (b"PDT", -7), (b"PST", -8),
+        (b"EDT", -4),
+        (b"EST", -5),
+        (b"CDT", -5),
+        (b"CST", -6),
+        (b"MDT", -6),
+        (b"MST", -7),
+        (b"PDT", -7),
+        (b"PST", -8),
     ];
     ZONES.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map_or(0, |(_, hours)| hours * 60)
 }
@@ -223,7 +237,12 @@ mod tests {
     #[test]
     fn examples_of_rfc_5322() {
         assert_eq!(parsed("Fri, 21 Nov 1997 09:55:06 -0600"), Some((880_127_706, -360)));
-        assert_eq!(parsed("Thu,\r\n      13\r\n        Feb\r\n          1969\r\n      23:32\r\n               -0330 (Newfoundland Time)"), Some((-27_723_480, -210)));
+        assert_eq!(
+            parsed(
+                "Thu,\r\n      13\r\n        Feb\r\n          1969\r\n      23:32\r\n               -0330 (Newfoundland Time)"
+            ),
+            Some((-27_723_480, -210))
+        );
         assert_eq!(parsed("21 Nov 97 09:55:06 GMT"), Some((880_106_106, 0)));
         assert_eq!(parsed("Fri, 21 Nov 1997 09(comment):   55  :  06 -0600"), Some((880_127_706, -360)));
     }

@@ -112,13 +112,13 @@ impl<'a> Envelope<'a> {
     /// Whether these octets are a whole envelope.
     pub(super) fn is_valid(octets: &'a [u8]) -> bool {
         Self::unpack(octets).is_some_and(|envelope| {
-            [envelope.from, envelope.sender, envelope.reply_to, envelope.to, envelope.cc, envelope.bcc]
-                .into_iter()
-                .all(|mut list| {
+            [envelope.from, envelope.sender, envelope.reply_to, envelope.to, envelope.cc, envelope.bcc].into_iter().all(
+                |mut list| {
                     while list.next().is_some() {}
                     // A damaged address stops the iteration before the end.
                     list.is_empty()
-                })
+                },
+            )
         })
     }
 }

@@ -161,7 +161,10 @@ mod tests {
 
     #[test]
     fn subsets_keep_octets_and_blank_line() {
-        assert_eq!(filter_fields(HEADER, &["subject", "TO", "Absent"], false), b"Subject : one\r\n\ttwo\r\n three\r\nTo:b\r\n\r\n");
+        assert_eq!(
+            filter_fields(HEADER, &["subject", "TO", "Absent"], false),
+            b"Subject : one\r\n\ttwo\r\n three\r\nTo:b\r\n\r\n"
+        );
         assert_eq!(filter_fields(HEADER, &["subject", "to", "from"], true), b"not a field\r\nX-Empty:\r\n\r\n");
         assert_eq!(filter_fields(HEADER, &["none"], false), b"\r\n");
         assert_eq!(filter_fields(b"A: b\r\nC: d", &["c"], false), b"C: d");

@@ -65,7 +65,10 @@ impl std::error::Error for RecordError {}
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // No text of the message: this may reach a log.
-        f.debug_struct("Record").field("octets", &self.octets.len()).field("basics", &self.basics).finish_non_exhaustive()
+        f.debug_struct("Record")
+            .field("octets", &self.octets.len())
+            .field("basics", &self.basics)
+            .finish_non_exhaustive()
     }
 }
 
@@ -126,12 +129,15 @@ impl Record {
     }
 
     fn is_valid(&self) -> bool {
-        let Some(size) = self.basics.header_len.checked_add(self.basics.body_len) else { return false };
+        let Some(size) = self.basics.header_len.checked_add(self.basics.body_len) else {
+            return false;
+        };
         let structure = self.slice(&self.structure);
         Envelope::is_valid(self.slice(&self.envelope))
             && Part::is_valid(structure, &(0..size), 0)
-            && Part::unpack(structure)
-                .is_some_and(|root| root.header == (0..self.basics.header_len) && root.body == (self.basics.header_len..size))
+            && Part::unpack(structure).is_some_and(|root| {
+                root.header == (0..self.basics.header_len) && root.body == (self.basics.header_len..size)
+            })
     }
 
     fn slice(&self, range: &Range<usize>) -> &[u8] {
@@ -212,9 +218,8 @@ impl Record {
 impl Basics {
     fn pack(&self) -> Vec<u8> {
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-        let mut out = vec![
-            flag(self.date.is_some(), HAS_DATE) | flag(self.inexact, INEXACT) | flag(self.has_header, HAS_HEADER),
-        ];
+        let mut out =
+            vec![flag(self.date.is_some(), HAS_DATE) | flag(self.inexact, INEXACT) | flag(self.has_header, HAS_HEADER)];
         for number in [self.header_len, self.body_len, self.lines] {
             put_number(&mut out, number);
         }
@@ -237,7 +242,14 @@ impl Basics {
             let seconds = (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed();
             (seconds.unsigned_abs() < SECONDS_MAX).then_some(DateTime { seconds, zone })
         };
-        Some(Self { header_len, body_len, lines, date, inexact: flags & INEXACT != 0, has_header: flags & HAS_HEADER != 0 })
+        Some(Self {
+            header_len,
+            body_len,
+            lines,
+            date,
+            inexact: flags & INEXACT != 0,
+            has_header: flags & HAS_HEADER != 0,
+        })
     }
 }
 

@@ -13,8 +13,8 @@ use memchr::{memchr, memchr_iter};
 /// Limit: parts of a message. When the next one begins, the rest of its multipart is one part of text.
 const PARTS_MAX: usize = 1000;
 
-/// Limit: octets kept of a header line.
-const LINE_MAX: usize = 64 * 1024;
+/// Limit: octets kept of a header line: somewhat more than of a field, so that a cut is noticed there.
+const LINE_MAX: usize = 65 * 1024;
 
 /// Limit: octets of a boundary. RFC 2046 allows 70; a multipart with a longer one is a part of text.
 const BOUNDARY_MAX: usize = 512;
@@ -226,7 +226,9 @@ impl Scanner {
 
     /// Takes a line of a header block; true where it does not belong to it.
     fn header_line(&mut self, kept: &[u8], content: &[u8], length: u64) -> bool {
-        let Some(header) = self.header.as_mut() else { return false };
+        let Some(header) = self.header.as_mut() else {
+            return false;
+        };
         let continues = matches!(content.first(), Some(b' ' | b'\t'));
         if is_blank(kept) && self.start != Start::MailboxLine {
             self.start = Start::Header;
@@ -261,7 +263,8 @@ impl Scanner {
 
     /// The part that is open has no header: its body begins where it begins.
     fn no_header(&mut self) {
-        let start = self.open.last().and_then(|open| self.parts.get(open.part)).map_or(self.offset, |part| part.header_start);
+        let start =
+            self.open.last().and_then(|open| self.parts.get(open.part)).map_or(self.offset, |part| part.header_start);
         self.start = Start::Nothing;
         self.end_header(start, self.header_lines);
     }
@@ -279,8 +282,12 @@ impl Scanner {
 
     /// A header ends; the body behind it begins at `body_start`, behind `lines` line ends.
     fn end_header(&mut self, body_start: u64, lines: u64) {
-        let Some(header) = self.header.take() else { return };
-        let Some(index) = self.open.last().map(|open| open.part) else { return };
+        let Some(header) = self.header.take() else {
+            return;
+        };
+        let Some(index) = self.open.last().map(|open| open.part) else {
+            return;
+        };
         let in_digest = self.open.iter().nth_back(1).is_some_and(|parent| parent.is_digest);
         let mut fields = header.finish(in_digest);
         let boundary = fields.boundary.take().filter(|boundary| boundary.len() <= BOUNDARY_MAX);
@@ -406,3 +413,6 @@ fn is_mailbox_line(line: &[u8]) -> bool {
 fn without_line_end(line: &[u8]) -> &[u8] {
     without_cr(line.strip_suffix(b"\n").unwrap_or(line))
 }
+
+#[cfg(test)]
+mod tests;

@@ -215,7 +215,8 @@ impl<'a> Part<'a> {
         self.encoding = reader.optional()?.unwrap_or(self.encoding);
         self.md5 = reader.optional()?;
         if let Some(name) = reader.optional()? {
-            self.disposition = Some(Disposition { name, parameters: Parameters { reader: Reader::new(reader.string()?) } });
+            self.disposition =
+                Some(Disposition { name, parameters: Parameters { reader: Reader::new(reader.string()?) } });
         }
         self.languages = Strings { reader: Reader::new(reader.string()?) };
         self.location = reader.optional()?;
@@ -224,7 +225,9 @@ impl<'a> Part<'a> {
 
     /// Whether these octets are a whole part with all its children, which lie in one another as they must.
     pub(super) fn is_valid(octets: &'a [u8], within: &Range<u64>, depth: usize) -> bool {
-        let Some(part) = Self::unpack(octets) else { return false };
+        let Some(part) = Self::unpack(octets) else {
+            return false;
+        };
         if part.header.start < within.start || part.body.end > within.end || depth > DEPTH_MAX + 1 {
             return false;
         }
@@ -245,7 +248,9 @@ impl<'a> Part<'a> {
         let mut children = part.children.reader;
         let mut count = 0usize;
         while !children.is_empty() {
-            let Some(child) = children.string() else { return false };
+            let Some(child) = children.string() else {
+                return false;
+            };
             if !Self::is_valid(child, &within, depth + 1) {
                 return false;
             }
@@ -369,7 +374,9 @@ impl PartBuf {
     /// Packs the part `index` of `parts` and all below it. Recursion ends at [`DEPTH_MAX`].
     pub(super) fn pack(parts: &[Self], index: usize) -> Vec<u8> {
         let mut out = Vec::new();
-        let Some(part) = parts.get(index) else { return out };
+        let Some(part) = parts.get(index) else {
+            return out;
+        };
         out.push(match part.kind {
             Kind::Leaf => 0,
             Kind::Multipart => 1,

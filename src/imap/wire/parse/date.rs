@@ -85,7 +85,17 @@ mod tests {
         assert_eq!(days("01-feb-1970"), Some(31));
         assert_eq!(days("31-DEC-1969"), Some(-1));
         assert_eq!(days("29-Feb-2024"), Some(19782));
-        for bad in ["", "1-Jan", "30-Feb-2000", "0-Jan-2000", "1-Foo-2000", "1-Jan-20000", "1-Jan-2000-1", "001-Jan-2000", "+1-Jan-2000"] {
+        for bad in [
+            "",
+            "1-Jan",
+            "30-Feb-2000",
+            "0-Jan-2000",
+            "1-Foo-2000",
+            "1-Jan-20000",
+            "1-Jan-2000-1",
+            "001-Jan-2000",
+            "+1-Jan-2000",
+        ] {
             assert_eq!(days(bad), None, "{bad}");
         }
     }
@@ -95,7 +105,13 @@ mod tests {
         let given = parse_date_time(" 1-Feb-1994 21:52:25 -0800");
         assert_eq!(given, Some(DateTime { seconds: 760_168_345, zone: -480 }));
         assert_eq!(parse_date_time("17-Jul-1996 02:44:25 +0545").map(|date| date.zone), Some(345));
-        for bad in ["17-Jul-1996 02:44:25", "17-Jul-1996 24:44:25 +0000", "17-Jul-1996 02:44:25 +9999", "17-Jul-1996 02:44:25 0000", "17-Jul-1996 02:44:25 +0000 x"] {
+        for bad in [
+            "17-Jul-1996 02:44:25",
+            "17-Jul-1996 24:44:25 +0000",
+            "17-Jul-1996 02:44:25 +9999",
+            "17-Jul-1996 02:44:25 0000",
+            "17-Jul-1996 02:44:25 +0000 x",
+        ] {
             assert_eq!(parse_date_time(bad), None, "{bad}");
         }
     }
