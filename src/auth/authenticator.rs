@@ -31,7 +31,7 @@ impl Authenticator {
         let arrived = Instant::now();
         let login = if Checker::is_plausible(&attempt) {
             self.store.login(attempt.user).map_err(|error| {
-                log::error!("login deferred: {} reason=failure: {error:?}", Described(&attempt));
+                log::error!("login deferred: {} reason=failure: {error}", Described(&attempt));
                 AuthError::Temporary
             })?
         } else {
@@ -48,16 +48,14 @@ impl Authenticator {
 
     /// Stores a hash with the parameters of today, unless the password was changed meanwhile.
     async fn renew(&self, login: &crate::store::Login, renewed: &Renewed) {
-        match self.store.login(&login.name) {
-            Ok(Some(now)) if now.account == login.account && now.password_hash == login.password_hash => {}
-            _ => return,
-        }
-        match self.store.set_password_hash(login.account, renewed.hash.clone()).await {
-            Ok(()) => {
+        let Some(old) = login.password_hash.clone() else { return };
+        match self.store.renew_password_hash(login.account, old, renewed.hash.clone()).await {
+            Ok(true) => {
                 self.checker.renewed(renewed);
                 log::info!("password hash renewed: user={:?}", login.name);
             }
-            Err(error) => log::warn!("password hash not renewed: user={:?}: {error:?}", login.name),
+            Ok(false) => {}
+            Err(error) => log::warn!("password hash not renewed: user={:?}: {error}", login.name),
         }
     }
 }
