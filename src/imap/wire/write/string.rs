@@ -8,7 +8,6 @@ use crate::imap::wire::utf7;
 /// is left out.
 pub fn string(out: &mut Vec<u8>, octets: &[u8]) {
     let is_quotable = |octet: u8| octet.is_ascii() && !matches!(octet, b'\r' | b'\n');
-    let nuls = octets.iter().filter(|&&octet| octet == 0).count();
     let kept = octets.iter().copied().filter(|&octet| octet != 0);
     if kept.clone().all(is_quotable) {
         out.push(b'"');
@@ -20,7 +19,7 @@ pub fn string(out: &mut Vec<u8>, octets: &[u8]) {
         }
         out.push(b'"');
     } else {
-        out.extend_from_slice(format!("{{{}}}\r\n", octets.len() - nuls).as_bytes());
+        out.extend_from_slice(format!("{{{}}}\r\n", kept.clone().count()).as_bytes());
         out.extend(kept);
     }
 }
