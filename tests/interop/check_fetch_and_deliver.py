@@ -60,14 +60,15 @@ def contains(found, sent, what):
     assert len(found) == len(sent), f"{what}: {len(found)} messages for {len(sent)}"
     for octets in sent:
         body = octets.split(b"\r\n\r\n", 1)[1]
-        assert any(one.endswith(body) and one.count(body) for one in found), f"{what}: not there: {octets[:300]!r}"
+        # getmail writes a message anew and drops empty lines at the end.
+        assert any(one.rstrip().endswith(body.rstrip()) for one in found), f"{what}: not there: {octets[:300]!r}"
 
 
 def run(server):
     for user in ("far", "dora", "eva"):
         server.add_user(user, "secret")
     names = ("plain", "attachment", "encoded-words", "eight-bit-body", "dots", "digest", "quoted-printable", "many-headers")
-    sent = [corpus.oddities()[name] for name in names] + [octets for name, octets in corpus.cpython().items() if name[-2:] in ("01", "10", "16", "20")]
+    sent = [corpus.oddities()[name] for name in names] + [octets for name, octets in corpus.cpython().items() if name[-2:] in ("01", "10", "20", "45")]
     lmtp = Lmtp(server.lmtp_socket)
     deliveries = 0
 

@@ -37,10 +37,17 @@ set beep=no
 set query_command=""
 set sleep_time=0
 set mbox_type=Maildir
-set editor=true
+set editor="{home}/editor"
+set abort_unmodified=no
+set edit_headers=no
+set askcc=no
+set askbcc=no
 set sendmail=/bin/true
 set copy=yes
 """)
+    editor = home / "editor"
+    editor.write_text('#!/bin/sh\necho Hello from a client >> "$1"\n')
+    editor.chmod(0o755)
     (home / "certificates").write_bytes(server.certificate.read_bytes())
     return path
 
@@ -108,9 +115,10 @@ def one(server, program):
     saved = [row[b"BODY[]"] for row in imap.fetch("1:*", "(UID BODY.PEEK[])").values()]
     assert sorted(saved) == sorted([messages["encoded-words"], messages["multipart"]]), f"{program} saved {[octets[:120] for octets in saved]}"
 
-    # A message is sent (to /bin/true) and its copy appended to Sent.
+    # A message is written and sent (to /bin/true), and its copy appended to Sent.
     before = status(imap, "Sent")
-    programs.run([program, "-F", rc, "-s", f"sent by {program}", "bob@example.org"], home, stdin=b"Hello from a client\n")
+    script = f"<mail>bob@example.org<enter>sent by {program}<enter><send-message><quit>"
+    drive(program, ["-F", rc, "-e", keys(script), "-f", "=INBOX"], home)
     assert status(imap, "Sent") == before + 1, f"{program} did not append to Sent"
     imap.ok("EXAMINE Sent")
     uids = imap.search(f'SUBJECT "sent by {program}"')

@@ -12,7 +12,7 @@ from servers import DOMAIN, free_ports
 from wire import Imap
 
 NEEDS = ("postfix", "postconf", "sendmail")
-LIMIT_SECONDS = 60
+LIMIT_SECONDS = 40
 
 
 class Postfix:
@@ -84,10 +84,10 @@ multi_instance_enable = no
         self.run("sendmail", "-C", self.configuration, "-i", "-f", "sender@example.org", "--", *recipients,
                  stdin=octets.replace(b"\r\n", b"\n"))
 
-    def wait_for(self, done, what):
+    def wait_for(self, done, what, more=str):
         end = time.monotonic() + LIMIT_SECONDS
         while not done():
-            assert time.monotonic() < end, f"{what} did not happen\n{self.log_text()}"
+            assert time.monotonic() < end, f"{what} did not happen {more()}\n{self.log_text()}"
             time.sleep(0.05)
 
 
@@ -105,6 +105,8 @@ def run(server):
     sessions["anna"].ok("CREATE lists")
     # Postfix itself changes a bare CR and lines over 2048 octets, and refuses what is no header.
     names = ("plain", "attachment", "encoded-words", "eight-bit-body", "dots", "digest", "quoted-printable", "utf8-headers", "windows-charset")
+    if server.name == "dovecot":  # It offers no SMTPUTF8.
+        names = tuple(name for name in names if name != "utf8-headers")
     sent = [corpus.oddities()[name] for name in names]
     sent += [octets for octets in corpus.cpython().values() if b"\r\n\r\n" in octets and not octets.startswith((b"From ", b"\r\n"))]
     sent = [octets for octets in sent if max(map(len, octets.split(b"\r\n"))) < 900 and octets.endswith(b"\r\n") and b"\r\n\r\n" in octets
@@ -113,7 +115,8 @@ def run(server):
         for octets in sent:
             postfix.send(octets, f"anna@{DOMAIN}", f"bob@{DOMAIN}")
         for user, imap in sessions.items():
-            postfix.wait_for(lambda: count(imap) >= len(sent), f"delivery of {len(sent)} messages to {user}")
+            postfix.wait_for(lambda: count(imap) >= len(sent), f"delivery of {len(sent)} messages to {user}",
+                             lambda: f"{count(imap)} are there")
             found = [row[b"BODY[]"] for row in imap.fetch("1:*", "(UID BODY.PEEK[])").values()]
             assert len(found) == len(sent)
             for octets in sent:
