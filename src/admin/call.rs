@@ -7,7 +7,7 @@ use crate::net::{Connection, ReadError, timeout};
 use std::time::Duration;
 
 /// A client that sends no input for so long is gone. `deliver` may wait for a slow download upstream.
-const INPUT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+const INPUT_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Why a command ends early.
 pub(super) enum Failure {

@@ -15,13 +15,7 @@ pub type Input = Box<dyn Read + Send>;
 
 /// Runs `request` at the other end of `stream` and gives its exit code. `input` is read only by a request that takes
 /// input; it is streamed, never held. `out` and `errors` get the command's texts.
-pub fn call(
-    stream: &UnixStream,
-    request: &Request,
-    input: Input,
-    out: &mut dyn Write,
-    errors: &mut dyn Write,
-) -> u8 {
+pub fn call(stream: &UnixStream, request: &Request, input: Input, out: &mut dyn Write, errors: &mut dyn Write) -> u8 {
     let code = match start(stream, request, input) {
         Ok(()) => replies(stream, out, errors),
         Err(error) => {

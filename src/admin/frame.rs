@@ -26,8 +26,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 6] =
-        [Self::Request, Self::Input, Self::InputEnd, Self::Output, Self::ErrorOutput, Self::Exit];
+    const ALL: [Self; 6] = [Self::Request, Self::Input, Self::InputEnd, Self::Output, Self::ErrorOutput, Self::Exit];
 
     const fn octet(self) -> u8 {
         match self {
@@ -63,7 +62,8 @@ fn parse_head(head: [u8; HEAD]) -> io::Result<(Kind, usize)> {
     let [kind, a, b, c, d] = head;
     let kind = Kind::from_octet(kind);
     let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok().filter(|length| *length <= FRAME_MAX);
-    kind.zip(length).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a frame of mailnook's control socket"))
+    kind.zip(length)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a frame of mailnook's control socket"))
 }
 
 /// Reads a frame on the server's side. Not cancel-safe.
@@ -149,17 +149,17 @@ mod tests {
             write_blocking(&mut octets, kind, payload).expect("writes");
         }
         let frames = served(&octets).expect("reads");
-        assert_eq!(frames.iter().map(|frame| (frame.kind, frame.payload.len())).collect::<Vec<_>>(), [
-            (Kind::Request, 1),
-            (Kind::InputEnd, 0),
-            (Kind::Input, FRAME_MAX)
-        ]);
+        assert_eq!(
+            frames.iter().map(|frame| (frame.kind, frame.payload.len())).collect::<Vec<_>>(),
+            [(Kind::Request, 1), (Kind::InputEnd, 0), (Kind::Input, FRAME_MAX)]
+        );
     }
 
     #[test]
     fn too_large_and_unknown_frames_are_refused() {
         assert!(write_blocking(&mut Vec::new(), Kind::Input, &vec![0; FRAME_MAX + 1]).is_err());
-        for hostile in [&b"R\xff\xff\xff\xff"[..], b"R\x00\x01\x00\x01", b"?\0\0\0\0", b"* OK IMAP\r\n", b"\0\0\0\0\0"] {
+        for hostile in [&b"R\xff\xff\xff\xff"[..], b"R\x00\x01\x00\x01", b"?\0\0\0\0", b"* OK IMAP\r\n", b"\0\0\0\0\0"]
+        {
             assert!(served(hostile).is_err(), "{hostile:?}");
         }
         // Cut in the head and in the payload: nothing is read.

@@ -34,5 +34,5 @@ pub use data_dir::{Access, DataDir, Refused};
 pub use frame::FRAME_MAX;
 pub use registry::{Protocol, Registry, Session};
 pub use request::Request;
-pub use session::{Context, Running, serve};
+pub use session::{Context, Running, open, serve};
 pub use user::create as create_user;

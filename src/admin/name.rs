@@ -19,13 +19,15 @@ pub fn account(name: &str) -> Result<String, String> {
     let wrong = name.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(*c)));
     match wrong {
         _ if name.is_empty() => Err("the user name is empty".to_owned()),
-        Some('@') => Err(format!("{shown:?} is an address; a user name is the part before the @, addresses are aliases")),
+        Some('@') => {
+            Err(format!("{shown:?} is an address; a user name is the part before the @, addresses are aliases"))
+        }
         Some('+') => Err(format!("{shown:?} has a plus sign, which in an address leads to a mailbox: leave it out")),
         Some(wrong) => Err(format!("{shown:?} has {wrong:?} in it; a user name has letters a-z, digits and . _ -")),
         None if name.len() > NAME_MAX => Err(format!("the user name is longer than {NAME_MAX} characters")),
-        None if name.starts_with(['.', '-']) || name.ends_with('.') || name.contains("..") => {
-            Err(format!("{shown:?} begins with . or -, ends with . or has .. in it; that is no local part of an address"))
-        }
+        None if name.starts_with(['.', '-']) || name.ends_with('.') || name.contains("..") => Err(format!(
+            "{shown:?} begins with . or -, ends with . or has .. in it; that is no local part of an address"
+        )),
         None => Ok(name),
     }
 }
@@ -35,8 +37,9 @@ pub fn account(name: &str) -> Result<String, String> {
 /// # Errors
 /// A text for the operator.
 pub fn alias(alias: &str) -> Result<String, String> {
-    let alias = alias.to_ascii_lowercase();
-    let (local, domain) = alias.rsplit_once('@').map_or((alias.as_str(), None), |(local, domain)| (local, Some(domain)));
+    let alias = alias.to_lowercase();
+    let (local, domain) =
+        alias.rsplit_once('@').map_or((alias.as_str(), None), |(local, domain)| (local, Some(domain)));
     let shown: String = alias.chars().take(NAME_MAX).collect();
     if alias.len() > ADDRESS_MAX || local.len() > NAME_MAX {
         return Err("the alias is longer than an address can be".to_owned());
@@ -44,17 +47,22 @@ pub fn alias(alias: &str) -> Result<String, String> {
     if local.contains('+') {
         return Err(format!("{shown:?} has a plus sign, which in an address leads to a mailbox: leave it out"));
     }
-    let label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
-    };
-    let fits = local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext))
+    let label =
+        |label: &str| !label.is_empty() && label.chars().all(|c| c == '-' || (is_atext(c) && c.is_alphanumeric()));
+    let fits = local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atext))
         && domain.is_none_or(|domain| domain.split('.').all(label));
-    if fits { Ok(alias) } else { Err(format!("{shown:?} is neither a local part such as info nor an address such as info@example.org")) }
+    if fits {
+        Ok(alias)
+    } else {
+        Err(format!("{shown:?} is neither a local part such as info nor an address such as info@example.org"))
+    }
 }
 
-/// RFC 5322 §3.2.3
-fn is_atext(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&octet)
+/// RFC 5322 §3.2.3, and beyond ASCII what RFC 6532 §3.2 adds but for controls and white space.
+fn is_atext(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+        || "!#$%&'*+-/=?^_`{|}~".contains(c)
+        || !(c.is_ascii() || c.is_control() || c.is_whitespace())
 }
 
 /// The reverse-path of a delivery, without angle brackets; `<>` and nothing are the null reverse-path.
@@ -98,14 +106,21 @@ mod tests {
         }
         assert!(account(&"x".repeat(64)).is_ok());
         let long = "x".repeat(65);
-        for wrong in ["", "a b", "a+b", "anna@example.org", "\u{e4}nna", ".a", "a.", "a..b", "-rf", "a/b", "../x", &long, "a\n"] {
+        for wrong in
+            ["", "a b", "a+b", "anna@example.org", "\u{e4}nna", ".a", "a.", "a..b", "-rf", "a/b", "../x", &long, "a\n"]
+        {
             assert!(account(wrong).is_err(), "{wrong:?}");
         }
     }
 
     #[test]
     fn aliases() {
-        for (given, stored) in [("Info", "info"), ("o'brien@Example.org", "o'brien@example.org"), ("a.b@c", "a.b@c")] {
+        for (given, stored) in [
+            ("Info", "info"),
+            ("o'brien@Example.org", "o'brien@example.org"),
+            ("a.b@c", "a.b@c"),
+            ("J\u{dc}@\u{e4}.org", "j\u{fc}@\u{e4}.org"),
+        ] {
             assert_eq!(alias(given).as_deref(), Ok(stored));
         }
         let long = format!("{}@example.org", "x".repeat(65));

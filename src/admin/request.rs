@@ -1,4 +1,5 @@
-//! What a command asks for, and its form on the control socket: a version octet and length-prefixed fields.
+//! What a command asks for, and its form on the control socket: a version octet, the number of fields (u16), and
+//! each field with its length (u32) before it.
 
 use super::frame::FRAME_MAX;
 
@@ -105,7 +106,8 @@ impl Request {
             Self::AliasRemove { name, alias } => vec!["alias-remove", name, alias],
             Self::UserRemove { name } => vec!["user-remove", name],
             Self::Deliver { recipients, sender, mailbox } => {
-                let mut fields = vec!["deliver", sender, flag(mailbox.is_some()), mailbox.as_deref().unwrap_or_default()];
+                let mut fields =
+                    vec!["deliver", sender, flag(mailbox.is_some()), mailbox.as_deref().unwrap_or_default()];
                 fields.extend(recipients.iter().map(String::as_str));
                 fields
             }
@@ -113,6 +115,7 @@ impl Request {
             Self::Status { json } => vec!["status", flag(*json)],
         };
         let mut octets = vec![VERSION];
+        octets.extend(u16::try_from(fields.len()).ok()?.to_be_bytes());
         for field in &fields {
             octets.extend(u32::try_from(field.len()).ok()?.to_be_bytes());
             octets.extend(field.as_bytes());
@@ -160,15 +163,17 @@ fn flag(text: &str) -> Option<bool> {
     }
 }
 
-fn fields(mut octets: &[u8]) -> Option<Vec<&str>> {
+fn fields(octets: &[u8]) -> Option<Vec<&str>> {
+    let (count, mut octets) = octets.split_first_chunk::<2>()?;
+    let count = usize::from(u16::from_be_bytes(*count));
     let mut fields = Vec::new();
-    while !octets.is_empty() && fields.len() < FIELDS_MAX {
+    for _ in 0..count.min(FIELDS_MAX) {
         let (length, rest) = octets.split_first_chunk::<4>()?;
         let (field, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
         fields.push(std::str::from_utf8(field).ok()?);
         octets = rest;
     }
-    octets.is_empty().then_some(fields)
+    (octets.is_empty() && fields.len() == count).then_some(fields)
 }
 
 #[cfg(test)]
@@ -212,8 +217,8 @@ mod tests {
         let recipients = vec![String::new(); FIELDS_MAX];
         assert!(Request::Deliver { recipients, sender: String::new(), mailbox: None }.encode().is_none());
         // Many empty fields stay within the limit.
-        let mut many = vec![VERSION];
-        many.resize(1 + 4 * (FIELDS_MAX + 1), 0);
+        let mut many = vec![VERSION, 0xff, 0xff];
+        many.resize(3 + 4 * (FIELDS_MAX + 1), 0);
         assert!(Request::decode(&many) == Err(DecodeError::Malformed));
     }
 

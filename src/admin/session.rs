@@ -4,9 +4,9 @@ use super::call::{Call, Failure};
 use super::frame::{self, Kind};
 use super::registry::Registry;
 use super::request::{DecodeError, Request};
-use super::{deliver, exit, status, user, verify};
+use super::{DataDir, deliver, exit, status, user, verify};
 use crate::config::Config;
-use crate::mailbox::Core;
+use crate::mailbox::{self, Core};
 use crate::net::{Connection, TlsAcceptor, timeout};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +30,20 @@ pub struct Running {
     pub registry: Arc<Registry>,
     /// Its certificate.
     pub tls: Option<TlsAcceptor>,
+}
+
+/// Opens the store of a data directory that this process owns. Blocks.
+///
+/// # Errors
+/// A text for the operator.
+pub fn open(config: &Config, data_dir: &DataDir) -> Result<Arc<Core>, String> {
+    Core::open(mailbox::Options {
+        path: data_dir.store(),
+        map_size: config.map_size,
+        domains: config.domains.clone(),
+        catch_all: config.catch_all.clone(),
+        max_message_size: config.limits.message_size,
+    })
 }
 
 /// Serves one connection of the control socket.

@@ -61,11 +61,10 @@ mod tests {
         assert_eq!(seconds(59), "59 s");
         assert_eq!(seconds(3_700), "1 h 1 min");
         assert_eq!(seconds(90_000), "1 d 1 h");
-        assert_eq!([count(0, "mailbox"), count(1, "message"), count(2, "mailbox")], [
-            "no mailboxes",
-            "1 message",
-            "2 mailboxes"
-        ]);
+        assert_eq!(
+            [count(0, "mailbox"), count(1, "message"), count(2, "mailbox")],
+            ["no mailboxes", "1 message", "2 mailboxes"]
+        );
     }
 
     #[test]
