@@ -169,11 +169,7 @@ impl Default for Config {
                 lmtp_socket: Some(data_dir.join("lmtp.sock")),
                 lmtp_socket_mode: 0o660,
             },
-            tls: Tls {
-                certificate: None,
-                key: None,
-                names: Vec::new(),
-            },
+            tls: Tls { certificate: None, key: None, names: Vec::new() },
             limits: Limits::default(),
             auth: Auth::default(),
             map_size: None,
@@ -196,11 +192,11 @@ impl Default for Limits {
             line_after_login: 64 << 10,
             protocol_errors: 20,
             recipients: 100,
-            imap_idle: Duration::from_secs(30 * 60),
-            pop3_idle: Duration::from_secs(10 * 60),
-            lmtp_idle: Duration::from_secs(5 * 60),
-            login: Duration::from_secs(60),
-            write: Duration::from_secs(60),
+            imap_idle: Duration::from_mins(30),
+            pop3_idle: Duration::from_mins(10),
+            lmtp_idle: Duration::from_mins(5),
+            login: Duration::from_mins(1),
+            write: Duration::from_mins(1),
         }
     }
 }
@@ -212,7 +208,7 @@ impl Default for Auth {
             argon2_passes: 2,
             concurrent_hashes: 1,
             queue: 32,
-            cache: Duration::from_secs(10 * 60),
+            cache: Duration::from_mins(10),
         }
     }
 }
@@ -223,17 +219,8 @@ impl Config {
     #[must_use]
     pub fn locate(explicit: Option<PathBuf>) -> Option<PathBuf> {
         explicit
-            .or_else(|| {
-                std::env::var_os(ENVIRONMENT)
-                    .filter(|value| !value.is_empty())
-                    .map(PathBuf::from)
-            })
-            .or_else(|| {
-                Path::new(SYSTEM_PATH)
-                    .try_exists()
-                    .unwrap_or(true)
-                    .then(|| PathBuf::from(SYSTEM_PATH))
-            })
+            .or_else(|| std::env::var_os(ENVIRONMENT).filter(|value| !value.is_empty()).map(PathBuf::from))
+            .or_else(|| Path::new(SYSTEM_PATH).try_exists().unwrap_or(true).then(|| PathBuf::from(SYSTEM_PATH)))
     }
 
     /// Reads the file, or gives the built-in defaults where there is none.
@@ -293,13 +280,7 @@ fn read(path: &Path) -> Result<String, String> {
     }
     String::from_utf8(octets).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let line = error
-            .as_bytes()
-            .iter()
-            .take(valid)
-            .filter(|octet| **octet == b'\n')
-            .count()
-            + 1;
+        let line = error.as_bytes().iter().take(valid).filter(|octet| **octet == b'\n').count() + 1;
         format!("line {line} is not UTF-8; save the file as UTF-8")
     })
 }
@@ -310,15 +291,8 @@ fn loopback(port: u16) -> Vec<SocketAddr> {
 
 /// The machine's name where it can stand in a greeting, else `localhost`.
 fn system_hostname() -> String {
-    let name = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .to_ascii_lowercase();
-    if value::is_host_name(&name) {
-        name
-    } else {
-        "localhost".to_owned()
-    }
+    let name = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
+    if value::is_host_name(&name) { name } else { "localhost".to_owned() }
 }
 
 /// One thread for a single core, else two: IMAP waits for the disk and the network, not for the processor.

@@ -8,30 +8,8 @@ use toml::de::{DeTable, DeValue};
 
 /// Every key by section; the first section has no name and stands at the top of the file.
 const KEYS: [(&str, &[&str]); 5] = [
-    (
-        "",
-        &[
-            "data_dir",
-            "hostname",
-            "domains",
-            "catch_all",
-            "threads",
-            "map_size",
-            "log_level",
-        ],
-    ),
-    (
-        "listen",
-        &[
-            "imap",
-            "imaps",
-            "pop3",
-            "pop3s",
-            "lmtp",
-            "lmtp_socket",
-            "lmtp_socket_mode",
-        ],
-    ),
+    ("", &["data_dir", "hostname", "domains", "catch_all", "threads", "map_size", "log_level"]),
+    ("listen", &["imap", "imaps", "pop3", "pop3s", "lmtp", "lmtp_socket", "lmtp_socket_mode"]),
     ("tls", &["certificate", "key", "names"]),
     (
         "limits",
@@ -52,21 +30,14 @@ const KEYS: [(&str, &[&str]); 5] = [
             "write",
         ],
     ),
-    (
-        "auth",
-        &["argon2_memory", "argon2_passes", "concurrent_hashes", "queue", "cache"],
-    ),
+    ("auth", &["argon2_memory", "argon2_passes", "concurrent_hashes", "queue", "cache"]),
 ];
 
 /// Limit: problems that are told; a file of another kind would give one for each line.
 const PROBLEMS_MAX: usize = 100;
 
 /// The largest memory map: 32-bit boards cannot map more than this in one piece.
-const MAP_MAX: u64 = if cfg!(target_pointer_width = "32") {
-    1_900 << 20
-} else {
-    64 << 40
-};
+const MAP_MAX: u64 = if cfg!(target_pointer_width = "32") { 1_900 << 20 } else { 64 << 40 };
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -74,15 +45,9 @@ const DAY: u64 = 24 * HOUR;
 
 pub(super) fn config(text: &str) -> Result<Config, Vec<Problem>> {
     let (document, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader {
-        text,
-        problems: Vec::new(),
-    };
+    let mut reader = Reader { text, problems: Vec::new() };
     for error in errors.iter().take(PROBLEMS_MAX) {
-        reader.report(
-            error.span().unwrap_or(0..0),
-            format!("not TOML: {}", error.message().replace('\n', ", ")),
-        );
+        reader.report(error.span().unwrap_or(0..0), format!("not TOML: {}", error.message().replace('\n', ", ")));
     }
     let root = document.get_ref();
     // A broken line would make the keys after it look misplaced or unknown, so those are told only when the syntax is right.
@@ -187,10 +152,7 @@ impl Reader<'_> {
                 let name: &str = key.get_ref();
                 let is_section = section.is_empty() && KEYS.iter().any(|(section, _)| *section == name);
                 if !known.contains(&name) && !is_section {
-                    self.report(
-                        key.span(),
-                        unknown_key(section, known, name, entry.get_ref().is_table()),
-                    );
+                    self.report(key.span(), unknown_key(section, known, name, entry.get_ref().is_table()));
                 }
             }
         }
@@ -202,13 +164,9 @@ impl Reader<'_> {
         config.set_data_dir(data_dir);
         self.key(table, "hostname", &mut config.hostname, value::host_name);
         self.list(table, "domains", &mut config.domains, value::host_name);
-        self.key(table, "catch_all", &mut config.catch_all, |v| {
-            value::account(v).map(Some)
-        });
+        self.key(table, "catch_all", &mut config.catch_all, |v| value::account(v).map(Some));
         self.key(table, "threads", &mut config.threads, |v| value::count_usize(v, 1, 64));
-        self.key(table, "map_size", &mut config.map_size, |v| {
-            value::size_usize(v, 16 << 20, MAP_MAX).map(Some)
-        });
+        self.key(table, "map_size", &mut config.map_size, |v| value::size_usize(v, 16 << 20, MAP_MAX).map(Some));
         self.key(table, "log_level", &mut config.log_level, value::level);
     }
 
@@ -228,12 +186,10 @@ impl Reader<'_> {
             self.listeners(table, key, place, &mut seen);
         }
         let data_dir = config.data_dir.clone();
-        self.key(table, "lmtp_socket", &mut listen.lmtp_socket, |v| {
-            match value::text(v, "\"lmtp.sock\"")? {
-                "" => Ok(None),
-                text if text.contains('\0') => Err("has a NUL in it".to_owned()),
-                text => Ok(Some(data_dir.join(Path::new(text)))),
-            }
+        self.key(table, "lmtp_socket", &mut listen.lmtp_socket, |v| match value::text(v, "\"lmtp.sock\"")? {
+            "" => Ok(None),
+            text if text.contains('\0') => Err("has a NUL in it".to_owned()),
+            text => Ok(Some(data_dir.join(Path::new(text)))),
         });
         self.key(table, "lmtp_socket_mode", &mut listen.lmtp_socket_mode, value::mode);
     }
@@ -246,14 +202,10 @@ impl Reader<'_> {
         seen: &mut Vec<Bound>,
     ) {
         let Some(entry) = table.get(key) else {
-            let taken = seen
-                .iter()
-                .find(|bound| place.iter().any(|default| collide(bound.address, *default)));
+            let taken = seen.iter().find(|bound| place.iter().any(|default| collide(bound.address, *default)));
             if let Some(bound) = taken {
-                let text = format!(
-                    "{}: {} is what {key} listens on by default; set {key} too",
-                    bound.key, bound.address
-                );
+                let text =
+                    format!("{}: {} is what {key} listens on by default; set {key} too", bound.key, bound.address);
                 self.report(bound.span.clone(), text);
             }
             return;
@@ -270,11 +222,7 @@ impl Reader<'_> {
                             );
                             self.report(element.span(), text);
                         }
-                        seen.push(Bound {
-                            address,
-                            key,
-                            span: element.span(),
-                        });
+                        seen.push(Bound { address, key, span: element.span() });
                         place.push(address);
                     }
                 }
@@ -290,77 +238,40 @@ impl Reader<'_> {
         self.list(table, "names", &mut tls.names, value::certificate_name);
         for (present, missing) in [("certificate", "key"), ("key", "certificate")] {
             if let (Some(entry), None) = (table.get(present), table.get(missing)) {
-                self.report(
-                    entry.span(),
-                    format!("{present} needs {missing} beside it; give both or none"),
-                );
+                self.report(entry.span(), format!("{present} needs {missing} beside it; give both or none"));
             }
         }
     }
 
     fn limits(&mut self, table: &DeTable<'_>, config: &mut Config) {
         let limits = &mut config.limits;
-        self.key(table, "connections", &mut limits.connections, |v| {
+        self.key(table, "connections", &mut limits.connections, |v| value::count_usize(v, 1, 100_000));
+        self.key(table, "connections_per_address", &mut limits.connections_per_address, |v| {
             value::count_usize(v, 1, 100_000)
         });
-        self.key(
-            table,
-            "connections_per_address",
-            &mut limits.connections_per_address,
-            |v| value::count_usize(v, 1, 100_000),
-        );
-        self.key(
-            table,
-            "connections_before_login",
-            &mut limits.connections_before_login,
-            |v| value::count_usize(v, 1, 100_000),
-        );
-        self.key(table, "lmtp_connections", &mut limits.lmtp_connections, |v| {
-            value::count_usize(v, 1, 10_000)
+        self.key(table, "connections_before_login", &mut limits.connections_before_login, |v| {
+            value::count_usize(v, 1, 100_000)
         });
-        self.key(table, "message_size", &mut limits.message_size, |v| {
-            value::size(v, 64 << 10, 2 << 30)
-        });
-        self.key(table, "line_before_login", &mut limits.line_before_login, |v| {
-            value::size_usize(v, 1 << 10, 1 << 20)
-        });
-        self.key(table, "line_after_login", &mut limits.line_after_login, |v| {
-            value::size_usize(v, 8 << 10, 16 << 20)
-        });
-        self.key(table, "protocol_errors", &mut limits.protocol_errors, |v| {
-            value::count_u32(v, 1, 10_000)
-        });
-        self.key(table, "recipients", &mut limits.recipients, |v| {
-            value::count_usize(v, 100, 10_000)
-        });
-        self.key(table, "imap_idle", &mut limits.imap_idle, |v| {
-            value::duration(v, 30 * MINUTE, 7 * DAY)
-        });
-        self.key(table, "pop3_idle", &mut limits.pop3_idle, |v| {
-            value::duration(v, 10 * MINUTE, DAY)
-        });
-        self.key(table, "lmtp_idle", &mut limits.lmtp_idle, |v| {
-            value::duration(v, MINUTE, HOUR)
-        });
-        self.key(table, "login", &mut limits.login, |v| {
-            value::duration(v, 5, 10 * MINUTE)
-        });
-        self.key(table, "write", &mut limits.write, |v| {
-            value::duration(v, 5, 30 * MINUTE)
-        });
+        self.key(table, "lmtp_connections", &mut limits.lmtp_connections, |v| value::count_usize(v, 1, 10_000));
+        self.key(table, "message_size", &mut limits.message_size, |v| value::size(v, 64 << 10, 2 << 30));
+        self.key(table, "line_before_login", &mut limits.line_before_login, |v| value::size_usize(v, 1 << 10, 1 << 20));
+        self.key(table, "line_after_login", &mut limits.line_after_login, |v| value::size_usize(v, 8 << 10, 16 << 20));
+        self.key(table, "protocol_errors", &mut limits.protocol_errors, |v| value::count_u32(v, 1, 10_000));
+        self.key(table, "recipients", &mut limits.recipients, |v| value::count_usize(v, 100, 10_000));
+        self.key(table, "imap_idle", &mut limits.imap_idle, |v| value::duration(v, 30 * MINUTE, 7 * DAY));
+        self.key(table, "pop3_idle", &mut limits.pop3_idle, |v| value::duration(v, 10 * MINUTE, DAY));
+        self.key(table, "lmtp_idle", &mut limits.lmtp_idle, |v| value::duration(v, MINUTE, HOUR));
+        self.key(table, "login", &mut limits.login, |v| value::duration(v, 5, 10 * MINUTE));
+        self.key(table, "write", &mut limits.write, |v| value::duration(v, 5, 30 * MINUTE));
     }
 
     fn auth(&mut self, table: &DeTable<'_>, config: &mut Config) {
         let auth = &mut config.auth;
         self.key(table, "argon2_memory", &mut auth.argon2_memory, |v| {
-            value::size(v, 1 << 20, 1 << 30).map(|octets| u32::try_from(octets >> 10).unwrap_or(u32::MAX))
+            value::size(v, 1 << 20, 256 << 20).map(|octets| u32::try_from(octets >> 10).unwrap_or(u32::MAX))
         });
-        self.key(table, "argon2_passes", &mut auth.argon2_passes, |v| {
-            value::count_u32(v, 1, 100)
-        });
-        self.key(table, "concurrent_hashes", &mut auth.concurrent_hashes, |v| {
-            value::count_usize(v, 1, 16)
-        });
+        self.key(table, "argon2_passes", &mut auth.argon2_passes, |v| value::count_u32(v, 1, 100));
+        self.key(table, "concurrent_hashes", &mut auth.concurrent_hashes, |v| value::count_usize(v, 1, 16));
         self.key(table, "queue", &mut auth.queue, |v| value::count_usize(v, 1, 10_000));
         self.key(table, "cache", &mut auth.cache, |v| value::duration(v, 0, DAY));
     }
@@ -368,10 +279,7 @@ impl Reader<'_> {
 
 fn unknown_key(section: &str, known: &[&str], name: &str, is_table: bool) -> String {
     if is_table {
-        let sections = KEYS
-            .iter()
-            .map(|(section, _)| *section)
-            .filter(|section| !section.is_empty());
+        let sections = KEYS.iter().map(|(section, _)| *section).filter(|section| !section.is_empty());
         let advice = nearest(name, sections.clone()).map_or_else(
             || format!("there are {}", sections.collect::<Vec<_>>().join(", ")),
             |section| format!("did you mean [{section}]?"),
@@ -383,10 +291,8 @@ fn unknown_key(section: &str, known: &[&str], name: &str, is_table: bool) -> Str
         (Some(("", _)), _) => "; it belongs at the top of the file, before the first section".to_owned(),
         (Some((home, _)), _) => format!("; it belongs under [{home}]"),
         (None, Some(key)) => format!("; did you mean {key}?"),
-        (None, None) => KEYS
-            .iter()
-            .find_map(|(home, keys)| nearest(name, keys.iter().copied()).map(|key| (home, key)))
-            .map_or_else(
+        (None, None) => {
+            KEYS.iter().find_map(|(home, keys)| nearest(name, keys.iter().copied()).map(|key| (home, key))).map_or_else(
                 || "; `mailnook config default` lists all keys".to_owned(),
                 |(home, key)| {
                     if home.is_empty() {
@@ -395,22 +301,16 @@ fn unknown_key(section: &str, known: &[&str], name: &str, is_table: bool) -> Str
                         format!("; did you mean {key} under [{home}]?")
                     }
                 },
-            ),
+            )
+        }
     };
-    let place = if section.is_empty() {
-        String::new()
-    } else {
-        format!(" in [{section}]")
-    };
+    let place = if section.is_empty() { String::new() } else { format!(" in [{section}]") };
     let shown: String = name.chars().take(60).collect();
     format!("unknown key {shown:?}{place}{advice}")
 }
 
 fn elements<'d, 't>(entry: &'d Entry<'t>) -> Vec<&'d Entry<'t>> {
-    entry
-        .get_ref()
-        .as_array()
-        .map_or_else(|| vec![entry], |array| array.iter().collect())
+    entry.get_ref().as_array().map_or_else(|| vec![entry], |array| array.iter().collect())
 }
 
 /// Whether two listeners cannot both be bound.

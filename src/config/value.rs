@@ -76,12 +76,7 @@ pub(super) fn count(value: &DeValue<'_>, min: u64, max: u64) -> Result<u64, Stri
     };
     integer(number)
         .filter(|number| (min..=max).contains(number))
-        .ok_or_else(|| {
-            format!(
-                "{} is out of range; write {advice}",
-                quoted(number.as_str()).trim_matches('"')
-            )
-        })
+        .ok_or_else(|| format!("{} is out of range; write {advice}", quoted(number.as_str()).trim_matches('"')))
 }
 
 /// As [`count`], for values that are a `usize`.
@@ -109,12 +104,8 @@ pub(super) fn size(value: &DeValue<'_>, min: u64, max: u64) -> Result<u64, Strin
         DeValue::Integer(number) => {
             integer(number).ok_or_else(|| format!("{} is not a size; write one such as \"50 MB\"", number.as_str()))?
         }
-        DeValue::String(text) => with_unit(text, &SIZE_UNITS).ok_or_else(|| {
-            format!(
-                "{} is not a size; write one such as \"50 MB\" or \"64 KiB\"",
-                quoted(text)
-            )
-        })?,
+        DeValue::String(text) => with_unit(text, &SIZE_UNITS)
+            .ok_or_else(|| format!("{} is not a size; write one such as \"50 MB\" or \"64 KiB\"", quoted(text)))?,
         other => return wrong_type(other, "a size such as \"50 MB\" or \"64 KiB\""),
     };
     if (min..=max).contains(&octets) {
@@ -135,10 +126,7 @@ pub(super) fn duration(value: &DeValue<'_>, min: u64, max: u64) -> Result<Durati
             return Err(format!("has no unit; write \"{0} s\" or \"{0} min\"", number.as_str()));
         }
         DeValue::String(text) => with_unit(text, &DURATION_UNITS).ok_or_else(|| {
-            format!(
-                "{} is not a duration; write one such as \"30 s\", \"30 min\" or \"2 h\"",
-                quoted(text)
-            )
+            format!("{} is not a duration; write one such as \"30 s\", \"30 min\" or \"2 h\"", quoted(text))
         })?,
         other => return wrong_type(other, "a duration such as \"30 min\""),
     };
@@ -146,9 +134,7 @@ pub(super) fn duration(value: &DeValue<'_>, min: u64, max: u64) -> Result<Durati
         Ok(Duration::from_secs(seconds))
     } else {
         let (min, max) = (duration_text(min), duration_text(max));
-        Err(format!(
-            "{seconds} s is out of range; write a duration from \"{min}\" to \"{max}\""
-        ))
+        Err(format!("{seconds} s is out of range; write a duration from \"{min}\" to \"{max}\""))
     }
 }
 
@@ -163,30 +149,15 @@ fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 }
 
 fn size_text(octets: u64) -> String {
-    let units = [
-        ("TiB", 1_u64 << 40),
-        ("GiB", 1 << 30),
-        ("MiB", 1 << 20),
-        ("KiB", 1 << 10),
-    ];
-    let unit = units
-        .into_iter()
-        .find(|(_, factor)| octets >= *factor && octets.is_multiple_of(*factor));
-    unit.map_or_else(
-        || format!("{octets} B"),
-        |(name, factor)| format!("{} {name}", octets / factor),
-    )
+    let units = [("TiB", 1_u64 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    let unit = units.into_iter().find(|(_, factor)| octets >= *factor && octets.is_multiple_of(*factor));
+    unit.map_or_else(|| format!("{octets} B"), |(name, factor)| format!("{} {name}", octets / factor))
 }
 
 fn duration_text(seconds: u64) -> String {
     let units = [("d", 86_400), ("h", 3_600), ("min", 60)];
-    let unit = units
-        .into_iter()
-        .find(|(_, factor)| seconds >= *factor && seconds.is_multiple_of(*factor));
-    unit.map_or_else(
-        || format!("{seconds} s"),
-        |(name, factor)| format!("{} {name}", seconds / factor),
-    )
+    let unit = units.into_iter().find(|(_, factor)| seconds >= *factor && seconds.is_multiple_of(*factor));
+    unit.map_or_else(|| format!("{seconds} s"), |(name, factor)| format!("{} {name}", seconds / factor))
 }
 
 /// One listener; `*` stands for every address of both families.
@@ -199,10 +170,7 @@ pub(super) fn addresses(value: &DeValue<'_>) -> Result<Vec<SocketAddr>, String> 
         return Ok(vec![address]);
     }
     if let Some(port) = text.strip_prefix("*:").and_then(|port| port.parse::<u16>().ok()) {
-        return Ok(vec![
-            (Ipv4Addr::UNSPECIFIED, port).into(),
-            (Ipv6Addr::UNSPECIFIED, port).into(),
-        ]);
+        return Ok(vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()]);
     }
     let advice = if text.parse::<IpAddr>().is_ok() {
         "has no port; write ".to_owned() + EXAMPLE
@@ -258,9 +226,7 @@ pub(super) fn is_host_name(name: &str) -> bool {
     name.len() <= 253
         && name.split('.').all(|label| {
             (1..=63).contains(&label.len())
-                && label
-                    .bytes()
-                    .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_')
+                && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_')
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         })
@@ -273,10 +239,7 @@ pub(super) fn account(value: &DeValue<'_>) -> Result<String, String> {
     if (1..=64).contains(&name.len()) && name.bytes().all(fits) {
         Ok(name)
     } else {
-        Err(format!(
-            "{} is not an account name; write one such as \"anna\"",
-            quoted(&name)
-        ))
+        Err(format!("{} is not an account name; write one such as \"anna\"", quoted(&name)))
     }
 }
 

@@ -296,19 +296,42 @@ impl Collector {
     }
 }
 
-/// The boundary of a multipart; also one that is cut into pieces (RFC 2231 §3).
+/// The boundary of a multipart; also one that is cut into pieces or encoded (RFC 2231 §3, §4).
 fn boundary(content: &ContentType) -> Option<Vec<u8>> {
     let find = |name: &str| {
         let found = content.parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()));
         found.map(|(_, value)| &value[..])
     };
-    let whole = match find("boundary") {
-        Some(boundary) => boundary.to_vec(),
-        None => (0..content.parameters.len())
-            .map_while(|piece| find(&format!("boundary*{piece}")))
-            .collect::<Vec<_>>()
-            .concat(),
+    let piece = |at: usize| {
+        let name = format!("boundary*{at}");
+        find(&name).map(<[u8]>::to_vec).or_else(|| find(&format!("{name}*")).map(|value| extended(value, at == 0)))
+    };
+    let whole = match (find("boundary"), find("boundary*")) {
+        (Some(boundary), _) => boundary.to_vec(),
+        (None, Some(value)) => extended(value, true),
+        (None, None) => (0..content.parameters.len()).map_while(piece).collect::<Vec<_>>().concat(),
     };
     let boundary = whole.trim_ascii_end();
     (!boundary.is_empty()).then(|| boundary.to_vec())
+}
+
+/// An extended value (RFC 2231 §4) without its charset and language, where it has them.
+fn extended(value: &[u8], has_charset: bool) -> Vec<u8> {
+    let text = if has_charset { value.splitn(3, |octet| *octet == b'\'').nth(2).unwrap_or(value) } else { value };
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&octet, behind)) = rest.split_first() {
+        rest = behind;
+        let escaped =
+            behind.split_at_checked(2).filter(|(digits, _)| octet == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let value = escaped.and_then(|(digits, _)| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        match (value, escaped) {
+            (Some(value), Some((_, behind))) => {
+                out.push(value);
+                rest = behind;
+            }
+            _ => out.push(octet),
+        }
+    }
+    out
 }

@@ -23,7 +23,7 @@ const BOUNDARY_MAX: usize = 512;
 const DELIMITER_MAX: usize = BOUNDARY_MAX + 256;
 
 /// Limit: octets of envelopes and MIME fields in a record. Parts for which nothing is left are text.
-const BUDGET: usize = 208 * 1024;
+const BUDGET: usize = 224 * 1024;
 
 /// Parts that begin with less than this left of the budget are text.
 const BUDGET_LOW: usize = 1024;
@@ -64,6 +64,8 @@ pub struct Scanner {
     /// Line ends before that header.
     header_lines: u64,
     start: Start,
+    /// Where a line of the header began that is no field, if it was the last one, and line ends before it.
+    garbage: Option<(u64, u64)>,
     budget: usize,
     /// What the header of the message itself gave.
     top: Top,
@@ -122,6 +124,7 @@ impl Scanner {
             header: None,
             header_lines: 0,
             start: Start::Nothing,
+            garbage: None,
             budget: BUDGET,
             top: Top::default(),
         };
@@ -215,7 +218,7 @@ impl Scanner {
         if let Some((level, closes)) = delimiter {
             self.delimit(level, closes, length);
         } else {
-            // A line that is no header ends one block, and may be looked at again as the first line of
+            // A line that is no field ends one block, and may be looked at again as the first line of
             // the header inside (message/rfc822 as the default of a digest).
             while self.header.is_some() && self.header_line(kept, content, length) {}
         }
@@ -226,10 +229,16 @@ impl Scanner {
 
     /// Takes a line of a header block; true where it does not belong to it.
     fn header_line(&mut self, kept: &[u8], content: &[u8], length: u64) -> bool {
-        let Some(header) = self.header.as_mut() else {
-            return false;
-        };
+        let Some(header) = self.header.as_mut() else { return false };
         let continues = matches!(content.first(), Some(b' ' | b'\t'));
+        let name = split_name(content);
+        if self.garbage.take_if(|_| name.is_some() || continues).is_some() {
+            // The line before was no field but stands among fields.
+            header.garbage();
+        } else if self.garbage.is_some() {
+            self.end_headers();
+            return false;
+        }
         if is_blank(kept) && self.start != Start::MailboxLine {
             self.start = Start::Header;
             self.end_header(self.offset + length, self.lines + 1);
@@ -239,15 +248,15 @@ impl Scanner {
             header.continuation(content);
             return false;
         }
-        if let Some((name, value_at)) = split_name(content) {
+        if let Some((name, value_at)) = name {
             self.start = Start::Header;
             header.field(name, content.get(value_at..).unwrap_or_default());
             return false;
         }
         match self.start {
             Start::Header => {
-                // No field, but the fields behind it are still wanted.
-                header.garbage();
+                // Either a line that is broken, or the body without a blank line before it: the next line tells.
+                self.garbage = Some((self.offset, self.lines));
                 false
             }
             Start::Nothing if header.is_message() && is_mailbox_line(content) => {
@@ -271,6 +280,13 @@ impl Scanner {
 
     /// Ends the headers that the end of the input or a delimiter cuts off, at the current line.
     fn end_headers(&mut self) {
+        if let Some((offset, lines)) = self.garbage.take() {
+            // What follows no field either begins the body.
+            self.end_header(offset, lines);
+            if self.header.is_some() {
+                self.no_header();
+            }
+        }
         while self.header.is_some() {
             if self.start == Start::MailboxLine {
                 self.no_header();
@@ -307,6 +323,7 @@ impl Scanner {
         });
         let mut envelope = fields.envelope.and_then(|envelope| self.spend(envelope.pack()));
         if index == 0 {
+            self.budget = self.budget.saturating_sub(fields.references.as_ref().map_or(0, Vec::len));
             self.top = Top {
                 envelope: envelope.take().unwrap_or_else(|| EnvelopeBuf::default().pack()),
                 references: fields.references,
@@ -371,6 +388,14 @@ impl Scanner {
 
     /// The current line, of `length` octets, is a delimiter of the multipart at `level`.
     fn delimit(&mut self, level: usize, closes: bool, length: u64) {
+        if !closes && self.repeats(level) {
+            let start = self.offset + length;
+            if let Some(part) = self.parts.last_mut() {
+                *part = PartBuf::new(start);
+            }
+            self.header_lines = self.lines + 1;
+            return;
+        }
         self.end_headers();
         let deepest = self.open.last().and_then(|open| self.parts.get(open.part)).map_or(0, |part| part.body_start);
         // The line end before the delimiter belongs to it, unless it ends the header.
@@ -390,6 +415,13 @@ impl Scanner {
         if opaque {
             self.header = None;
         }
+    }
+
+    /// Whether the line before was the same delimiter: two in a row part as one does.
+    fn repeats(&self, level: usize) -> bool {
+        self.header.is_some()
+            && self.open.len() == level + 2
+            && self.parts.last().is_some_and(|part| part.header_start == self.offset)
     }
 
     /// Closes all open parts but the outermost `keep`; their bodies end at `end`, behind `lines` line ends.

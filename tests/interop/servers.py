@@ -279,7 +279,7 @@ service stats {{
         self.users[name] = password
 
     def deliver_command(self, recipient):
-        return ["doveadm", "-c", str(self.dir / "dovecot.conf"), "save", "-u", recipient.split("@")[0]]
+        return [shutil.which("doveadm"), "-c", str(self.dir / "dovecot.conf"), "save", "-u", recipient.split("@")[0]]
 
     def verify(self):
         return None

@@ -91,7 +91,8 @@ fn messages_without_header_or_body() {
         (b"\xff\xfe: x\r\n", 0, false),
         (b"A: b", 4, true),
         (b"A: b\r\n", 6, true),
-        (b"A: b\r\nC", 7, true),
+        (b"A: b\r\nC", 6, true),
+        (b"A: b\r\nC\r\n\r\nD: e", 6, true),
         (b"A: b\r\n\r\n", 8, true),
         (b"A: b\r\r\n\r\r\nx", 10, true),
         (b"From me\r\nA: b\r\n\r\nx", 17, true),
@@ -145,9 +146,17 @@ fn boundaries() {
         ("--b \t\n\none\n--b-- \n", "multipart/mixed[text/plain:one]"),
         ("--b\n\none\n--bc\n--b c\n --b\n--b--", "multipart/mixed[text/plain:one\\r\\n--bc\\r\\n--b c\\r\\n --b]"),
         // Empty parts.
-        ("--b\n--b\n\n--b\n\n\n--b--", "multipart/mixed[text/plain: text/plain: text/plain:]"),
+        ("--b\n\n--b\n\n\n--b\n--b--", "multipart/mixed[text/plain: text/plain: text/plain:]"),
+        // Two delimiters in a row are one.
+        ("--b\n--b\n\none\n--b\n--b\n--b\n\ntwo\n--b--", "multipart/mixed[text/plain:one text/plain:two]"),
         // A part whose header has no blank line, or which has no header.
         ("--b\nContent-Type: text/html\n--b--", "multipart/mixed[text/html:]"),
+        ("--b\nContent-Type: text/html\n<p>\n--b--", "multipart/mixed[text/html:<p>]"),
+        ("--b\nContent-Type: text/html\n<p>\n</p>\nA: b\n--b--", "multipart/mixed[text/html:<p>\\r\\n</p>\\r\\nA: b]"),
+        (
+            "--b\nContent-Type: message/rfc822\nno field\n\nx\n--b--",
+            "multipart/mixed[message/rfc822[text/plain:no field\\r\\n\\r\\nx]]",
+        ),
         ("--b\nno header\n\n--b--", "multipart/mixed[text/plain:no header\\r\\n]"),
         // Behind the end nothing counts.
         ("--b\n\none\n--b--\n--b\n\ntwo\n--b--", "multipart/mixed[text/plain:one]"),
@@ -236,6 +245,14 @@ fn content_types_that_cannot_be_used() {
     );
     assert_eq!(
         outline_of("Content-Type: multipart/mixed; boundary*0=a; boundary*1=b\n\n--ab\n\nx"),
+        "multipart/mixed[text/plain:x]"
+    );
+    assert_eq!(
+        outline_of("Content-Type: multipart/mixed; boundary*=us-ascii''a%2Fb\n\n--a/b\n\nx"),
+        "multipart/mixed[text/plain:x]"
+    );
+    assert_eq!(
+        outline_of("Content-Type: multipart/mixed; boundary*0*=''%61; boundary*1=b\n\n--ab\n\nx"),
         "multipart/mixed[text/plain:x]"
     );
     // The first usable one counts.
@@ -485,5 +502,32 @@ proptest! {
             visit(&record);
         }
         let _ = Record::from_bytes([vec![1], garbage].concat());
+    }
+}
+
+/// Scans every file of the directory that MAILNOOK_CORPUS names, and writes one line for each part:
+/// file, part number, type, octets of the body. The interop tests compare them with another parser.
+#[test]
+fn corpus() {
+    let Some(directory) = std::env::var_os("MAILNOOK_CORPUS") else {
+        println!("skipped: MAILNOOK_CORPUS names no directory of messages");
+        return;
+    };
+    fn show(file: &str, part: &Part<'_>, number: &str) {
+        let text = |octets: &[u8]| String::from_utf8_lossy(octets).to_ascii_lowercase();
+        println!("part\t{file}\t{number}\t{}/{}\t{}", text(part.media_type), text(part.subtype), part.size());
+        for (child, at) in part.children().zip(1..) {
+            show(file, &child, &format!("{number}.{at}"));
+        }
+    }
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let (mut normalizer, mut buffer) = (super::super::Normalizer::new(), Vec::new());
+            let message = normalizer.push(&std::fs::read(&path).unwrap(), &mut buffer).to_vec();
+            let found = scan(&message);
+            visit(&found.record);
+            show(&path.file_name().unwrap().to_string_lossy(), &found.record.structure(), "0");
+        }
     }
 }

@@ -1,0 +1,57 @@
+//! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2). Costs no more for 100,000 messages than for one.
+
+use crate::imap::output::Output;
+use crate::imap::reply::{Failure, Reply};
+use crate::imap::selected::View;
+use crate::imap::sync::Selected;
+use crate::mailbox::{Account, Snapshot};
+use crate::types::Uid;
+
+/// Opens a mailbox and tells of it.
+///
+/// # Errors
+/// NO where it does not exist; the session then has no mailbox selected.
+pub async fn run(
+    account: &Account,
+    out: &mut Output<'_>,
+    name: &str,
+    read_only: bool,
+) -> Result<(Reply, Selected), Failure> {
+    let mailbox = account.open(name)?;
+    // Claimed before the snapshot: what arrives between the two is found by the next claim.
+    let claimed =
+        if !read_only && mailbox.status()?.recent > 0 { Some(mailbox.claim_recent().await?) } else { None };
+    let unseen = mailbox.first_unseen()?;
+    let Snapshot { uids, status, keywords } = mailbox.snapshot()?;
+    let view = View::new(uids, status.uid_next, status.highest_modseq);
+    let mut selected = Selected { mailbox, view, read_only, keywords };
+    mark_recent(&mut selected, claimed, status.recent);
+
+    selected.tell_keywords(out).await?;
+    out.untagged(&format!("{} EXISTS", selected.view.len())).await?;
+    out.untagged(&format!("{} RECENT", selected.view.recent_len())).await?;
+    if let Some(number) = unseen.and_then(|uid| selected.view.number(uid)) {
+        out.untagged(&format!("OK [UNSEEN {number}] First unseen")).await?;
+    }
+    out.untagged(&format!("OK [UIDVALIDITY {}] UIDs valid", status.uid_validity.0)).await?;
+    out.untagged(&format!("OK [UIDNEXT {}] Predicted next UID", status.uid_next.0)).await?;
+    let reply = if read_only {
+        Reply::ok("EXAMINE completed").code("READ-ONLY")
+    } else {
+        Reply::ok("SELECT completed").code("READ-WRITE")
+    };
+    Ok((reply, selected))
+}
+
+/// The messages of the snapshot that are \Recent here: those from `claimed` on but for the last `unclaimed`,
+/// which nobody has taken; to an EXAMINE, which takes none, just those.
+fn mark_recent(selected: &mut Selected, claimed: Option<Uid>, unclaimed: u32) {
+    let view = &mut selected.view;
+    let next = view.uid_next();
+    let first_unclaimed = view.uid(view.len().saturating_sub(unclaimed).saturating_add(1)).unwrap_or(next);
+    if selected.read_only {
+        view.add_recent(first_unclaimed, next);
+    } else if let Some(claimed) = claimed {
+        view.add_recent(claimed, first_unclaimed);
+    }
+}
