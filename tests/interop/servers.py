@@ -149,7 +149,7 @@ key = "{self.dir / 'key.pem'}"
         self.wait_until_serving()
 
     def add_user(self, name, password):
-        self.run("user", "add", name, stdin=f"{password}\n".encode())
+        self.run("user", "add", name, "--password-stdin", stdin=f"{password}\n".encode())
         self.users[name] = password
 
     def deliver_command(self, recipient):
