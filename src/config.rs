@@ -1,12 +1,55 @@
 //! The configuration file: one TOML file, every key checked, all errors told at once.
+//!
+//! [`Config::default`] is what `mailnook config default` prints ([`DEFAULT_TEXT`]); a test holds the two together.
+//! Relative paths of a file count from the directory of that file, relative socket paths from `data_dir`.
+//! Nothing here touches the network or the store.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+mod parse;
+mod suggest;
+mod value;
+
+pub use suggest::nearest;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The default configuration with a comment for every key.
+pub const DEFAULT_TEXT: &str = include_str!("config/default.toml");
+
+/// Where a configuration is looked for when nobody names one.
+pub const SYSTEM_PATH: &str = "/etc/mailnook/mailnook.toml";
+
+/// The environment variable that may name the configuration file.
+pub const ENVIRONMENT: &str = "MAILNOOK_CONFIG";
+
+/// Limit: octets of a configuration file.
+const FILE_MAX: u64 = 1 << 20;
+
+/// Something in the configuration that has to be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The line, from 1; None: the file as a whole.
+    pub line: Option<usize>,
+    /// What is wrong and what to write instead.
+    pub text: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line}: {}", self.text),
+            None => f.write_str(&self.text),
+        }
+    }
+}
 
 /// The checked configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The file it was read from; None: the built-in defaults.
+    pub file: Option<PathBuf>,
     /// Where everything is kept.
     pub data_dir: PathBuf,
     /// Our name in greetings and Received lines.
@@ -107,4 +150,152 @@ pub struct Auth {
     pub queue: usize,
     /// How long a verified login is remembered.
     pub cache: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let data_dir = PathBuf::from("mailnook-data");
+        Self {
+            file: None,
+            hostname: system_hostname(),
+            domains: Vec::new(),
+            catch_all: None,
+            listen: Listen {
+                imap: loopback(1143),
+                imaps: loopback(1993),
+                pop3: loopback(1110),
+                pop3s: loopback(1995),
+                lmtp: loopback(1024),
+                lmtp_socket: Some(data_dir.join("lmtp.sock")),
+                lmtp_socket_mode: 0o660,
+            },
+            tls: Tls { certificate: None, key: None, names: Vec::new() },
+            limits: Limits::default(),
+            auth: Auth::default(),
+            map_size: None,
+            threads: default_threads(),
+            log_level: log::LevelFilter::Info,
+            data_dir,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 2_000,
+            connections_per_address: 100,
+            connections_before_login: 200,
+            lmtp_connections: 50,
+            message_size: 200_000_000,
+            line_before_login: 8 << 10,
+            line_after_login: 64 << 10,
+            protocol_errors: 20,
+            recipients: 100,
+            imap_idle: Duration::from_mins(30),
+            pop3_idle: Duration::from_mins(10),
+            lmtp_idle: Duration::from_mins(5),
+            login: Duration::from_mins(1),
+            write: Duration::from_mins(1),
+        }
+    }
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            argon2_memory: 19 << 10,
+            argon2_passes: 2,
+            concurrent_hashes: 1,
+            queue: 32,
+            cache: Duration::from_mins(10),
+        }
+    }
+}
+
+impl Config {
+    /// The file to read: `explicit`, else the one that `MAILNOOK_CONFIG` names, else the system's if it exists.
+    /// None: the built-in defaults.
+    #[must_use]
+    pub fn locate(explicit: Option<PathBuf>) -> Option<PathBuf> {
+        explicit
+            .or_else(|| std::env::var_os(ENVIRONMENT).filter(|value| !value.is_empty()).map(PathBuf::from))
+            .or_else(|| Path::new(SYSTEM_PATH).try_exists().unwrap_or(true).then(|| PathBuf::from(SYSTEM_PATH)))
+    }
+
+    /// Reads the file, or gives the built-in defaults where there is none.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file.
+    pub fn load(path: Option<&Path>) -> Result<Self, Vec<Problem>> {
+        let Some(path) = path else {
+            return Ok(Self::default());
+        };
+        let whole = |text| vec![Problem { line: None, text }];
+        let text = read(path).map_err(whole)?;
+        let mut config = Self::parse(&text)?;
+        let absolute = std::path::absolute(path).map_err(|error| whole(error.to_string()))?;
+        config.resolve(absolute.parent().unwrap_or(Path::new("/")));
+        config.file = Some(absolute);
+        Ok(config)
+    }
+
+    /// Checks the text of a configuration file. Paths stay as they are written.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text, by line.
+    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        parse::config(text)
+    }
+
+    /// Puts the store elsewhere; a relative LMTP socket of the old directory moves along.
+    pub fn set_data_dir(&mut self, data_dir: PathBuf) {
+        if let Some(socket) = &mut self.listen.lmtp_socket
+            && let Ok(rest) = socket.strip_prefix(&self.data_dir)
+        {
+            *socket = data_dir.join(rest);
+        }
+        self.data_dir = data_dir;
+    }
+
+    fn resolve(&mut self, base: &Path) {
+        self.set_data_dir(base.join(&self.data_dir));
+        for path in [&mut self.tls.certificate, &mut self.tls.key].into_iter().flatten() {
+            *path = base.join(&*path);
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    use std::io::Read as _;
+    let cannot = |error: std::io::Error| format!("cannot read it: {error}");
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    if file.metadata().map_err(cannot)?.is_dir() {
+        return Err("is a directory, not a file".to_owned());
+    }
+    let mut octets = Vec::new();
+    file.take(FILE_MAX + 1).read_to_end(&mut octets).map_err(cannot)?;
+    if u64::try_from(octets.len()).is_ok_and(|length| length > FILE_MAX) {
+        return Err(format!("is larger than {FILE_MAX} octets; is it the right file?"));
+    }
+    String::from_utf8(octets).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes().iter().take(valid).filter(|octet| **octet == b'\n').count() + 1;
+        format!("line {line} is not UTF-8; save the file as UTF-8")
+    })
+}
+
+fn loopback(port: u16) -> Vec<SocketAddr> {
+    vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))]
+}
+
+/// The machine's name where it can stand in a greeting, else `localhost`.
+fn system_hostname() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
+    if value::is_host_name(&name) { name } else { "localhost".to_owned() }
+}
+
+/// One thread for a single core, else two: IMAP waits for the disk and the network, not for the processor.
+fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2))
 }

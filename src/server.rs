@@ -1,1 +1,215 @@
-//! Composition root.
+//! The composition root: opens what everything stands on, wires it, supervises the sessions, stops.
+//!
+//! The executor has a fixed number of threads, the main thread among them. Each connection is one task; a panic in it
+//! is logged and ends that session alone. On SIGTERM or SIGINT the sessions are asked to say goodbye; when they have,
+//! or after [`GRACE`], the store is closed, which makes everything that was accepted durable.
+
+mod accept;
+mod bind;
+mod session;
+mod signals;
+
+use crate::admin::{self, DataDir, Refused, Registry, Running, exit};
+use crate::auth::{Authenticator, generate_password};
+use crate::config::Config;
+use crate::mailbox::Core;
+use crate::net::{Limiter, Shutdown, TlsAcceptor, TlsFiles};
+use bind::Bound;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long sessions may take for their farewell; closing the store has the rest of the two seconds.
+const GRACE: Duration = Duration::from_millis(1_500);
+const GRACE_STEP: Duration = Duration::from_millis(10);
+
+/// File descriptors besides those of connections: listeners, store, log, the handshakes of connections to be refused.
+const SPARE_DESCRIPTORS: u64 = 200;
+
+/// Why the server does not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code.
+    pub code: u8,
+    /// For the operator; every listener that cannot be had has its own.
+    pub texts: Vec<String>,
+}
+
+impl Failure {
+    fn new(code: u8, text: impl Into<String>) -> Self {
+        Self { code, texts: vec![text.into()] }
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        Self::new(refused.code, refused.text)
+    }
+}
+
+/// A server that is ready to run: it has the store, the certificate and all its listeners.
+pub struct Server {
+    shared: Arc<Shared>,
+    listeners: Vec<Bound>,
+    // Last: the directory is given up after everything in it.
+    data_dir: DataDir,
+}
+
+/// What all tasks of the server share.
+struct Shared {
+    executor: smol::Executor<'static>,
+    config: Arc<Config>,
+    core: Arc<Core>,
+    tls: TlsAcceptor,
+    limiter: Limiter,
+    registry: Arc<Registry>,
+    shutdown: Shutdown,
+    protocols: session::Contexts,
+}
+
+impl Server {
+    /// Takes the data directory, opens the store, reads or makes the certificate, and listens. Blocks.
+    ///
+    /// # Errors
+    /// Everything that is in the way.
+    pub fn start(mut config: Config) -> Result<Self, Failure> {
+        raise_descriptors(&config);
+        let data_dir = DataDir::claim(&config.data_dir)?;
+        config.set_data_dir(data_dir.path().to_owned());
+        let core = admin::open(&config, &data_dir).map_err(|text| Failure::new(exit::TEMPORARY, text))?;
+        let wired = Self::wire(config, Arc::clone(&core), data_dir);
+        if wired.is_err() {
+            core.close();
+        }
+        wired
+    }
+
+    fn wire(config: Config, core: Arc<Core>, data_dir: DataDir) -> Result<Self, Failure> {
+        let tls = certificate(&config)?;
+        let auth = Authenticator::new(Arc::clone(core.store()), &config.auth)
+            .map_err(|error| Failure::new(exit::CONFIG, error.to_string()))?;
+        let listeners = bind::all(&config, &data_dir).map_err(|texts| Failure { code: exit::TEMPORARY, texts })?;
+        let config = Arc::new(config);
+        let registry = Registry::new();
+        let shutdown = Shutdown::new();
+        let running = Running { registry: Arc::clone(&registry), tls: Some(tls.clone()) };
+        let admin = admin::Context { core: Arc::clone(&core), config: Arc::clone(&config), running: Some(running) };
+        let protocols = session::Contexts::new(&core, &auth, &tls, &config, &shutdown, admin);
+        let limiter = Limiter::new(&config.limits);
+        let executor = smol::Executor::new();
+        let shared = Shared { executor, config, core, tls, limiter, registry, shutdown, protocols };
+        Ok(Self { shared: Arc::new(shared), listeners, data_dir })
+    }
+
+    /// Whether there is any account.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn has_users(&self) -> Result<bool, Failure> {
+        let accounts = self.shared.core.accounts();
+        let accounts =
+            accounts.map_err(|_| Failure::new(exit::TEMPORARY, "the store cannot be read; the log says more"))?;
+        Ok(!accounts.is_empty())
+    }
+
+    /// Makes an account with a new password, which is the answer. Blocks.
+    ///
+    /// # Errors
+    /// The store refuses.
+    pub fn create_user(&self, name: &str) -> Result<String, Failure> {
+        let password = generate_password();
+        let created = admin::create_user(&self.shared.core, name, password.clone(), &self.shared.config.auth);
+        smol::block_on(created).map_err(|text| Failure::new(exit::TEMPORARY, text))?;
+        Ok(password)
+    }
+
+    /// The data directory, absolute.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        self.data_dir.path()
+    }
+
+    /// The fingerprint of the certificate in use.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.shared.tls.fingerprint()
+    }
+
+    /// Every listener for people: its protocol, its place, and how TLS comes in.
+    #[must_use]
+    pub fn places(&self) -> Vec<(&'static str, String, &'static str)> {
+        self.listeners.iter().filter_map(Bound::place).collect()
+    }
+
+    /// Serves until SIGTERM or SIGINT, then ends every session and closes the store.
+    pub fn run(self) {
+        let Self { shared, listeners, data_dir } = self;
+        log::info!("mailnook {} started, data in {}", env!("CARGO_PKG_VERSION"), data_dir.path().display());
+        for bound in listeners {
+            log::info!("listening: {bound}");
+            shared.executor.spawn(accept::run(Arc::clone(&shared), bound)).detach();
+        }
+        for number in 1..shared.config.threads {
+            let shared = Arc::clone(&shared);
+            let thread = std::thread::Builder::new().name(format!("executor-{number}"));
+            let forever = move || smol::block_on(shared.executor.run(std::future::pending::<()>()));
+            if let Err(error) = thread.spawn(forever) {
+                log::warn!("no thread for the executor, going on with fewer: {error}");
+            }
+        }
+        smol::block_on(shared.executor.run(shared.supervise()));
+        shared.core.close();
+        log::info!("mailnook ended");
+    }
+}
+
+impl Shared {
+    /// Waits for the end, keeps the certificate fresh meanwhile, and lets the sessions end.
+    async fn supervise(&self) {
+        signals::until_stopped(&self.tls).await;
+        self.shutdown.request();
+        let deadline = Instant::now() + GRACE;
+        while !self.registry.is_idle() && Instant::now() < deadline {
+            async_io::Timer::after(GRACE_STEP).await;
+        }
+        if !self.registry.is_idle() {
+            log::warn!("some sessions did not end in time and are cut");
+        }
+    }
+}
+
+/// The configured certificate, or the one in the data directory, made now where it is missing.
+fn certificate(config: &Config) -> Result<TlsAcceptor, Failure> {
+    let failed = |error: crate::net::TlsError| Failure::new(exit::CONFIG, error.to_string());
+    let files = match (&config.tls.certificate, &config.tls.key) {
+        (Some(certificate), Some(key)) => TlsFiles { certificate: certificate.clone(), key: key.clone() },
+        _ => {
+            let files =
+                TlsFiles { certificate: config.data_dir.join("cert.pem"), key: config.data_dir.join("key.pem") };
+            let mut names = vec![config.hostname.clone()];
+            names.extend(config.tls.names.iter().cloned());
+            if files.create_missing(&names).map_err(failed)? {
+                log::info!("tls: made a certificate for {}", names.join(", "));
+            }
+            files
+        }
+    };
+    TlsAcceptor::open(files).map_err(failed)
+}
+
+/// Asks the system for as many file descriptors as the configured connections may need.
+fn raise_descriptors(config: &Config) {
+    let connections = config.limits.connections.saturating_add(config.limits.lmtp_connections);
+    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(SPARE_DESCRIPTORS);
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let possible = maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(possible), maximum });
+    if raised.is_err() || possible < wanted {
+        let have = if raised.is_ok() { possible } else { current.unwrap_or(0) };
+        log::warn!("the system allows {have} open files, fewer than the {wanted} that limits.connections may need");
+    }
+}

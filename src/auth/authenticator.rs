@@ -31,7 +31,7 @@ impl Authenticator {
         let arrived = Instant::now();
         let login = if Checker::is_plausible(&attempt) {
             self.store.login(attempt.user).map_err(|error| {
-                log::error!("login deferred: {} reason=failure: {error:?}", Described(&attempt));
+                log::error!("login deferred: {} reason=failure: {error}", Described(&attempt));
                 AuthError::Temporary
             })?
         } else {
@@ -48,16 +48,73 @@ impl Authenticator {
 
     /// Stores a hash with the parameters of today, unless the password was changed meanwhile.
     async fn renew(&self, login: &crate::store::Login, renewed: &Renewed) {
-        match self.store.login(&login.name) {
-            Ok(Some(now)) if now.account == login.account && now.password_hash == login.password_hash => {}
-            _ => return,
-        }
-        match self.store.set_password_hash(login.account, renewed.hash.clone()).await {
-            Ok(()) => {
+        let Some(old) = login.password_hash.clone() else { return };
+        match self.store.renew_password_hash(login.account, old, renewed.hash.clone()).await {
+            Ok(true) => {
                 self.checker.renewed(renewed);
                 log::info!("password hash renewed: user={:?}", login.name);
             }
-            Err(error) => log::warn!("password hash not renewed: user={:?}: {error:?}", login.name),
+            Ok(false) => {}
+            Err(error) => log::warn!("password hash not renewed: user={:?}: {error}", login.name),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::hash_password;
+    use crate::mailbox::{Core, Options};
+    use crate::net::Peer;
+
+    const CONFIG: config::Auth = config::Auth {
+        argon2_memory: 64,
+        argon2_passes: 1,
+        concurrent_hashes: 1,
+        queue: 4,
+        cache: std::time::Duration::from_mins(10),
+    };
+
+    fn attempt<'a>(user: &'a str, password: &'a str) -> Attempt<'a> {
+        Attempt { user, password: password.as_bytes(), peer: &Peer::LOCAL, protocol: "imap", tls: false }
+    }
+
+    #[test]
+    fn users_log_in_by_name_and_alias_and_old_hashes_are_renewed() {
+        let path = std::env::temp_dir().join(format!("mailnook-auth-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        let options = Options {
+            path: path.clone(),
+            map_size: Some(64 << 20),
+            domains: Vec::new(),
+            catch_all: None,
+            max_message_size: 1 << 20,
+        };
+        let core = Core::open(options).unwrap();
+        let old = hash_password("secret", &config::Auth { argon2_passes: 2, ..CONFIG }).unwrap();
+        smol::block_on(async {
+            let account = core.create_account("anna", Some(&old)).await.unwrap();
+            core.add_alias("anna", "a.smith").await.unwrap();
+            let auth = Authenticator::new(Arc::clone(core.store()), &CONFIG).unwrap();
+            let anna = LoggedIn { account, name: "anna".to_owned() };
+            assert_eq!(auth.login(attempt("ANNA", "secret")).await, Ok(anna.clone()));
+            let renewed = core.store().login("anna").unwrap().unwrap().password_hash.unwrap();
+            assert!(renewed.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{renewed}");
+            assert_eq!(auth.login(attempt("a.smith", "secret")).await, Ok(anna.clone()));
+
+            let new = hash_password("other", &CONFIG).unwrap();
+            core.store().set_password_hash(account, new.clone()).await.unwrap();
+            assert_eq!(auth.login(attempt("anna", "secret")).await, Err(AuthError::BadCredentials));
+            assert_eq!(auth.login(attempt("anna", "other")).await, Ok(anna));
+            assert_eq!(auth.login(attempt("bert", "secret")).await, Err(AuthError::BadCredentials));
+            // A hash that was computed from an older one does not undo a change.
+            let undone = core.store().renew_password_hash(account, renewed, old).await.unwrap();
+            assert!(!undone);
+            assert_eq!(core.store().login("anna").unwrap().unwrap().password_hash, Some(new));
+            assert_eq!(core.verify().unwrap(), Vec::<String>::new());
+        });
+        core.close();
+        let _ = std::fs::remove_dir_all(&path);
     }
 }

@@ -1,1 +1,124 @@
-//! cli
+//! The command line: finds the command, its options and the configuration, then serves or asks the owner of the store.
+//!
+//! [`commands::COMMANDS`] is the one list of commands; help texts, parsing and suggestions come from it.
+//! Nothing here knows what a command does to the store: that is `admin`.
+
+mod args;
+mod commands;
+mod configuration;
+mod help;
+mod owner;
+mod password;
+mod serve;
+mod user;
+
+#[cfg(test)]
+mod tests;
+
+use crate::admin::exit;
+use crate::config::Config;
+use args::{Parsed, Wish};
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::Path;
+
+/// Starts the log with a level; given by `main`.
+pub type StartLog = fn(log::LevelFilter);
+
+/// Runs the command that `arguments` (without the program's name) ask for and gives its exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, start_log: StartLog) -> u8 {
+    match args::parse(arguments) {
+        Ok(Wish::Help(text)) => {
+            print(&text);
+            exit::OK
+        }
+        Ok(Wish::Version) => {
+            print(concat!("mailnook ", env!("CARGO_PKG_VERSION"), "\n"));
+            exit::OK
+        }
+        Ok(Wish::Run(parsed)) => command(&parsed, start_log),
+        Err(text) => {
+            complain(&text);
+            exit::USAGE
+        }
+    }
+}
+
+fn command(parsed: &Parsed, start_log: StartLog) -> u8 {
+    match parsed.command.path {
+        ["config", "default"] => {
+            print(crate::config::DEFAULT_TEXT);
+            return exit::OK;
+        }
+        ["config", "check"] => return configuration::check(parsed),
+        _ => {}
+    }
+    let config = match configuration::load(parsed) {
+        Ok(config) => config,
+        // An MTA returns a message to its sender for every other code, and the message is not to blame.
+        Err(()) if parsed.command.path == ["deliver"] => return exit::TEMPORARY,
+        Err(()) => return exit::CONFIG,
+    };
+    // Nothing that mailnook makes is for others, but for sockets whose mode is set.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    if parsed.command.path == ["serve"] {
+        start_log(config.log_level);
+        return serve::run(config);
+    }
+    start_log(log::LevelFilter::Warn.min(config.log_level));
+    asked(parsed, config)
+}
+
+fn asked(parsed: &Parsed, config: Config) -> u8 {
+    use crate::admin::Request;
+    let json = parsed.has("json");
+    let request = match parsed.command.path {
+        ["user", "add"] => return user::add(parsed, config),
+        ["user", "passwd"] => return user::passwd(parsed, config),
+        ["user", "remove"] => return user::remove(parsed, config),
+        ["user", "list"] => Request::UserList { json },
+        ["user", "show"] => Request::UserShow { name: parsed.word(0), json },
+        ["user", "alias", "add"] => Request::AliasAdd { name: parsed.word(0), alias: parsed.word(1) },
+        ["user", "alias", "remove"] => Request::AliasRemove { name: parsed.word(0), alias: parsed.word(1) },
+        ["deliver"] => Request::Deliver {
+            recipients: parsed.values("recipient"),
+            sender: parsed.value("sender").unwrap_or_default(),
+            mailbox: parsed.value("mailbox"),
+        },
+        ["verify"] => Request::Verify,
+        ["status"] => Request::Status { json },
+        _ => {
+            complain("this command is not there yet");
+            return exit::SOFTWARE;
+        }
+    };
+    if let Request::Deliver { recipients, .. } = &request
+        && recipients.is_empty()
+    {
+        complain("deliver needs a recipient: -r ADDRESS");
+        return exit::USAGE;
+    }
+    owner::ask(config, &request, false)
+}
+
+/// Writes to standard output. Whoever closed it does not want the rest.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _closed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Writes one message to standard error.
+fn complain(text: &str) {
+    let _closed = writeln!(std::io::stderr().lock(), "mailnook: {text}");
+}
+
+/// A path as one word for a shell.
+fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}

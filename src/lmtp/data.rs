@@ -17,7 +17,7 @@ pub(super) struct Arriving {
 }
 
 enum State {
-    Good(Incoming),
+    Good(Box<Incoming>),
     /// The reply that every recipient gets, and the octets thrown away since.
     Failed {
         reply: &'static str,
@@ -27,7 +27,7 @@ enum State {
 
 impl Arriving {
     pub(super) fn new(core: &Arc<Core>) -> Self {
-        Self { state: State::Good(core.incoming()), hops: Hops::new() }
+        Self { state: State::Good(Box::new(core.incoming())), hops: Hops::new() }
     }
 
     /// Refuses the message; the reply is sent when its end has come.

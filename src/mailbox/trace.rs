@@ -4,7 +4,7 @@
 //! characters become question marks and each text is cut to a length that keeps every line under 998 octets.
 
 use crate::types::DateTime;
-use chrono::{FixedOffset, Offset, TimeZone};
+use chrono::{Datelike, FixedOffset, Offset, TimeZone};
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::OnceLock;
@@ -63,7 +63,7 @@ pub fn prefix(trace: &Trace<'_>) -> Vec<u8> {
             let name = host_name(origin.name);
             match origin.address {
                 Some(IpAddr::V4(address)) => {
-                    write_line(&mut lines, format_args!("Received: from {name} ([{address}])"))
+                    write_line(&mut lines, format_args!("Received: from {name} ([{address}])"));
                 }
                 Some(IpAddr::V6(address)) => {
                     write_line(&mut lines, format_args!("Received: from {name} ([IPv6:{address}])"));
@@ -107,12 +107,12 @@ pub fn new_id() -> String {
 
 /// RFC 5322 §3.3, as in `Sat, 23 Nov 2024 13:39:00 +0100`.
 fn date_time(date: DateTime) -> String {
-    let utc = FixedOffset::east_opt(0);
     FixedOffset::east_opt(i32::from(date.zone).saturating_mul(60))
-        .or(utc)
+        .or(FixedOffset::east_opt(0))
         .and_then(|zone| zone.timestamp_opt(date.seconds, 0).single())
-        .map(|date| date.to_rfc2822())
-        .unwrap_or_else(|| "Thu, 1 Jan 1970 00:00:00 +0000".to_owned())
+        // The form has room for four digits.
+        .filter(|date| (0..=9999).contains(&date.year()))
+        .map_or_else(|| "Thu, 1 Jan 1970 00:00:00 +0000".to_owned(), |date| date.to_rfc2822())
 }
 
 fn write_line(lines: &mut String, text: std::fmt::Arguments<'_>) {
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn trace<'a>(origin: Option<Origin<'a>>) -> Trace<'a> {
+    fn trace(origin: Option<Origin<'_>>) -> Trace<'_> {
         Trace {
             reverse_path: "bob@example.net",
             recipient: "anna+lists@example.org",
@@ -228,7 +228,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_line_is_a_header_or_its_continuation(
-            reverse_path in any::<String>(), recipient in "\\PC{0,2000}", name in any::<String>(), seconds in any::<i64>(),
+            reverse_path in any::<String>(), recipient in "\\PC{0,2000}", name in any::<String>(), seconds in prop_oneof![any::<i64>(), -1_000_000_000_000_i64..1_000_000_000_000],
             zone in any::<i16>(), only_recipient in any::<bool>(),
         ) {
             let origin = Origin { name: &name, address: None, protocol: "LMTP", tls: None };

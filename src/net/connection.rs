@@ -343,6 +343,15 @@ pub async fn timeout<T>(limit: Duration, future: impl Future<Output = T>) -> Opt
 /// Where the system gives no socket pair; this is for tests.
 #[must_use]
 pub fn pair() -> (Connection, smol::net::unix::UnixStream) {
+    pair_from(Peer::LOCAL)
+}
+
+/// As [`pair`], but the connection believes that `peer` is at its other end.
+///
+/// # Panics
+/// Where the system gives no socket pair; this is for tests.
+#[must_use]
+pub fn pair_from(peer: Peer) -> (Connection, smol::net::unix::UnixStream) {
     let (ours, theirs) = Async::<UnixStream>::pair().expect("a socket pair");
-    (Connection::unix(ours), theirs.into())
+    (Connection::new(Plain::Unix(ours), peer), theirs.into())
 }

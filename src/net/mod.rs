@@ -15,7 +15,7 @@ mod stream;
 mod tests;
 mod tls;
 
-pub use connection::{Connection, OUT_HIGH, ReadError, pair, timeout};
+pub use connection::{Connection, OUT_HIGH, ReadError, pair, pair_from, timeout};
 pub use dot::{DotReader, DotStuffer, DotText};
 pub use limit::{Admission, Class, Counts, Limiter, Refusal};
 pub use listener::{BindError, Listener};

@@ -66,7 +66,7 @@ fn a_long_line_is_refused_and_the_next_one_is_read() {
     run(async {
         let (mut connection, mut peer) = pair();
         let (read, ()) = both(connection.line(8192), async {
-            peer.write_all(&[b'x'; 300_000]).await.unwrap();
+            peer.write_all(&vec![b'x'; 300_000]).await.unwrap();
             peer.write_all(b"\r\nNOOP\r\n").await.unwrap();
         })
         .await;
@@ -137,7 +137,7 @@ fn last_words_arrive_although_input_is_unread() {
         let address = listener.address().unwrap();
         let mut peer = smol::net::TcpStream::connect(address).await.unwrap();
         let mut connection = listener.accept().await;
-        peer.write_all(&[b'x'; 100_000]).await.unwrap();
+        peer.write_all(&vec![b'x'; 100_000]).await.unwrap();
         connection.queue(b"421 bye\r\n");
         let ((), text) = both(connection.close(), async {
             let mut text = String::new();

@@ -505,3 +505,7 @@ fn no_message(error: NoMessage) -> &'static [u8] {
         NoMessage::Deleted => b"-ERR This message is marked as deleted\r\n",
     }
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -195,6 +195,23 @@ impl Store {
         })
     }
 
+    /// Replaces the password's PHC string where it still is `old`, and tells whether it was; durable when it completes.
+    ///
+    /// # Errors
+    /// No such account, or the store failed.
+    pub async fn renew_password_hash(&self, account: AccountId, old: String, new: String) -> Result<bool, Error> {
+        self.write(move |tx| {
+            let mut user = tx.view().user(account)?.ok_or(Refusal::NotFound)?;
+            if user.password_hash != old {
+                return Ok(false);
+            }
+            user.password_hash.clone_from(&new);
+            tx.put_user(account, &user)?;
+            Ok(true)
+        })
+        .await
+    }
+
     /// Replaces the password's PHC string; durable when it completes.
     ///
     /// # Errors

@@ -36,6 +36,12 @@ struct Player<'a> {
 
 impl Player<'_> {
     async fn play(&mut self) -> Result<(), String> {
+        // The configuration holds from the beginning, wherever its lines stand.
+        for (line, step) in &self.script.steps {
+            if let Step::Setup(words) = step {
+                self.world.configure(words).map_err(|error| self.failure(&format!(":{line}"), &error))?;
+            }
+        }
         for (line, step) in &self.script.steps {
             self.step(step).await.map_err(|error| self.failure(&format!(":{line}"), &error))?;
         }
@@ -91,7 +97,7 @@ impl Player<'_> {
     }
 
     async fn open(&mut self, number: u32, open: Open) -> Result<(), String> {
-        let mut stream = self.world.open(open)?;
+        let mut stream = self.world.open(open).await?;
         if open.tls {
             stream = Box::new(tls::connect(stream).await?);
         }

@@ -351,9 +351,7 @@ fn announced(line: &[u8]) -> Option<Announced> {
     if digits == 0 {
         return None;
     }
-    let size = number.iter().fold(0_u64, |size, digit| {
-        size.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
-    });
+    let size = number.iter().fold(0_u64, |size, digit| size.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
     let binary = before.last() == Some(&b'~');
     let length = line.len() - before.len() + usize::from(binary);
     Some(Announced { literal: Literal { size, non_synchronizing }, binary, length })

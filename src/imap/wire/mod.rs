@@ -9,12 +9,14 @@
 //!
 //! Nothing here knows mailboxes or sessions.
 
+mod date;
 pub mod error;
 pub mod frame;
 pub mod parse;
 pub mod quirks;
 pub mod receive;
 pub mod utf7;
+pub mod write;
 
 pub use error::{ErrorKind, ParseError, Tag};
-pub use receive::{AppendEnd, Received, Receiver};
+pub use receive::{AppendEnd, Received, Receiver, is_done};

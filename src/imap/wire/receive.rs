@@ -142,11 +142,7 @@ impl Receiver {
     ///
     /// # Errors
     /// Those of the connection.
-    pub async fn continuation(
-        &mut self,
-        connection: &mut Connection,
-        max: usize,
-    ) -> Result<Option<Secret>, ReadError> {
+    pub async fn continuation(&mut self, connection: &mut Connection, max: usize) -> Result<Option<Secret>, ReadError> {
         match connection.line(max).await {
             Ok(line) => Ok(Some(Secret(line))),
             Err(ReadError::TooLong) => Ok(None),

@@ -127,11 +127,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A string, or the octets that satisfy `accept` (at least one); `text` says what is missing.
-    pub(super) fn astring(
-        &mut self,
-        accept: impl Fn(u8) -> bool,
-        text: &'static str,
-    ) -> Result<Cow<'a, [u8]>, Fault> {
+    pub(super) fn astring(&mut self, accept: impl Fn(u8) -> bool, text: &'static str) -> Result<Cow<'a, [u8]>, Fault> {
         if let Some(string) = self.string()? {
             return Ok(string);
         }

@@ -114,7 +114,8 @@ impl Items {
         cursor.expect(b'(', "the header field names are missing")?;
         cursor.padding();
         loop {
-            let name = cursor.astring(|octet| octet == b']' || is_atom_char(octet), "a header field name is missing")?;
+            let name =
+                cursor.astring(|octet| octet == b']' || is_atom_char(octet), "a header field name is missing")?;
             let name = String::from_utf8(name.into_owned()).ok();
             // It is repeated in the answer, so it must not hold anything odd; no field has such a name anyway.
             let name = name.filter(|name| !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic()));

@@ -119,7 +119,11 @@ impl Builder {
                     cursor.padding();
                     if !cursor.take(b')') {
                         self.open.push(Open::Group(keys));
-                        return if padded { Ok(Next::Key) } else { Err(Fault::syntax("a closing parenthesis is missing")) };
+                        return if padded {
+                            Ok(Next::Key)
+                        } else {
+                            Err(Fault::syntax("a closing parenthesis is missing"))
+                        };
                     }
                     // A list of one key is that key.
                     key = match keys.pop() {

@@ -4,19 +4,19 @@ use crate::net::pair;
 use smol::future::{block_on, or, poll_once};
 use smol::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-/// What the receiver makes of this input, and what it wrote meanwhile.
-fn receive_all(input: &[u8], max: usize) -> (Vec<Received>, Vec<u8>) {
+/// What the input makes of this input, and what it wrote meanwhile.
+fn receive_all(octets: &[u8], max: usize) -> (Vec<Received>, Vec<u8>) {
     let (mut connection, mut client) = pair();
     block_on(async {
-        let mut receiver = Receiver::new();
+        let mut input = Receiver::new();
         let mut all = Vec::new();
         let write = async {
-            client.write_all(input).await.unwrap();
+            client.write_all(octets).await.unwrap();
             client.shutdown(std::net::Shutdown::Write).unwrap();
             std::future::pending::<()>().await;
         };
         let read = async {
-            while let Ok(received) = receiver.command(&mut connection, max).await {
+            while let Ok(received) = input.command(&mut connection, max).await {
                 let end = matches!(received, Received::Bye(_));
                 all.push(received);
                 if end {
@@ -133,16 +133,16 @@ fn one_blank_line_is_forgiven() {
 fn loses_nothing_when_dropped_between_octets() {
     let (mut connection, mut client) = pair();
     block_on(async {
-        let mut receiver = Receiver::new();
-        let input = b"a LOGIN {4}\r\nanna {2+}\r\npw\r\nb NOOP\r\n";
+        let mut input = Receiver::new();
+        let octets = b"a LOGIN {4}\r\nanna {2+}\r\npw\r\nb NOOP\r\n";
         let mut all = Vec::new();
-        for octet in input {
-            assert!(poll_once(receiver.command(&mut connection, COMMAND_MAX)).await.is_none());
+        for octet in octets {
+            assert!(poll_once(input.command(&mut connection, COMMAND_MAX)).await.is_none());
             client.write_all(&[*octet]).await.unwrap();
             // The reactor may need several turns to see the octet.
             let mut turns = 0;
             while turns < 3 {
-                match poll_once(receiver.command(&mut connection, COMMAND_MAX)).await {
+                match poll_once(input.command(&mut connection, COMMAND_MAX)).await {
                     Some(received) => all.push(received.unwrap()),
                     None => smol::future::yield_now().await,
                 }
@@ -150,10 +150,10 @@ fn loses_nothing_when_dropped_between_octets() {
             }
         }
         while all.len() < 2 {
-            all.push(receiver.command(&mut connection, COMMAND_MAX).await.unwrap());
+            all.push(input.command(&mut connection, COMMAND_MAX).await.unwrap());
         }
         assert_eq!(texts(&all)[1], "b Noop");
-        assert!(receiver.is_idle());
+        assert!(input.is_idle());
     });
 }
 
@@ -161,29 +161,29 @@ fn loses_nothing_when_dropped_between_octets() {
 fn streams_an_append_between_its_borders() {
     let (mut connection, mut client) = pair();
     block_on(async {
-        let mut receiver = Receiver::new();
+        let mut input = Receiver::new();
         client.write_all(b"a APPEND {5}\r\n").await.unwrap();
         let mut ask = [0; 6];
         or(
             async {
-                let _ = receiver.command(&mut connection, COMMAND_MAX).await;
+                let _ = input.command(&mut connection, COMMAND_MAX).await;
                 panic!("the mailbox is not complete");
             },
             async { client.read_exact(&mut ask).await.unwrap() },
         )
         .await;
         client.write_all(b"inbox (\\Seen) {3}\r\n").await.unwrap();
-        let received = receiver.command(&mut connection, COMMAND_MAX).await.unwrap();
+        let received = input.command(&mut connection, COMMAND_MAX).await.unwrap();
         let Received::Command(_, Command::Append { mailbox, literal, .. }) = received else { panic!("{received:?}") };
         assert_eq!((mailbox.as_str(), literal), ("INBOX", Literal { size: 3, non_synchronizing: false }));
-        receiver.accept_message(&mut connection, literal).await.unwrap();
+        input.accept_message(&mut connection, literal).await.unwrap();
         client.read_exact(&mut ask).await.unwrap();
         assert_eq!(&ask, CONTINUE);
         client.write_all(b"x\r\n\r\nb NOOP\r\n").await.unwrap();
         while connection.fill().await.unwrap().len() < 3 {}
         connection.consume(3);
-        assert_eq!(receiver.finish_append_line(&mut connection).await.unwrap(), AppendEnd::Complete);
-        let received = receiver.command(&mut connection, COMMAND_MAX).await.unwrap();
+        assert_eq!(input.finish_append_line(&mut connection).await.unwrap(), AppendEnd::Complete);
+        let received = input.command(&mut connection, COMMAND_MAX).await.unwrap();
         assert_eq!(texts(&[received]), ["b Noop"]);
     });
 }
@@ -192,20 +192,20 @@ fn streams_an_append_between_its_borders() {
 fn discards_messages_that_nobody_wants() {
     let (mut connection, mut client) = pair();
     block_on(async {
-        let mut receiver = Receiver::new();
+        let mut input = Receiver::new();
         client
             .write_all(b"a APPEND x {3+}\r\nabc\r\nb APPEND x {3+}\r\nabc (\\Seen) {2+}\r\nab\r\nc APPEND x {9+}\r\n")
             .await
             .unwrap();
         for (max, end) in [(9, AppendEnd::Complete), (99, AppendEnd::More)] {
-            let received = receiver.command(&mut connection, COMMAND_MAX).await.unwrap();
+            let received = input.command(&mut connection, COMMAND_MAX).await.unwrap();
             let Received::Command(_, Command::Append { literal, .. }) = received else { panic!("{received:?}") };
-            assert_eq!(receiver.discard_message(&mut connection, literal, max).await.unwrap(), end);
+            assert_eq!(input.discard_message(&mut connection, literal, max).await.unwrap(), end);
         }
-        let received = receiver.command(&mut connection, COMMAND_MAX).await.unwrap();
+        let received = input.command(&mut connection, COMMAND_MAX).await.unwrap();
         let Received::Command(_, Command::Append { literal, .. }) = received else { panic!("{received:?}") };
         client.write_all(b"123").await.unwrap();
-        let end = receiver.discard_message(&mut connection, literal, 8).await.unwrap();
+        let end = input.discard_message(&mut connection, literal, 8).await.unwrap();
         assert!(matches!(end, AppendEnd::Bye(_)));
     });
 }
@@ -215,11 +215,11 @@ fn continuation_lines() {
     let (mut connection, mut client) = pair();
     block_on(async {
         client.write_all(b"done \r\nxxxxxxxxxxx\r\n*\r\n").await.unwrap();
-        let mut receiver = Receiver::new();
-        let line = receiver.continuation(&mut connection, 10).await.unwrap().unwrap();
+        let mut input = Receiver::new();
+        let line = input.continuation(&mut connection, 10).await.unwrap().unwrap();
         assert!(is_done(&line.0));
-        assert_eq!(receiver.continuation(&mut connection, 10).await.unwrap(), None);
-        let line = receiver.continuation(&mut connection, 10).await.unwrap().unwrap();
+        assert_eq!(input.continuation(&mut connection, 10).await.unwrap(), None);
+        let line = input.continuation(&mut connection, 10).await.unwrap().unwrap();
         assert_eq!(line.0, b"*");
     });
 }

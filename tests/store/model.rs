@@ -1,9 +1,9 @@
 //! The mailbox core against a plain in-memory model, over random operations, with reopening in between.
 
-use mailnook::mailbox::{Account, Core, Delivery, DeliveryTarget, Error, Mailbox, Options};
+use crate::scratch::{Scratch, open};
+use mailnook::mailbox::{Account, Core, Delivery, DeliveryTarget, Error, Mailbox};
 use mailnook::types::{FlagOperation, Flags, ModSeq, SystemFlags, Uid, UidSet};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A small deterministic generator: the same seed gives the same operations everywhere.
@@ -40,34 +40,6 @@ struct ModelMailbox {
     known: BTreeMap<u32, (bool, bool, bool)>,
     known_modseq: ModSeq,
     known_next: u32,
-}
-
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("mailnook-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn open(path: &Path) -> Arc<Core> {
-    Core::open(Options {
-        path: path.to_owned(),
-        map_size: Some(256 << 20),
-        domains: Vec::new(),
-        catch_all: None,
-        max_message_size: 64 << 20,
-    })
-    .unwrap()
 }
 
 fn octets(random: &mut Random) -> Vec<u8> {

@@ -1,0 +1,234 @@
+//! What a command asks for, and its form on the control socket: a version octet, the number of fields (u16), and
+//! each field with its length (u32) before it.
+
+use super::frame::FRAME_MAX;
+
+/// Changes whenever a request changes its meaning: client and server may be of different versions during an upgrade.
+const VERSION: u8 = 1;
+
+/// Limit: fields of a request; a delivery has one for each recipient.
+const FIELDS_MAX: usize = 1_100;
+
+/// An administrative command with its arguments. It has no `Debug` because of the passwords in it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Makes an account.
+    UserAdd {
+        /// Its name, checked by the receiver.
+        name: String,
+        /// Its password.
+        password: String,
+    },
+    /// Lists the accounts.
+    UserList {
+        /// As JSON.
+        json: bool,
+    },
+    /// Shows one account with its mailboxes.
+    UserShow {
+        /// Which.
+        name: String,
+        /// As JSON.
+        json: bool,
+    },
+    /// Sets a password.
+    UserPassword {
+        /// Whose.
+        name: String,
+        /// The new password.
+        password: String,
+    },
+    /// Adds an address to an account.
+    AliasAdd {
+        /// The account.
+        name: String,
+        /// A local part or a full address.
+        alias: String,
+    },
+    /// Takes an address from an account.
+    AliasRemove {
+        /// The account.
+        name: String,
+        /// The address.
+        alias: String,
+    },
+    /// Removes an account and its mail.
+    UserRemove {
+        /// Which.
+        name: String,
+    },
+    /// Delivers the message that follows as input.
+    Deliver {
+        /// The addresses, one at least.
+        recipients: Vec<String>,
+        /// The reverse-path, empty for none.
+        sender: String,
+        /// The mailbox to deliver to instead of INBOX.
+        mailbox: Option<String>,
+    },
+    /// Checks the whole store.
+    Verify,
+    /// Tells how the server is.
+    Status {
+        /// As JSON.
+        json: bool,
+    },
+}
+
+/// Why a request was not understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DecodeError {
+    /// It is of another version of mailnook.
+    Version,
+    /// It is damaged or not a request.
+    Malformed,
+}
+
+const YES: &str = "yes";
+const NO: &str = "no";
+
+impl Request {
+    /// Whether standard input follows the request.
+    #[must_use]
+    pub const fn takes_input(&self) -> bool {
+        matches!(self, Self::Deliver { .. })
+    }
+
+    /// The octets of the request frame; None where it does not fit into one.
+    pub(super) fn encode(&self) -> Option<Vec<u8>> {
+        let flag = |on: bool| if on { YES } else { NO };
+        let fields: Vec<&str> = match self {
+            Self::UserAdd { name, password } => vec!["user-add", name, password],
+            Self::UserList { json } => vec!["user-list", flag(*json)],
+            Self::UserShow { name, json } => vec!["user-show", name, flag(*json)],
+            Self::UserPassword { name, password } => vec!["user-password", name, password],
+            Self::AliasAdd { name, alias } => vec!["alias-add", name, alias],
+            Self::AliasRemove { name, alias } => vec!["alias-remove", name, alias],
+            Self::UserRemove { name } => vec!["user-remove", name],
+            Self::Deliver { recipients, sender, mailbox } => {
+                let mut fields =
+                    vec!["deliver", sender, flag(mailbox.is_some()), mailbox.as_deref().unwrap_or_default()];
+                fields.extend(recipients.iter().map(String::as_str));
+                fields
+            }
+            Self::Verify => vec!["verify"],
+            Self::Status { json } => vec!["status", flag(*json)],
+        };
+        let mut octets = vec![VERSION];
+        octets.extend(u16::try_from(fields.len()).ok()?.to_be_bytes());
+        for field in &fields {
+            octets.extend(u32::try_from(field.len()).ok()?.to_be_bytes());
+            octets.extend(field.as_bytes());
+        }
+        (octets.len() <= FRAME_MAX && fields.len() <= FIELDS_MAX).then_some(octets)
+    }
+
+    pub(super) fn decode(octets: &[u8]) -> Result<Self, DecodeError> {
+        match octets.split_first() {
+            Some((&VERSION, rest)) => {
+                fields(rest).and_then(|fields| Self::from_fields(&fields)).ok_or(DecodeError::Malformed)
+            }
+            Some(_) => Err(DecodeError::Version),
+            None => Err(DecodeError::Malformed),
+        }
+    }
+
+    fn from_fields(fields: &[&str]) -> Option<Self> {
+        let text = |text: &&str| (*text).to_owned();
+        Some(match fields {
+            ["user-add", name, password] => Self::UserAdd { name: text(name), password: text(password) },
+            ["user-list", json] => Self::UserList { json: flag(json)? },
+            ["user-show", name, json] => Self::UserShow { name: text(name), json: flag(json)? },
+            ["user-password", name, password] => Self::UserPassword { name: text(name), password: text(password) },
+            ["alias-add", name, alias] => Self::AliasAdd { name: text(name), alias: text(alias) },
+            ["alias-remove", name, alias] => Self::AliasRemove { name: text(name), alias: text(alias) },
+            ["user-remove", name] => Self::UserRemove { name: text(name) },
+            ["deliver", sender, to_mailbox, mailbox, recipients @ ..] if !recipients.is_empty() => Self::Deliver {
+                recipients: recipients.iter().map(text).collect(),
+                sender: text(sender),
+                mailbox: flag(to_mailbox)?.then(|| text(mailbox)),
+            },
+            ["verify"] => Self::Verify,
+            ["status", json] => Self::Status { json: flag(json)? },
+            _ => return None,
+        })
+    }
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text {
+        YES => Some(true),
+        NO => Some(false),
+        _ => None,
+    }
+}
+
+fn fields(octets: &[u8]) -> Option<Vec<&str>> {
+    let (count, mut octets) = octets.split_first_chunk::<2>()?;
+    let count = usize::from(u16::from_be_bytes(*count));
+    let mut fields = Vec::new();
+    for _ in 0..count.min(FIELDS_MAX) {
+        let (length, rest) = octets.split_first_chunk::<4>()?;
+        let (field, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+        fields.push(std::str::from_utf8(field).ok()?);
+        octets = rest;
+    }
+    (octets.is_empty() && fields.len() == count).then_some(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn every_request() -> Vec<Request> {
+        let text = |text: &str| text.to_owned();
+        vec![
+            Request::UserAdd { name: text("anna"), password: text("p\u{e4} ss\n") },
+            Request::UserList { json: true },
+            Request::UserShow { name: text("anna"), json: false },
+            Request::UserPassword { name: text(""), password: text("") },
+            Request::AliasAdd { name: text("anna"), alias: text("a@example.org") },
+            Request::AliasRemove { name: text("anna"), alias: text("a") },
+            Request::UserRemove { name: text("anna") },
+            Request::Deliver { recipients: vec![text("a"), text("b")], sender: text(""), mailbox: None },
+            Request::Deliver { recipients: vec![text("a")], sender: text("x@y"), mailbox: Some(text("")) },
+            Request::Verify,
+            Request::Status { json: false },
+        ]
+    }
+
+    #[test]
+    fn requests_come_out_as_they_went_in() {
+        for request in every_request() {
+            let octets = request.encode().expect("fits");
+            assert!(Request::decode(&octets) == Ok(request));
+            for end in 0..octets.len() {
+                assert!(Request::decode(octets.get(..end).unwrap_or_default()).is_err(), "cut at {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_versions_and_oversize_are_refused() {
+        assert!(Request::decode(&[VERSION + 1, 0]) == Err(DecodeError::Version));
+        assert!(Request::decode(&[]) == Err(DecodeError::Malformed));
+        assert!(Request::UserRemove { name: "x".repeat(FRAME_MAX) }.encode().is_none());
+        let recipients = vec![String::new(); FIELDS_MAX];
+        assert!(Request::Deliver { recipients, sender: String::new(), mailbox: None }.encode().is_none());
+        // Many empty fields stay within the limit.
+        let mut many = vec![VERSION, 0xff, 0xff];
+        many.resize(3 + 4 * (FIELDS_MAX + 1), 0);
+        assert!(Request::decode(&many) == Err(DecodeError::Malformed));
+    }
+
+    proptest! {
+        #[test]
+        fn no_octets_panic(octets in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut versioned = vec![VERSION];
+            versioned.extend(&octets);
+            let _ = Request::decode(&octets);
+            let _ = Request::decode(&versioned);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The server's side: one connection, one command.
+
+use super::call::{Call, Failure};
+use super::frame::{self, Kind};
+use super::registry::Registry;
+use super::request::{DecodeError, Request};
+use super::{DataDir, deliver, exit, status, user, verify};
+use crate::config::Config;
+use crate::mailbox::{self, Core};
+use crate::net::{Connection, TlsAcceptor, timeout};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A client sends its request at once.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What commands work with.
+pub struct Context {
+    /// The store's owner.
+    pub core: Arc<Core>,
+    /// The configuration of the process that owns the store.
+    pub config: Arc<Config>,
+    /// The server around it; None: a command that opened the store itself.
+    pub running: Option<Running>,
+}
+
+/// The running server.
+pub struct Running {
+    /// Its sessions.
+    pub registry: Arc<Registry>,
+    /// Its certificate.
+    pub tls: Option<TlsAcceptor>,
+}
+
+/// Opens the store of a data directory that this process owns. Blocks.
+///
+/// # Errors
+/// A text for the operator.
+pub fn open(config: &Config, data_dir: &DataDir) -> Result<Arc<Core>, String> {
+    Core::open(mailbox::Options {
+        path: data_dir.store(),
+        map_size: config.map_size,
+        domains: config.domains.clone(),
+        catch_all: config.catch_all.clone(),
+        max_message_size: config.limits.message_size,
+    })
+}
+
+/// Serves one connection of the control socket.
+pub async fn serve(mut connection: Connection, context: Arc<Context>) {
+    // A client that broke off has no use for an answer.
+    let _gone = answer(&mut connection, &context).await;
+    connection.close().await;
+}
+
+async fn answer(connection: &mut Connection, context: &Context) -> Result<(), Failure> {
+    let frame = timeout(REQUEST_TIMEOUT, frame::read(connection)).await.ok_or(Failure::Gone)??;
+    let mut call = Call::new(connection);
+    if frame.kind != Kind::Request {
+        return Err(Failure::Gone);
+    }
+    let outcome = match Request::decode(&frame.payload) {
+        Ok(request) => Box::pin(run(request, context, &mut call)).await,
+        Err(DecodeError::Version) => {
+            let text = "the running server is of another version of mailnook; restart it, then try again";
+            Err(Failure::new(exit::TEMPORARY, text))
+        }
+        Err(DecodeError::Malformed) => Err(Failure::new(exit::SOFTWARE, "the server did not understand the request")),
+    };
+    let code = match outcome {
+        Ok(code) => code,
+        Err(Failure::Exit(code, text)) => {
+            call.complain(&format!("mailnook: {text}\n")).await?;
+            code
+        }
+        Err(Failure::Gone) => return Err(Failure::Gone),
+    };
+    call.exit(code).await
+}
+
+async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result<u8, Failure> {
+    match request {
+        Request::UserAdd { name, password } => user::add(context, call, &name, password).await,
+        Request::UserList { json } => user::list(context, call, json).await,
+        Request::UserShow { name, json } => user::show(context, call, &name, json).await,
+        Request::UserPassword { name, password } => user::set_password(context, call, &name, password).await,
+        Request::AliasAdd { name, alias } => user::add_alias(context, call, &name, &alias).await,
+        Request::AliasRemove { name, alias } => user::remove_alias(context, call, &name, &alias).await,
+        Request::UserRemove { name } => user::remove(context, call, &name).await,
+        Request::Deliver { recipients, sender, mailbox } => {
+            deliver::run(context, call, &recipients, &sender, mailbox).await
+        }
+        Request::Verify => verify::run(context, call).await,
+        Request::Status { json } => status::run(context, call, json).await,
+    }
+}

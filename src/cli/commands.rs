@@ -1,0 +1,164 @@
+//! Every command with its arguments, options and help.
+
+/// A command.
+#[derive(Debug)]
+pub(super) struct Command {
+    /// The words that name it.
+    pub path: &'static [&'static str],
+    /// Its positional arguments; those in brackets may be left out.
+    pub words: &'static [&'static str],
+    /// Its options besides [`COMMON`].
+    pub options: &'static [Opt],
+    /// One line.
+    pub summary: &'static str,
+    /// The rest of its help.
+    pub details: &'static str,
+}
+
+/// An option.
+#[derive(Debug)]
+pub(super) struct Opt {
+    pub long: &'static str,
+    pub short: Option<char>,
+    /// The name of its value; None: it takes none.
+    pub value: Option<&'static str>,
+    pub help: &'static str,
+}
+
+const fn flag(long: &'static str, help: &'static str) -> Opt {
+    Opt { long, short: None, value: None, help }
+}
+
+/// Options of every command.
+pub(super) const COMMON: &[Opt] = &[
+    Opt {
+        long: "config",
+        short: Some('c'),
+        value: Some("FILE"),
+        help: "the configuration; else $MAILNOOK_CONFIG, else /etc/mailnook/mailnook.toml",
+    },
+    Opt { long: "data", short: None, value: Some("DIR"), help: "the data directory, instead of the configured one" },
+    Opt { long: "help", short: Some('h'), value: None, help: "this text" },
+];
+
+const JSON: Opt = flag("json", "as JSON, one line");
+
+const NEW_PASSWORD: &[Opt] = &[
+    flag("password-stdin", "read the password from standard input, one line"),
+    flag("generate", "make a password and print it as \"password: ...\""),
+];
+
+const PASSWORD_DETAILS: &str = "\
+A password has 8 characters at least and is not the user's name. Without an option it is asked for twice on the
+terminal. It is never given as an argument, where other users of the machine could read it.
+";
+
+/// Every command.
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        path: &["serve"],
+        words: &[],
+        options: &[],
+        summary: "run the server",
+        details: "\
+Without a configuration file it serves this machine alone from ./mailnook-data, and makes a user \"me\" with a new
+password where there is no user yet.
+
+SIGTERM and SIGINT end it within two seconds; SIGHUP reads certificate and key again, which also happens by itself
+when the files change. The log goes to standard error.
+",
+    },
+    Command {
+        path: &["user", "add"],
+        words: &["NAME"],
+        options: NEW_PASSWORD,
+        summary: "make a user",
+        details: PASSWORD_DETAILS,
+    },
+    Command { path: &["user", "list"], words: &[], options: &[JSON], summary: "list all users", details: "" },
+    Command {
+        path: &["user", "show"],
+        words: &["NAME"],
+        options: &[JSON],
+        summary: "show a user with aliases and mailboxes",
+        details: "",
+    },
+    Command {
+        path: &["user", "passwd"],
+        words: &["NAME"],
+        options: NEW_PASSWORD,
+        summary: "set a user's password",
+        details: PASSWORD_DETAILS,
+    },
+    Command {
+        path: &["user", "alias", "add"],
+        words: &["NAME", "ALIAS"],
+        options: &[],
+        summary: "give a user a further address",
+        details: "ALIAS is a local part, such as info, or a full address, such as info@example.org.\n",
+    },
+    Command {
+        path: &["user", "alias", "remove"],
+        words: &["NAME", "ALIAS"],
+        options: &[],
+        summary: "take an address from a user",
+        details: "",
+    },
+    Command {
+        path: &["user", "remove"],
+        words: &["NAME"],
+        options: &[flag("yes", "do not ask")],
+        summary: "remove a user and all mail of that user",
+        details: "It asks on the terminal; where there is none it needs --yes.\n",
+    },
+    Command {
+        path: &["deliver"],
+        words: &[],
+        options: &[
+            Opt { long: "recipient", short: Some('r'), value: Some("ADDRESS"), help: "who gets it; may be repeated" },
+            Opt { long: "sender", short: Some('f'), value: Some("ADDRESS"), help: "the reverse-path, for Return-Path" },
+            Opt {
+                long: "mailbox",
+                short: Some('m'),
+                value: Some("MAILBOX"),
+                help: "deliver to this mailbox instead of INBOX; it must exist",
+            },
+        ],
+        summary: "deliver a message from standard input",
+        details: "\
+For Postfix's pipe, getmail, fetchmail, procmail and cron, whether the server runs or not. A leading mbox line
+(\"From ...\") is dropped. Either all recipients are known or nobody gets the message.
+
+Exit codes: 0 stored and durable; 64 wrong usage; 65 the message is empty or too big; 67 nobody has that address;
+73 no such mailbox; 75 try again later; 77 no permission to use the data directory.
+",
+    },
+    Command {
+        path: &["verify"],
+        words: &[],
+        options: &[],
+        summary: "read the whole store and check it",
+        details: "Prints one line for each finding. Exit codes: 0 the store is sound, 1 it is not.\n",
+    },
+    Command {
+        path: &["status"],
+        words: &[],
+        options: &[JSON],
+        summary: "show sessions, memory, store and certificate",
+        details: "",
+    },
+    Command {
+        path: &["config", "default"],
+        words: &[],
+        options: &[],
+        summary: "print the default configuration with comments",
+        details: "",
+    },
+    Command {
+        path: &["config", "check"],
+        words: &["[FILE]"],
+        options: &[],
+        summary: "check a configuration file",
+        details: "Tells every mistake with its line. Exit codes: 0 the file is right, 78 it is not.\n",
+    },
+];

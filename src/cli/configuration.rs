@@ -1,0 +1,53 @@
+//! Finding and checking the configuration file.
+
+use super::args::Parsed;
+use super::{complain, print};
+use crate::admin::exit;
+use crate::config::{Config, Problem};
+use std::path::{Path, PathBuf};
+
+/// The configuration of this call; where it is wrong everything was told.
+pub(super) fn load(parsed: &Parsed) -> Result<Config, ()> {
+    let file = Config::locate(parsed.config.clone());
+    match Config::load(file.as_deref()) {
+        Ok(mut config) => {
+            if let Some(data) = &parsed.data {
+                config.set_data_dir(data.clone());
+            }
+            Ok(config)
+        }
+        Err(problems) => {
+            tell(file.as_deref().unwrap_or(Path::new("configuration")), &problems);
+            Err(())
+        }
+    }
+}
+
+/// `config check`
+pub(super) fn check(parsed: &Parsed) -> u8 {
+    let named = Some(parsed.word(0)).filter(|word| !word.is_empty()).map(PathBuf::from);
+    let Some(file) = Config::locate(named.or_else(|| parsed.config.clone())) else {
+        print("there is no configuration file; the built-in defaults hold (`mailnook config default` prints them)\n");
+        return exit::OK;
+    };
+    match Config::load(Some(&file)) {
+        Ok(_) => {
+            print(&format!("{}: no mistakes\n", file.display()));
+            exit::OK
+        }
+        Err(problems) => {
+            tell(&file, &problems);
+            exit::CONFIG
+        }
+    }
+}
+
+fn tell(file: &Path, problems: &[Problem]) {
+    let file = file.display();
+    for problem in problems {
+        match problem.line {
+            Some(line) => complain(&format!("{file}:{line}: {}", problem.text)),
+            None => complain(&format!("{file}: {}", problem.text)),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Runs a command where the store is: in the server, or here when no server runs.
+
+use super::complain;
+use crate::admin::{self, Access, Context, DataDir, Request, exit};
+use crate::config::Config;
+use crate::net::Connection;
+use smol::Async;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+/// Runs `request`, with standard input where it takes some, and gives its exit code.
+/// With `create` the data directory is made where it is missing.
+pub(super) fn ask(config: Config, request: &Request, create: bool) -> u8 {
+    match Access::reach(&config.data_dir, create) {
+        Ok(Access::Server(stream)) => call(&stream, request),
+        Ok(Access::Owner(data_dir)) => alone(config, &data_dir, request),
+        Err(refused) => {
+            complain(&refused.text);
+            refused.code
+        }
+    }
+}
+
+fn call(stream: &UnixStream, request: &Request) -> u8 {
+    admin::call(stream, request, Box::new(io::stdin()), &mut io::stdout(), &mut io::stderr())
+}
+
+/// Opens the store and serves the one request over a socket pair, so that commands have one way through.
+fn alone(mut config: Config, data_dir: &DataDir, request: &Request) -> u8 {
+    config.set_data_dir(data_dir.path().to_owned());
+    let core = match admin::open(&config, data_dir) {
+        Ok(core) => core,
+        Err(text) => {
+            complain(&text);
+            return exit::TEMPORARY;
+        }
+    };
+    let context = Arc::new(Context { core: Arc::clone(&core), config: Arc::new(config), running: None });
+    let code = match serve_in_thread(context) {
+        Ok((stream, thread)) => {
+            let code = call(&stream, request);
+            // A panic there was told by the hook, and `call` knows of it as a broken connection.
+            let _panicked = thread.join();
+            code
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            exit::TEMPORARY
+        }
+    };
+    core.close();
+    code
+}
+
+fn serve_in_thread(context: Arc<Context>) -> io::Result<(UnixStream, std::thread::JoinHandle<()>)> {
+    let (client, server) = UnixStream::pair()?;
+    let connection = Connection::unix(Async::new(server)?);
+    let thread = std::thread::Builder::new().name("command".to_owned());
+    Ok((client, thread.spawn(move || smol::block_on(admin::serve(connection, context)))?))
+}

@@ -1,0 +1,255 @@
+//! The forms that single values take: sizes, durations, addresses, names. Each failure says what to write instead.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+use toml::de::{DeInteger, DeValue};
+
+const SIZE_UNITS: [(&str, u64); 9] = [
+    ("b", 1),
+    ("kb", 1_000),
+    ("mb", 1_000_000),
+    ("gb", 1_000_000_000),
+    ("tb", 1_000_000_000_000),
+    ("kib", 1 << 10),
+    ("mib", 1 << 20),
+    ("gib", 1 << 30),
+    ("tib", 1 << 40),
+];
+
+const DURATION_UNITS: [(&str, u64); 14] = [
+    ("s", 1),
+    ("sec", 1),
+    ("second", 1),
+    ("seconds", 1),
+    ("m", 60),
+    ("min", 60),
+    ("minute", 60),
+    ("minutes", 60),
+    ("h", 3_600),
+    ("hour", 3_600),
+    ("hours", 3_600),
+    ("d", 86_400),
+    ("day", 86_400),
+    ("days", 86_400),
+];
+
+/// A failure for a value of the wrong type.
+fn wrong_type<T>(value: &DeValue<'_>, wanted: &str) -> Result<T, String> {
+    let found = match value {
+        DeValue::String(_) => "text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a section",
+    };
+    Err(format!("is {found}; write {wanted}"))
+}
+
+/// Quotes a value for a message, shortened.
+fn quoted(text: &str) -> String {
+    const SHOWN_MAX: usize = 60;
+    if text.chars().count() > SHOWN_MAX {
+        format!("{:?}...", text.chars().take(SHOWN_MAX).collect::<String>())
+    } else {
+        format!("{text:?}")
+    }
+}
+
+pub(super) fn text<'v>(value: &'v DeValue<'_>, example: &str) -> Result<&'v str, String> {
+    match value {
+        DeValue::String(text) => Ok(text),
+        other => wrong_type(other, &format!("text in quotes such as {example}")),
+    }
+}
+
+fn integer(integer: &DeInteger<'_>) -> Option<u64> {
+    u64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// A whole number from `min` to `max`.
+pub(super) fn count(value: &DeValue<'_>, min: u64, max: u64) -> Result<u64, String> {
+    let advice = format!("a whole number from {min} to {max}");
+    let DeValue::Integer(number) = value else {
+        return wrong_type(value, &advice);
+    };
+    integer(number)
+        .filter(|number| (min..=max).contains(number))
+        .ok_or_else(|| format!("{} is out of range; write {advice}", quoted(number.as_str()).trim_matches('"')))
+}
+
+/// As [`count`], for values that are a `usize`.
+pub(super) fn count_usize(value: &DeValue<'_>, min: u64, max: u64) -> Result<usize, String> {
+    narrow(count(value, min, max)?)
+}
+
+/// As [`count`], for values that are a `u32`.
+pub(super) fn count_u32(value: &DeValue<'_>, min: u64, max: u64) -> Result<u32, String> {
+    narrow(count(value, min, max)?)
+}
+
+/// As [`size`], for values that are a `usize`.
+pub(super) fn size_usize(value: &DeValue<'_>, min: u64, max: u64) -> Result<usize, String> {
+    narrow(size(value, min, max)?)
+}
+
+fn narrow<T: TryFrom<u64>>(number: u64) -> Result<T, String> {
+    T::try_from(number).map_err(|_| format!("{number} is too large for this machine"))
+}
+
+/// Octets, as a number or with a unit.
+pub(super) fn size(value: &DeValue<'_>, min: u64, max: u64) -> Result<u64, String> {
+    let octets = match value {
+        DeValue::Integer(number) => {
+            integer(number).ok_or_else(|| format!("{} is not a size; write one such as \"50 MB\"", number.as_str()))?
+        }
+        DeValue::String(text) => with_unit(text, &SIZE_UNITS)
+            .ok_or_else(|| format!("{} is not a size; write one such as \"50 MB\" or \"64 KiB\"", quoted(text)))?,
+        other => return wrong_type(other, "a size such as \"50 MB\" or \"64 KiB\""),
+    };
+    if (min..=max).contains(&octets) {
+        Ok(octets)
+    } else {
+        Err(format!(
+            "{octets} octets is out of range; write a size from \"{}\" to \"{}\"",
+            size_text(min),
+            size_text(max)
+        ))
+    }
+}
+
+/// A duration with its unit.
+pub(super) fn duration(value: &DeValue<'_>, min: u64, max: u64) -> Result<Duration, String> {
+    let seconds = match value {
+        DeValue::Integer(number) => {
+            return Err(format!("has no unit; write \"{0} s\" or \"{0} min\"", number.as_str()));
+        }
+        DeValue::String(text) => with_unit(text, &DURATION_UNITS).ok_or_else(|| {
+            format!("{} is not a duration; write one such as \"30 s\", \"30 min\" or \"2 h\"", quoted(text))
+        })?,
+        other => return wrong_type(other, "a duration such as \"30 min\""),
+    };
+    if (min..=max).contains(&seconds) {
+        Ok(Duration::from_secs(seconds))
+    } else {
+        let (min, max) = (duration_text(min), duration_text(max));
+        Err(format!("{seconds} s is out of range; write a duration from \"{min}\" to \"{max}\""))
+    }
+}
+
+/// A number with one of `units`, a space between them or not, in any case.
+fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let number: u64 = text.get(..digits)?.parse().ok()?;
+    let unit = text.get(digits..)?.trim_start();
+    let (_, factor) = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
+    number.checked_mul(*factor)
+}
+
+fn size_text(octets: u64) -> String {
+    let units = [("TiB", 1_u64 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    let unit = units.into_iter().find(|(_, factor)| octets >= *factor && octets.is_multiple_of(*factor));
+    unit.map_or_else(|| format!("{octets} B"), |(name, factor)| format!("{} {name}", octets / factor))
+}
+
+fn duration_text(seconds: u64) -> String {
+    let units = [("d", 86_400), ("h", 3_600), ("min", 60)];
+    let unit = units.into_iter().find(|(_, factor)| seconds >= *factor && seconds.is_multiple_of(*factor));
+    unit.map_or_else(|| format!("{seconds} s"), |(name, factor)| format!("{} {name}", seconds / factor))
+}
+
+/// One listener; `*` stands for every address of both families.
+pub(super) fn addresses(value: &DeValue<'_>) -> Result<Vec<SocketAddr>, String> {
+    const EXAMPLE: &str = "an address with its port such as \"127.0.0.1:143\", \"[::1]:143\" or \"*:143\"";
+    let DeValue::String(text) = value else {
+        return wrong_type(value, EXAMPLE);
+    };
+    if let Ok(address) = text.parse() {
+        return Ok(vec![address]);
+    }
+    if let Some(port) = text.strip_prefix("*:").and_then(|port| port.parse::<u16>().ok()) {
+        return Ok(vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()]);
+    }
+    let advice = if text.parse::<IpAddr>().is_ok() {
+        "has no port; write ".to_owned() + EXAMPLE
+    } else if text.starts_with("localhost:") {
+        "names a host; write \"127.0.0.1\" or \"[::1]\" instead of \"localhost\"".to_owned()
+    } else {
+        "is not an address; write ".to_owned() + EXAMPLE
+    };
+    Err(format!("{} {advice}", quoted(text)))
+}
+
+/// A path that is not empty.
+pub(super) fn path(value: &DeValue<'_>) -> Result<PathBuf, String> {
+    match text(value, "\"/var/lib/mailnook\"")? {
+        "" => Err("is empty; write a path".to_owned()),
+        text if text.contains('\0') => Err("has a NUL in it".to_owned()),
+        text => Ok(PathBuf::from(text)),
+    }
+}
+
+/// Permissions in octal.
+pub(super) fn mode(value: &DeValue<'_>) -> Result<u32, String> {
+    const ADVICE: &str = "write permissions in octal such as \"660\"";
+    let bits = match value {
+        DeValue::String(text) => u32::from_str_radix(text.trim_start_matches("0o"), 8).ok(),
+        DeValue::Integer(number) if number.radix() == 8 => u32::from_str_radix(number.as_str(), 8).ok(),
+        _ => return Err(format!("is not in octal; {ADVICE}")),
+    };
+    bits.filter(|bits| *bits <= 0o777 && bits & 0o200 != 0)
+        .ok_or_else(|| format!("is not usable; {ADVICE}; the owner at least must be able to write"))
+}
+
+/// A host name, lower-cased.
+pub(super) fn host_name(value: &DeValue<'_>) -> Result<String, String> {
+    let name = text(value, "\"mail.example.org\"")?.to_ascii_lowercase();
+    if is_host_name(&name) {
+        Ok(name)
+    } else {
+        Err(format!("{} is not a host name such as mail.example.org", quoted(&name)))
+    }
+}
+
+/// A host name or an IP address, for a certificate.
+pub(super) fn certificate_name(value: &DeValue<'_>) -> Result<String, String> {
+    match text(value, "\"mail.example.org\"")? {
+        address if address.parse::<IpAddr>().is_ok() => Ok(address.to_owned()),
+        _ => host_name(value),
+    }
+}
+
+/// Whether `name` is a host name: dot-separated labels of letters, digits and hyphens (RFC 1123 §2.1).
+pub(super) fn is_host_name(name: &str) -> bool {
+    name.len() <= 253
+        && name.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        })
+}
+
+/// An account name, lower-cased.
+pub(super) fn account(value: &DeValue<'_>) -> Result<String, String> {
+    let name = text(value, "\"anna\"")?.to_ascii_lowercase();
+    let fits = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || b"._-".contains(&octet);
+    if (1..=64).contains(&name.len()) && name.bytes().all(fits) {
+        Ok(name)
+    } else {
+        Err(format!("{} is not an account name; write one such as \"anna\"", quoted(&name)))
+    }
+}
+
+/// A log level.
+pub(super) fn level(value: &DeValue<'_>) -> Result<log::LevelFilter, String> {
+    let text = text(value, "\"info\"")?;
+    text.parse().map_err(|_| {
+        let levels = ["off", "error", "warn", "info", "debug", "trace"];
+        let meant =
+            super::nearest(text, levels).map_or_else(String::new, |level| format!("; did you mean \"{level}\"?"));
+        format!("{} is not one of {}{meant}", quoted(text), levels.join(", "))
+    })
+}

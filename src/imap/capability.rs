@@ -1,0 +1,88 @@
+//! The one list of capabilities, an RFC per line, and which of them a session shows when.
+
+/// When a capability is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// In every state.
+    Always,
+    /// Before login, while the connection is not encrypted and there is a certificate.
+    StartTls,
+    /// Before login, where passwords may be sent.
+    PasswordsAllowed,
+    /// Before login, where passwords are refused.
+    PasswordsRefused,
+    /// After login.
+    LoggedIn,
+}
+
+/// Every capability: its name, when it is shown, and where it is defined.
+const CAPABILITIES: &[(&str, When, &str)] = &[
+    ("IMAP4rev1", When::Always, "RFC 3501"),
+    ("LITERAL+", When::Always, "RFC 7888"),
+    ("SASL-IR", When::Always, "RFC 4959"),
+    ("ID", When::Always, "RFC 2971"),
+    ("ENABLE", When::Always, "RFC 5161"),
+    ("STARTTLS", When::StartTls, "RFC 3501 §6.2.1"),
+    ("LOGINDISABLED", When::PasswordsRefused, "RFC 3501 §6.2.3"),
+    ("AUTH=PLAIN", When::PasswordsAllowed, "RFC 4616"),
+    ("NAMESPACE", When::LoggedIn, "RFC 2342"),
+    ("CHILDREN", When::LoggedIn, "RFC 3348"),
+    ("UNSELECT", When::LoggedIn, "RFC 3691"),
+    ("UIDPLUS", When::LoggedIn, "RFC 4315"),
+    ("MOVE", When::LoggedIn, "RFC 6851"),
+    ("IDLE", When::LoggedIn, "RFC 2177"),
+    ("SPECIAL-USE", When::LoggedIn, "RFC 6154"),
+];
+
+/// What decides the list.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances {
+    /// The session has logged in.
+    pub logged_in: bool,
+    /// STARTTLS would work: no TLS yet, and there is a certificate.
+    pub can_start_tls: bool,
+    /// Passwords may be sent: TLS, or a local peer.
+    pub passwords_allowed: bool,
+}
+
+/// The list as CAPABILITY tells it: `CAPABILITY IMAP4rev1 ...`.
+#[must_use]
+pub fn list(circumstances: Circumstances) -> String {
+    let Circumstances { logged_in, can_start_tls, passwords_allowed } = circumstances;
+    let mut line = String::from("CAPABILITY");
+    for (name, when, _) in CAPABILITIES {
+        let shown = match when {
+            When::Always => true,
+            When::StartTls => !logged_in && can_start_tls,
+            When::PasswordsAllowed => !logged_in && passwords_allowed,
+            When::PasswordsRefused => !logged_in && !passwords_allowed,
+            When::LoggedIn => logged_in,
+        };
+        if shown {
+            line.push(' ');
+            line.push_str(name);
+        }
+    }
+    line
+}
+
+/// Every capability with the document that defines it, for the README's table.
+pub fn documents() -> impl Iterator<Item = (&'static str, &'static str)> {
+    CAPABILITIES.iter().map(|(name, _, document)| (*name, *document))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_offered_only_where_they_are_safe() {
+        let open = Circumstances { logged_in: false, can_start_tls: true, passwords_allowed: false };
+        assert_eq!(list(open), "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE STARTTLS LOGINDISABLED");
+        let local = Circumstances { passwords_allowed: true, ..open };
+        assert_eq!(list(local), "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE STARTTLS AUTH=PLAIN");
+        let inside = list(Circumstances { logged_in: true, can_start_tls: true, passwords_allowed: true });
+        assert!(!inside.contains("STARTTLS") && !inside.contains("AUTH="), "{inside}");
+        assert!(inside.ends_with("UIDPLUS MOVE IDLE SPECIAL-USE"), "{inside}");
+    }
+}

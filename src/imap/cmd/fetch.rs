@@ -1,0 +1,240 @@
+//! FETCH (RFC 3501 §6.4.5): plans the cheapest source for what is asked, and goes through the messages in
+//! batches of index rows, so that memory is bounded whatever the client asks.
+//!
+//! A message that another session expunged meanwhile is left out.
+
+use super::fetch_body::{self, Part};
+use super::resolve;
+use crate::imap::command::{FetchItem, SequenceSet};
+use crate::imap::output::Output;
+use crate::imap::reply::{Failure, Reply};
+use crate::imap::sync::{Selected, write_number};
+use crate::imap::wire::write;
+use crate::mailbox::{Error, Message, Row};
+use crate::types::{FlagOperation, Flags, SystemFlags, Uid, UidSet};
+use smol::future::yield_now;
+
+/// Limit: octets of the messages that are marked \Seen in one step before they are sent. A line that is cut
+/// leaves no more than that marked but not read.
+const SEEN_STEP: u64 = 1024 * 1024;
+
+/// Tells what is asked of the messages in the set.
+///
+/// # Errors
+/// BAD for numbers that no message has; NO where messages were gone (not in UID FETCH) or cannot be read.
+pub async fn run(
+    selected: &mut Selected,
+    out: &mut Output<'_>,
+    uid: bool,
+    set: &SequenceSet,
+    items: &[FetchItem],
+) -> Result<Reply, Failure> {
+    let uids = resolve(selected, uid, set)?;
+    let mut fetch = Fetch::new(items, uid, selected.read_only);
+    let mut from = Uid(1);
+    loop {
+        let mut rows = selected.mailbox.rows(&uids, from)?;
+        let Some(last) = rows.last() else { break };
+        let next = last.uid.0.checked_add(1);
+        let mut rest = rows.as_mut_slice();
+        while !rest.is_empty() {
+            let (step, behind) = rest.split_at_mut(fetch.step(rest));
+            let marked = fetch.mark_seen(selected, step).await?;
+            for row in step {
+                fetch.tell(selected, out, row, marked.contains(row.uid.0)).await?;
+            }
+            rest = behind;
+        }
+        let Some(next) = next else { break };
+        from = Uid(next);
+        yield_now().await;
+    }
+    if !uid && fetch.found < uids.len() {
+        return Err(Error::Expunged.into());
+    }
+    Ok(Reply::ok("FETCH completed"))
+}
+
+/// A FETCH under way.
+struct Fetch<'a> {
+    items: &'a [FetchItem],
+    /// The UID is told first although it is not among the items (RFC 9051 §6.4.9).
+    add_uid: bool,
+    tells_flags: bool,
+    opens_message: bool,
+    sets_seen: bool,
+    /// Messages told.
+    found: u32,
+}
+
+impl<'a> Fetch<'a> {
+    fn new(items: &'a [FetchItem], uid: bool, read_only: bool) -> Self {
+        let needs_message = |item: &FetchItem| match item {
+            FetchItem::Flags | FetchItem::InternalDate | FetchItem::Rfc822Size | FetchItem::Uid => false,
+            FetchItem::Body
+            | FetchItem::BodyStructure
+            | FetchItem::Envelope
+            | FetchItem::Rfc822
+            | FetchItem::Rfc822Header
+            | FetchItem::Rfc822Text
+            | FetchItem::Section { .. } => true,
+        };
+        let sets_seen = |item: &FetchItem| {
+            matches!(item, FetchItem::Rfc822 | FetchItem::Rfc822Text | FetchItem::Section { peek: false, .. })
+        };
+        Self {
+            items,
+            add_uid: uid && !items.contains(&FetchItem::Uid),
+            tells_flags: items.contains(&FetchItem::Flags),
+            opens_message: items.iter().any(needs_message),
+            sets_seen: !read_only && items.iter().any(sets_seen),
+            found: 0,
+        }
+    }
+
+    /// How many of the rows are told in one step: one at least, and no more than [`SEEN_STEP`] octets of them.
+    fn step(&self, rows: &[Row]) -> usize {
+        if !self.sets_seen {
+            return rows.len();
+        }
+        let mut octets = 0_u64;
+        let fits = rows.iter().take_while(|row| {
+            octets = octets.saturating_add(row.size);
+            octets <= SEEN_STEP
+        });
+        fits.count().max(1)
+    }
+
+    /// Sets \Seen where the items do that (RFC 3501 §6.4.5); the messages whose flags changed.
+    async fn mark_seen(&self, selected: &mut Selected, rows: &mut [Row]) -> Result<UidSet, Failure> {
+        let unseen = |row: &&Row| !row.flags.contains(SystemFlags::SEEN);
+        if !self.sets_seen || !rows.iter().any(|row| unseen(&row)) {
+            return Ok(UidSet::new());
+        }
+        let uids: UidSet = rows.iter().filter(unseen).map(|row| row.uid.0).collect();
+        let seen = Flags { system: SystemFlags::SEEN, keywords: Vec::new() };
+        let stored = selected.mailbox.store_flags(&uids, FlagOperation::Add, &seen, None).await?;
+        for change in &stored.messages {
+            if let Some(row) = rows.iter_mut().find(|row| row.uid == change.uid) {
+                (row.flags, row.keywords, row.modseq) = (change.flags, change.keywords, change.modseq);
+            }
+        }
+        stored.modseqs.iter().for_each(|modseq| selected.view.tell(*modseq));
+        Ok(uids)
+    }
+
+    /// The FETCH response of one message. `marked`: its flags changed and are told too.
+    async fn tell(
+        &mut self,
+        selected: &mut Selected,
+        out: &mut Output<'_>,
+        row: &Row,
+        marked: bool,
+    ) -> Result<(), Failure> {
+        let Some(number) = selected.view.number(row.uid) else { return Ok(()) };
+        let message = match self.opens_message.then(|| selected.mailbox.message(row.uid)).transpose() {
+            Ok(message) => message,
+            Err(Error::Expunged) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        if self.tells_flags || marked {
+            selected.learn_keywords(row.keywords, out).await?;
+        }
+        let mut response = Response { line: Vec::with_capacity(128), begun: false, sent: false };
+        write_number(&mut response.line, "* ", u64::from(number), " FETCH (");
+        if self.add_uid {
+            response.row_item(selected, row, &FetchItem::Uid);
+        }
+        for item in self.items {
+            match &message {
+                Some(message) if !response.row_item(selected, row, item) => {
+                    response.message_item(out, message, item).await?;
+                }
+                Some(_) => {}
+                None => {
+                    response.row_item(selected, row, item);
+                }
+            }
+        }
+        if marked && !self.tells_flags {
+            response.row_item(selected, row, &FetchItem::Flags);
+        }
+        response.line.extend_from_slice(b")\r\n");
+        self.found += 1;
+        out.put(&response.line).await
+    }
+}
+
+/// One FETCH response on its way.
+struct Response {
+    /// What is written but not sent.
+    line: Vec<u8>,
+    /// An item stands in it already.
+    begun: bool,
+    /// Part of it was sent: there is no way back.
+    sent: bool,
+}
+
+impl Response {
+    /// Writes an item that the index row holds; false: it is another one.
+    fn row_item(&mut self, selected: &Selected, row: &Row, item: &FetchItem) -> bool {
+        match item {
+            FetchItem::Uid => write_number(self.next(), "UID ", u64::from(row.uid.0), ""),
+            FetchItem::Rfc822Size => write_number(self.next(), "RFC822.SIZE ", row.size, ""),
+            FetchItem::InternalDate => {
+                let line = self.next();
+                line.extend_from_slice(b"INTERNALDATE ");
+                write::date_time(line, row.internal_date);
+            }
+            FetchItem::Flags => {
+                let line = self.next();
+                line.extend_from_slice(b"FLAGS ");
+                selected.write_flags(line, row.uid, row.flags, row.keywords);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Writes an item from the message's record or octets.
+    async fn message_item(
+        &mut self,
+        out: &mut Output<'_>,
+        message: &Message,
+        item: &FetchItem,
+    ) -> Result<(), Failure> {
+        let record = message.record();
+        let line = self.next();
+        match item {
+            FetchItem::Envelope => {
+                line.extend_from_slice(b"ENVELOPE ");
+                write::envelope(line, &record.envelope());
+            }
+            FetchItem::Body => {
+                line.extend_from_slice(b"BODY ");
+                write::body(line, &record.structure());
+            }
+            FetchItem::BodyStructure => {
+                line.extend_from_slice(b"BODYSTRUCTURE ");
+                write::body_structure(line, &record.structure());
+            }
+            other => {
+                if let Some(part) = Part::of(other) {
+                    part.write_name(line);
+                    line.push(b' ');
+                    fetch_body::tell(&mut self.line, &mut self.sent, out, message, &part).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The line, ready for the next item.
+    fn next(&mut self) -> &mut Vec<u8> {
+        if self.begun {
+            self.line.push(b' ');
+        }
+        self.begun = true;
+        &mut self.line
+    }
+}

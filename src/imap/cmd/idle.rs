@@ -1,0 +1,71 @@
+//! IDLE (RFC 2177): tells changes as they happen until the client says DONE.
+//!
+//! Invariant: the watch is armed before each synchronisation, so that nothing happens unnoticed between
+//! looking and waiting. The future is small, because a thousand clients wait in it.
+
+use crate::imap::output::Output;
+use crate::imap::reply::{Failure, Reply};
+use crate::imap::sync::{Manner, Selected};
+use crate::imap::wait;
+use crate::imap::wire::is_done;
+use crate::mailbox::Watch;
+use crate::net::{Connection, ReadError, Shutdown};
+use smol::future::or;
+use std::time::{Duration, Instant};
+
+/// Limit: octets of the line that ends the command.
+const DONE_MAX: usize = 256;
+
+enum Wake {
+    Line(Result<Vec<u8>, ReadError>),
+    Change,
+}
+
+/// Waits, telling what changes in the mailbox that is selected, if any.
+///
+/// # Errors
+/// BAD where the client says anything but DONE; `Bye` where it is silent for `limit`.
+pub async fn run(
+    connection: &mut Connection,
+    selected: Option<(&mut Selected, Watch)>,
+    limit: Duration,
+    shutdown: &Shutdown,
+) -> Result<Reply, Failure> {
+    let deadline = Instant::now() + limit;
+    connection.queue(b"+ idling\r\n");
+    let line = match selected {
+        Some((selected, watch)) => follow(connection, selected, watch, deadline, shutdown).await?,
+        None => {
+            connection.flush().await?;
+            wait::input(async { Ok(connection.line(DONE_MAX).await) }, deadline, shutdown).await?
+        }
+    };
+    match line {
+        Ok(line) if is_done(&line) => Ok(Reply::ok("IDLE completed")),
+        Ok(_) | Err(ReadError::TooLong) => Err(Reply::bad("Expected DONE").into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn follow(
+    connection: &mut Connection,
+    selected: &mut Selected,
+    mut watch: Watch,
+    deadline: Instant,
+    shutdown: &Shutdown,
+) -> Result<Result<Vec<u8>, ReadError>, Failure> {
+    loop {
+        watch.arm();
+        // Boxed: its state is there only while there is something to tell.
+        Box::pin(selected.sync(&mut Output::new(connection), Manner { expunges: true, uids: false })).await?;
+        connection.flush().await?;
+        let woken = or(async { Wake::Line(connection.line(DONE_MAX).await) }, async {
+            watch.changed().await;
+            Wake::Change
+        });
+        match wait::input(async { Ok(woken.await) }, deadline, shutdown).await? {
+            Wake::Line(line) => return Ok(line),
+            Wake::Change => {}
+        }
+    }
+}

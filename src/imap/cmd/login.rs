@@ -1,0 +1,41 @@
+//! LOGIN (RFC 3501 §6.2.3), and what it has in common with AUTHENTICATE.
+
+use crate::auth::{Attempt, AuthError};
+use crate::imap::Context;
+use crate::imap::reply::{Failure, Reply};
+use crate::mailbox::Account;
+use crate::net::Connection;
+
+/// Refuses passwords that anybody on the way could read.
+///
+/// # Errors
+/// `[PRIVACYREQUIRED]` off loopback without TLS.
+pub fn allowed(connection: &Connection) -> Result<(), Failure> {
+    if connection.is_tls() || connection.peer().is_local() {
+        return Ok(());
+    }
+    Err(Reply::no("Passwords are only accepted under TLS").code("PRIVACYREQUIRED").into())
+}
+
+/// Checks a user name and password.
+///
+/// # Errors
+/// `[AUTHENTICATIONFAILED]`, or `[UNAVAILABLE]` where the server cannot tell at the moment.
+pub async fn run(
+    connection: &Connection,
+    context: &Context,
+    user: &[u8],
+    password: &[u8],
+) -> Result<Account, Failure> {
+    allowed(connection)?;
+    let failed = || Reply::no("Wrong user name or password").code("AUTHENTICATIONFAILED");
+    let user = std::str::from_utf8(user).map_err(|_| failed())?;
+    let attempt =
+        Attempt { user, password, peer: connection.peer(), protocol: "imap", tls: connection.is_tls() };
+    let logged_in = context.auth.login(attempt).await.map_err(|error| match error {
+        AuthError::BadCredentials => failed(),
+        AuthError::Busy => Reply::no("Too busy, try again later").code("UNAVAILABLE"),
+        AuthError::Temporary => Reply::no("Not possible at the moment, try again later").code("UNAVAILABLE"),
+    })?;
+    Ok(context.core.account(logged_in.account)?)
+}

@@ -1,0 +1,41 @@
+//! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2). Costs no more for 100,000 messages than for one.
+
+use crate::imap::output::Output;
+use crate::imap::reply::{Failure, Reply};
+use crate::imap::selected::View;
+use crate::imap::sync::Selected;
+use crate::mailbox::{Account, Snapshot};
+use crate::types::Uid;
+
+/// Opens a mailbox and tells of it.
+///
+/// # Errors
+/// NO where it does not exist; the session then has no mailbox selected.
+pub async fn run(
+    account: &Account,
+    out: &mut Output<'_>,
+    name: &str,
+    read_only: bool,
+) -> Result<(Reply, Selected), Failure> {
+    let mailbox = account.open(name)?;
+    let unseen = mailbox.first_unseen()?;
+    let Snapshot { uids, status, keywords } = mailbox.snapshot()?;
+    let view = View::new(uids, status.uid_next, status.highest_modseq);
+    let mut selected = Selected { mailbox, view, read_only, keywords };
+    selected.find_recent(Uid(1)).await;
+
+    selected.tell_keywords(out).await?;
+    out.untagged(&format!("{} EXISTS", selected.view.len())).await?;
+    out.untagged(&format!("{} RECENT", selected.view.recent_len())).await?;
+    if let Some(number) = unseen.and_then(|uid| selected.view.number(uid)) {
+        out.untagged(&format!("OK [UNSEEN {number}] First unseen")).await?;
+    }
+    out.untagged(&format!("OK [UIDVALIDITY {}] UIDs valid", status.uid_validity.0)).await?;
+    out.untagged(&format!("OK [UIDNEXT {}] Predicted next UID", status.uid_next.0)).await?;
+    let reply = if read_only {
+        Reply::ok("EXAMINE completed").code("READ-ONLY")
+    } else {
+        Reply::ok("SELECT completed").code("READ-WRITE")
+    };
+    Ok((reply, selected))
+}

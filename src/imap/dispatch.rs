@@ -1,0 +1,142 @@
+//! From a command to its file, and what its outcome does to the session's state.
+//!
+//! Every command's future is boxed alone, so that a session that waits in IDLE pays for IDLE only.
+
+use super::cmd::{
+    append, authenticate, capability, check, close, copy, create, delete, enable, expunge, fetch, id, idle, list,
+    login, logout, namespace, noop, rename, search, select, starttls, status, store, subscribe, unselect,
+};
+use super::command::Command;
+use super::output::Output;
+use super::reply::{Failure, Reply};
+use super::session::{Session, Then};
+
+/// What the table rules out; said if it happens all the same.
+const OUT_OF_STATE: Reply = Reply::bad("Not allowed in this state");
+
+type Outcome = Result<(Reply, Then), Failure>;
+
+impl Session {
+    /// Runs a command that the table allows.
+    pub(super) async fn dispatch(&mut self, command: Command) -> Outcome {
+        let out = &mut Output::new(&mut self.connection);
+        let reply = match command {
+            Command::Capability => {
+                let circumstances = self.circumstances();
+                capability::run(circumstances, &mut Output::new(&mut self.connection)).await?
+            }
+            Command::Noop => noop::run(),
+            Command::Logout => return Ok((logout::run(out).await?, Then::End)),
+            Command::Id(_) => id::run(self.account.is_some(), out).await?,
+            Command::StartTls => {
+                return Ok((starttls::run(&self.connection, self.context.tls.as_ref())?, Then::StartTls));
+            }
+            Command::Authenticate { .. } | Command::Login { .. } => self.authenticate(command).await?,
+            other => match &self.account {
+                Some(_) => Box::pin(self.dispatch_authenticated(other)).await?,
+                None => return Err(OUT_OF_STATE.into()),
+            },
+        };
+        Ok((reply, Then::Continue))
+    }
+
+    async fn authenticate(&mut self, command: Command) -> Result<Reply, Failure> {
+        let deadline = self.deadline();
+        let (connection, context) = (&mut self.connection, &self.context);
+        match command {
+            Command::Login { user, password } => {
+                let account = Box::pin(login::run(connection, context, &user, &password.0)).await?;
+                Ok(self.log_in(account, "Logged in"))
+            }
+            Command::Authenticate { mechanism, initial } => {
+                let run = authenticate::run(connection, context, deadline, &mechanism, initial);
+                let account = Box::pin(run).await?;
+                Ok(self.log_in(account, "Authenticated"))
+            }
+            _ => Err(OUT_OF_STATE.into()),
+        }
+    }
+
+    /// Commands of the authenticated and the selected state.
+    async fn dispatch_authenticated(&mut self, command: Command) -> Result<Reply, Failure> {
+        let Some(account) = &self.account else { return Err(OUT_OF_STATE.into()) };
+        let out = &mut Output::new(&mut self.connection);
+        match command {
+            Command::Enable(names) => enable::run(&names, out).await,
+            Command::Namespace => namespace::run(out).await,
+            Command::Select { mailbox, read_only } => {
+                // A SELECT that fails leaves no mailbox selected (RFC 3501 §6.3.1).
+                self.selected = None;
+                let (reply, selected) = Box::pin(select::run(account, out, &mailbox, read_only)).await?;
+                self.selected = Some(Box::new(selected));
+                Ok(reply)
+            }
+            Command::Create(name) => Box::pin(create::run(account, &name)).await,
+            Command::Delete(name) => {
+                let delete = delete::run(account, self.selected.as_deref(), &name);
+                let (reply, was_selected) = Box::pin(delete).await?;
+                if was_selected {
+                    self.selected = None;
+                }
+                Ok(reply)
+            }
+            Command::Rename { from, to } => Box::pin(rename::run(account, &from, &to)).await,
+            Command::Subscribe(name) => Box::pin(subscribe::run(account, &name, true)).await,
+            Command::Unsubscribe(name) => Box::pin(subscribe::run(account, &name, false)).await,
+            Command::List { reference, pattern } => Box::pin(list::list(account, out, &reference, &pattern)).await,
+            Command::Lsub { reference, pattern } => Box::pin(list::lsub(account, out, &reference, &pattern)).await,
+            Command::Status { mailbox, items } => status::run(account, out, &mailbox, &items).await,
+            Command::Append { mailbox, flags, date, literal } => {
+                let request = append::Request { mailbox: &mailbox, flags, date, literal };
+                let append = append::run(&mut self.connection, &mut self.receiver, &self.context, account, request);
+                Box::pin(append).await
+            }
+            Command::Idle => {
+                let patience = self.context.config.limits.imap_idle;
+                let selected = self.selected.as_deref_mut().map(|selected| {
+                    let watch = account.watch(selected.mailbox.id());
+                    (selected, watch)
+                });
+                Box::pin(idle::run(&mut self.connection, selected, patience, &self.context.shutdown)).await
+            }
+            other => Box::pin(self.dispatch_selected(other)).await,
+        }
+    }
+
+    /// Commands of the selected state.
+    async fn dispatch_selected(&mut self, command: Command) -> Result<Reply, Failure> {
+        let Some(selected) = self.selected.as_deref_mut() else { return Err(OUT_OF_STATE.into()) };
+        let out = &mut Output::new(&mut self.connection);
+        match command {
+            Command::Check => Ok(check::run()),
+            Command::Close => {
+                let reply = Box::pin(close::run(selected)).await;
+                self.selected = None;
+                Ok(reply)
+            }
+            Command::Unselect => {
+                self.selected = None;
+                Ok(unselect::run())
+            }
+            Command::Expunge { uids } => Box::pin(expunge::run(selected, uids.as_ref())).await,
+            Command::Search { uid, charset: _, keys } => Box::pin(search::run(selected, out, uid, keys)).await,
+            Command::Fetch { uid, set, items } => Box::pin(fetch::run(selected, out, uid, &set, &items)).await,
+            Command::Store { uid, set, operation, silent, flags } => {
+                let request = store::Request { uid, set: &set, operation, silent, flags: &flags };
+                Box::pin(store::run(selected, out, request)).await
+            }
+            Command::Copy { uid, set, mailbox } => Box::pin(copy::copy(selected, uid, &set, &mailbox)).await,
+            Command::Move { uid, set, mailbox } => Box::pin(copy::r#move(selected, out, uid, &set, &mailbox)).await,
+            _ => Err(OUT_OF_STATE.into()),
+        }
+    }
+
+    /// Answers a command that the table rules out. A message that comes with it is swallowed.
+    pub(super) async fn skip(&mut self, command: Command, reply: Reply) -> Outcome {
+        if let Command::Append { literal, .. } = command {
+            let deadline = self.deadline();
+            append::refuse(&mut self.connection, &mut self.receiver, &self.context, literal, deadline).await?;
+        }
+        Err(reply.into())
+    }
+}

@@ -1,0 +1,217 @@
+//! The only loop: read a command, check it against the table, run it, synchronise, reply.
+//!
+//! Commands that were sent without waiting for answers run one after the other; answers are flushed when no
+//! further command has come yet, or when there are many.
+
+use super::Context;
+use super::capability::{self, Circumstances};
+use super::command::Command;
+use super::output::Output;
+use super::reply::{Condition, Failure, Reply};
+use super::sync::{Manner, Selected};
+use super::table::{self, Row, States};
+use super::wait;
+use super::wire::{ParseError, Received, Receiver, Tag};
+use crate::mailbox::Account;
+use crate::net::{Admission, Connection, OUT_HIGH, ReadError};
+use smol::future::{poll_once, yield_now};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Said when a client made too many errors.
+const TOO_MANY_ERRORS: &str = "Too many errors";
+
+/// One client.
+pub(super) struct Session {
+    pub(super) connection: Connection,
+    pub(super) context: Arc<Context>,
+    pub(super) receiver: Receiver,
+    /// Set from login on.
+    pub(super) account: Option<Account>,
+    /// Invariant: only with an account.
+    pub(super) selected: Option<Box<Selected>>,
+    admission: Admission,
+    /// Limit: errors in a row; the configuration's `protocol_errors` ends the session.
+    errors: u32,
+    /// By when the client must have logged in.
+    login_deadline: Instant,
+}
+
+/// What the session does behind the tagged reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Reads the next command.
+    Continue,
+    /// Shakes hands.
+    StartTls,
+    /// Ends.
+    End,
+}
+
+impl Session {
+    pub(super) fn new(connection: Connection, context: Arc<Context>, admission: Admission) -> Self {
+        let login_deadline = Instant::now() + context.config.limits.login;
+        Self {
+            connection,
+            context,
+            receiver: Receiver::new(),
+            account: None,
+            selected: None,
+            admission,
+            errors: 0,
+            login_deadline,
+        }
+    }
+
+    /// Serves the client to the end.
+    pub(super) async fn run(mut self) {
+        let peer = *self.connection.peer();
+        match self.converse().await {
+            Ok(()) => log::debug!("imap {peer}: logged out"),
+            Err(Failure::Bye(text)) => {
+                log::debug!("imap {peer}: ended, {text}");
+                self.connection.queue(format!("* BYE {text}\r\n").as_bytes());
+            }
+            Err(Failure::Connection(ReadError::Closed)) => log::debug!("imap {peer}: closed by the client"),
+            Err(Failure::Connection(error)) => log::debug!("imap {peer}: {error}"),
+            Err(Failure::Broken) => log::warn!("imap {peer}: ended in the middle of a message that cannot be read"),
+            // A refusal is answered, it ends nothing.
+            Err(Failure::Refused(_)) => {}
+        }
+        // The view can be large; closing waits for the client.
+        self.selected = None;
+        self.connection.close().await;
+    }
+
+    async fn converse(&mut self) -> Result<(), Failure> {
+        let greeting = format!("* OK [{}] mailnook ready\r\n", capability::list(self.circumstances()));
+        self.connection.queue(greeting.as_bytes());
+        loop {
+            let then = match self.read().await? {
+                Received::Command(tag, command) => self.obey(tag, command).await?,
+                Received::Refused(error) => self.refuse(&error)?,
+                Received::Bye(text) => return Err(Failure::Bye(text)),
+            };
+            match then {
+                Then::Continue => {}
+                Then::StartTls => Box::pin(self.start_tls()).await?,
+                Then::End => return Ok(()),
+            }
+            if self.connection.queued() >= OUT_HIGH {
+                self.connection.flush().await?;
+            }
+            // A client that never lets us wait must not keep others from running.
+            yield_now().await;
+        }
+    }
+
+    /// The next command. What is queued is flushed if there is none yet.
+    async fn read(&mut self) -> Result<Received, Failure> {
+        let deadline = self.deadline();
+        if self.context.shutdown.requested() {
+            return Err(Failure::Bye(wait::STOPPING));
+        }
+        if Instant::now() >= deadline {
+            return Err(Failure::Bye(wait::SILENT));
+        }
+        let limits = &self.context.config.limits;
+        let max = if self.account.is_some() { limits.line_after_login } else { limits.line_before_login };
+        if let Some(received) = poll_once(self.receiver.command(&mut self.connection, max)).await {
+            return Ok(received?);
+        }
+        self.connection.flush().await?;
+        let command = self.receiver.command(&mut self.connection, max);
+        wait::input(command, deadline, &self.context.shutdown).await
+    }
+
+    /// Until when the client may be silent.
+    pub(super) fn deadline(&self) -> Instant {
+        match self.account {
+            Some(_) => Instant::now() + self.context.config.limits.imap_idle,
+            None => self.login_deadline,
+        }
+    }
+
+    /// Runs a command and replies.
+    async fn obey(&mut self, tag: Tag, command: Command) -> Result<Then, Failure> {
+        let row = table::of(&command);
+        let outcome = match self.check(row) {
+            Ok(()) => self.dispatch(command).await,
+            Err(reply) => self.skip(command, reply).await,
+        };
+        let (reply, then) = match outcome {
+            Ok(outcome) => outcome,
+            Err(Failure::Refused(reply)) => (reply, Then::Continue),
+            Err(other) => return Err(other),
+        };
+        if let Some(selected) = self.selected.as_deref_mut().filter(|_| then == Then::Continue) {
+            let manner = Manner { expunges: !row.uses_numbers, uids: row.uid };
+            Box::pin(selected.sync(&mut Output::new(&mut self.connection), manner)).await?;
+        }
+        self.connection.queue(format!("{tag} {}\r\n", reply.line()).as_bytes());
+        self.count(reply.condition)?;
+        Ok(then)
+    }
+
+    /// Whether the command is allowed in this state.
+    fn check(&self, row: Row) -> Result<(), Reply> {
+        let allowed = match row.states {
+            States::Any => true,
+            States::NotAuthenticated => self.account.is_none(),
+            States::Authenticated => self.account.is_some(),
+            States::Selected => self.selected.is_some(),
+        };
+        if allowed {
+            return Ok(());
+        }
+        Err(match row.states {
+            States::NotAuthenticated => Reply::bad("Already logged in"),
+            _ if self.account.is_none() => Reply::bad("Log in first"),
+            _ => Reply::bad("No mailbox is selected"),
+        })
+    }
+
+    fn refuse(&mut self, error: &ParseError) -> Result<Then, Failure> {
+        let mut line = Vec::new();
+        error.write(&mut line);
+        self.connection.queue(&line);
+        self.count(Condition::Bad)?;
+        Ok(Then::Continue)
+    }
+
+    /// Counts errors in a row: BAD, and before login whatever does not succeed.
+    fn count(&mut self, condition: Condition) -> Result<(), Failure> {
+        match condition {
+            Condition::Ok => self.errors = 0,
+            Condition::No if self.account.is_some() => {}
+            Condition::No | Condition::Bad => self.errors += 1,
+        }
+        if self.errors >= self.context.config.limits.protocol_errors {
+            return Err(Failure::Bye(TOO_MANY_ERRORS));
+        }
+        Ok(())
+    }
+
+    /// The session has logged in; the reply carries what it can do now (RFC 3501 §7.1, CAPABILITY).
+    pub(super) fn log_in(&mut self, account: Account, text: &'static str) -> Reply {
+        self.account = Some(account);
+        self.admission.logged_in();
+        Reply::ok(text).code(capability::list(self.circumstances()))
+    }
+
+    pub(super) fn circumstances(&self) -> Circumstances {
+        let tls = self.connection.is_tls();
+        Circumstances {
+            logged_in: self.account.is_some(),
+            can_start_tls: !tls && self.context.tls.is_some(),
+            passwords_allowed: tls || self.connection.peer().is_local(),
+        }
+    }
+
+    /// The handshake. Nothing from before it is kept (RFC 3501 §6.2.1).
+    async fn start_tls(&mut self) -> Result<(), Failure> {
+        let Some(tls) = self.context.tls.clone() else { return Ok(()) };
+        self.receiver = Receiver::new();
+        wait::input(self.connection.start_tls(&tls), self.login_deadline, &self.context.shutdown).await
+    }
+}

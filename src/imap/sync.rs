@@ -1,0 +1,190 @@
+//! The selected mailbox of a session, and the one way its client hears of changes.
+//!
+//! Every update comes from [`Mailbox::changes`], the difference since the view's modification
+//! sequence: after each command, and in IDLE after each wake-up. Nothing else sends EXISTS,
+//! RECENT or EXPUNGE for a view that exists already.
+
+use super::output::Output;
+use super::reply::Failure;
+use super::selected::View;
+use crate::mailbox::{Change, Changes, Error, Mailbox};
+use crate::types::{KeywordBits, SystemFlags, Uid};
+use std::io::Write;
+
+/// The end of a session whose mailbox another session deleted. There is no response that takes a
+/// mailbox away from a client, so the session ends, as it does in Dovecot.
+pub const DELETED: &str = "The selected mailbox was deleted";
+
+/// A mailbox that a session has selected.
+pub struct Selected {
+    /// The mailbox.
+    pub mailbox: Mailbox,
+    /// What the client knows of it.
+    pub view: View,
+    /// EXAMINE: nothing is changed through this session.
+    pub read_only: bool,
+    /// The keywords that the client was told of; position = bit in [`KeywordBits`].
+    pub keywords: Vec<String>,
+}
+
+/// What a synchronisation may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manner {
+    /// Expunges may be announced (RFC 3501 §7.4.1): not during FETCH, STORE and SEARCH.
+    pub expunges: bool,
+    /// FETCH responses carry the UID: the command was a UID command (RFC 9051 §6.4.9).
+    pub uids: bool,
+}
+
+impl Selected {
+    /// Tells the client all that happened since the last time.
+    ///
+    /// # Errors
+    /// Where the connection is gone, and `Bye` where the mailbox is.
+    pub async fn sync(&mut self, out: &mut Output<'_>, manner: Manner) -> Result<(), Failure> {
+        loop {
+            let changes = match self.mailbox.changes(self.view.modseq(), self.view.uid_next()) {
+                Ok(changes) => changes,
+                Err(Error::NotFound) => return Err(Failure::Bye(DELETED)),
+                // The client hears of the changes with the next command.
+                Err(_) => return Ok(()),
+            };
+            let more = changes.more && changes.modseq > self.view.modseq();
+            self.take(changes, out, manner).await?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn take(&mut self, changes: Changes, out: &mut Output<'_>, manner: Manner) -> Result<(), Failure> {
+        self.view.expunge(&changes.expunged);
+        if manner.expunges && self.view.has_expunged() {
+            self.announce_expunges(out).await?;
+        }
+        let known = self.view.uid_next();
+        self.view.arrive(&changes.arrived, changes.uid_next);
+        if !changes.arrived.is_empty() {
+            self.find_recent(known).await;
+            out.untagged(&format!("{} EXISTS", self.view.len())).await?;
+            out.untagged(&format!("{} RECENT", self.view.recent_len())).await?;
+        }
+        for change in &changes.flagged {
+            if self.view.was_told(change.modseq) || self.view.is_expunged(change.uid) {
+                continue;
+            }
+            self.tell_flags(change, out, manner.uids).await?;
+        }
+        self.view.advance(changes.modseq);
+        Ok(())
+    }
+
+    async fn announce_expunges(&mut self, out: &mut Output<'_>) -> Result<(), Failure> {
+        for (number, times) in self.view.expunge_numbers() {
+            let line = format!("* {number} EXPUNGE\r\n");
+            for _ in 0..times {
+                out.put(line.as_bytes()).await?;
+            }
+        }
+        self.view.drop_expunged();
+        Ok(())
+    }
+
+    /// Finds out which of the messages from `known` on are \Recent in this session (RFC 3501 §2.3.2). A failure costs
+    /// them that flag and nothing else.
+    pub async fn find_recent(&mut self, known: Uid) {
+        let next = self.view.uid_next();
+        if self.read_only {
+            // EXAMINE takes none: those that nobody took are the last ones.
+            let unclaimed = self.mailbox.status().map_or(0, |status| status.recent);
+            let first = self.view.len().saturating_sub(unclaimed).saturating_add(1);
+            if let Some(first) = self.view.uid(first) {
+                self.view.add_recent(first.max(known), next);
+            }
+        } else if let Ok(first) = self.mailbox.claim_recent(next).await {
+            self.view.add_recent(first.max(known), next);
+        }
+    }
+
+    /// Tells the flags of one message.
+    ///
+    /// # Errors
+    /// Where the connection is gone.
+    pub async fn tell_flags(&mut self, change: &Change, out: &mut Output<'_>, uid: bool) -> Result<(), Failure> {
+        self.learn_keywords(change.keywords, out).await?;
+        let Some(number) = self.view.number(change.uid) else { return Ok(()) };
+        let mut line = Vec::with_capacity(96);
+        write_number(&mut line, "* ", u64::from(number), " FETCH (");
+        if uid {
+            write_number(&mut line, "UID ", u64::from(change.uid.0), " ");
+        }
+        line.extend_from_slice(b"FLAGS ");
+        self.write_flags(&mut line, change.uid, change.flags, change.keywords);
+        line.extend_from_slice(b")\r\n");
+        out.put(&line).await
+    }
+
+    /// Tells of the mailbox's keywords before one that the client has not heard of is used.
+    ///
+    /// # Errors
+    /// Where the connection is gone.
+    pub async fn learn_keywords(&mut self, bits: KeywordBits, out: &mut Output<'_>) -> Result<(), Failure> {
+        let known = u32::try_from(self.keywords.len()).unwrap_or(u32::MAX);
+        if known >= u128::BITS || bits.0 >> known == 0 {
+            return Ok(());
+        }
+        let Ok(keywords) = self.mailbox.keywords() else { return Ok(()) };
+        if keywords.len() > self.keywords.len() {
+            self.keywords = keywords;
+            self.tell_keywords(out).await?;
+        }
+        Ok(())
+    }
+
+    /// The FLAGS response and PERMANENTFLAGS (RFC 3501 §7.2.6, §7.1).
+    ///
+    /// # Errors
+    /// Where the connection is gone.
+    pub async fn tell_keywords(&self, out: &mut Output<'_>) -> Result<(), Failure> {
+        let mut flags = String::new();
+        for name in SystemFlags::NAMES.iter().map(|(_, name)| *name).chain(self.keywords.iter().map(String::as_str)) {
+            if !flags.is_empty() {
+                flags.push(' ');
+            }
+            flags.push_str(name);
+        }
+        out.untagged(&format!("FLAGS ({flags})")).await?;
+        if self.read_only {
+            out.untagged("OK [PERMANENTFLAGS ()] Read-only mailbox").await
+        } else {
+            out.untagged(&format!("OK [PERMANENTFLAGS ({flags} \\*)] Flags permitted")).await
+        }
+    }
+
+    /// Appends a message's flags in parentheses.
+    pub fn write_flags(&self, line: &mut Vec<u8>, uid: Uid, flags: SystemFlags, keywords: KeywordBits) {
+        let mut first = true;
+        let mut put = |name: &str| {
+            line.push(if std::mem::take(&mut first) { b'(' } else { b' ' });
+            line.extend_from_slice(name.as_bytes());
+        };
+        flags.names().for_each(&mut put);
+        if self.view.is_recent(uid) {
+            put("\\Recent");
+        }
+        let is_set = |bit: usize| u32::try_from(bit).is_ok_and(|bit| bit < u128::BITS && keywords.0 >> bit & 1 == 1);
+        for (_, name) in self.keywords.iter().enumerate().filter(|(bit, _)| is_set(*bit)) {
+            put(name);
+        }
+        if first {
+            line.push(b'(');
+        }
+        line.push(b')');
+    }
+}
+
+/// Appends a number between two texts.
+pub fn write_number(line: &mut Vec<u8>, before: &str, number: u64, behind: &str) {
+    // Writing to a Vec cannot fail.
+    let _written = write!(line, "{before}{number}{behind}");
+}

@@ -1,0 +1,88 @@
+//! The table of commands: in which states each is allowed, and what sequence numbers it touches.
+
+use super::command::Command;
+
+/// In which states of RFC 9051 §3 a command is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum States {
+    /// In every state.
+    Any,
+    /// Before login.
+    NotAuthenticated,
+    /// After login, with or without a selected mailbox.
+    Authenticated,
+    /// With a selected mailbox.
+    Selected,
+}
+
+/// What the session must know of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// The source file under `cmd/` and the transcript under `tests/imap/`.
+    pub stem: &'static str,
+    /// Where it is allowed.
+    pub states: States,
+    /// The client speaks of messages by sequence number, or is answered so: no message may lose
+    /// its number until the command is over (RFC 3501 §7.4.1).
+    pub uses_numbers: bool,
+    /// FETCH responses of this command carry UIDs (RFC 9051 §6.4.9).
+    pub uid: bool,
+}
+
+const fn row(name: &'static str, stem: &'static str, states: States) -> Row {
+    Row { name, stem, states, uses_numbers: false, uid: false }
+}
+
+const fn numbers(name: &'static str, stem: &'static str) -> Row {
+    Row { name, stem, states: States::Selected, uses_numbers: true, uid: false }
+}
+
+const fn uids(name: &'static str, stem: &'static str) -> Row {
+    Row { name, stem, states: States::Selected, uses_numbers: false, uid: true }
+}
+
+/// The row of a command.
+#[must_use]
+pub const fn of(command: &Command) -> Row {
+    use States::{Any, Authenticated, NotAuthenticated, Selected};
+    match command {
+        Command::Capability => row("CAPABILITY", "capability", Any),
+        Command::Noop => row("NOOP", "noop", Any),
+        Command::Logout => row("LOGOUT", "logout", Any),
+        Command::Id(_) => row("ID", "id", Any),
+        Command::StartTls => row("STARTTLS", "starttls", NotAuthenticated),
+        Command::Authenticate { .. } => row("AUTHENTICATE", "authenticate", NotAuthenticated),
+        Command::Login { .. } => row("LOGIN", "login", NotAuthenticated),
+        Command::Enable(_) => row("ENABLE", "enable", Authenticated),
+        Command::Namespace => row("NAMESPACE", "namespace", Authenticated),
+        Command::Select { read_only: false, .. } => row("SELECT", "select", Authenticated),
+        Command::Select { read_only: true, .. } => row("EXAMINE", "select", Authenticated),
+        Command::Create(_) => row("CREATE", "create", Authenticated),
+        Command::Delete(_) => row("DELETE", "delete", Authenticated),
+        Command::Rename { .. } => row("RENAME", "rename", Authenticated),
+        Command::Subscribe(_) => row("SUBSCRIBE", "subscribe", Authenticated),
+        Command::Unsubscribe(_) => row("UNSUBSCRIBE", "subscribe", Authenticated),
+        Command::List { .. } => row("LIST", "list", Authenticated),
+        Command::Lsub { .. } => row("LSUB", "list", Authenticated),
+        Command::Status { .. } => row("STATUS", "status", Authenticated),
+        Command::Append { .. } => row("APPEND", "append", Authenticated),
+        Command::Idle => row("IDLE", "idle", Authenticated),
+        Command::Check => row("CHECK", "check", Selected),
+        Command::Close => row("CLOSE", "close", Selected),
+        Command::Unselect => row("UNSELECT", "unselect", Selected),
+        Command::Expunge { uids: None } => row("EXPUNGE", "expunge", Selected),
+        Command::Expunge { uids: Some(_) } => uids("UID EXPUNGE", "expunge"),
+        Command::Search { uid: false, .. } => numbers("SEARCH", "search"),
+        Command::Search { uid: true, .. } => uids("UID SEARCH", "search"),
+        Command::Fetch { uid: false, .. } => numbers("FETCH", "fetch"),
+        Command::Fetch { uid: true, .. } => uids("UID FETCH", "fetch"),
+        Command::Store { uid: false, .. } => numbers("STORE", "store"),
+        Command::Store { uid: true, .. } => uids("UID STORE", "store"),
+        Command::Copy { uid: false, .. } => row("COPY", "copy", Selected),
+        Command::Copy { uid: true, .. } => uids("UID COPY", "copy"),
+        Command::Move { uid: false, .. } => row("MOVE", "copy", Selected),
+        Command::Move { uid: true, .. } => uids("UID MOVE", "copy"),
+    }
+}

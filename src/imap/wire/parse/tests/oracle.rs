@@ -1,0 +1,380 @@
+//! imap-codec's commands as ours, written independently of the parsers.
+
+use crate::imap::command::{Command, FetchItem, Literal, SearchKey, Secret, SectionPart, SequenceSet, StatusItem};
+use crate::imap::wire::utf7;
+use crate::types::{DateTime, FlagOperation, Flags, SystemFlags, UidSet};
+use base64::Engine as _;
+use imap_codec::imap_types as theirs;
+use imap_codec::imap_types::command::CommandBody;
+use imap_codec::imap_types::core::{AString, LiteralMode};
+use imap_codec::imap_types::extensions::binary::LiteralOrLiteral8;
+use imap_codec::imap_types::fetch::{Macro, MacroOrMessageDataItemNames, MessageDataItemName, Part, Section};
+use imap_codec::imap_types::flag::{Flag, StoreResponse, StoreType};
+use imap_codec::imap_types::mailbox::{ListMailbox, Mailbox};
+use imap_codec::imap_types::sequence::{SeqOrUid, Sequence};
+use imap_codec::imap_types::status::StatusDataItemName;
+
+/// Our command for theirs; None where we refuse on purpose: mailbox names that are not modified UTF-7, charsets,
+/// flags that clients cannot set, items of extensions that come later.
+pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
+    Some(match body {
+        CommandBody::Capability => Command::Capability,
+        CommandBody::Noop => Command::Noop,
+        CommandBody::Logout => Command::Logout,
+        CommandBody::StartTLS => Command::StartTls,
+        CommandBody::Namespace => Command::Namespace,
+        CommandBody::Idle => Command::Idle,
+        CommandBody::Check => Command::Check,
+        CommandBody::Close => Command::Close,
+        CommandBody::Unselect => Command::Unselect,
+        CommandBody::Expunge => Command::Expunge { uids: None },
+        CommandBody::ExpungeUid { sequence_set } => Command::Expunge { uids: Some(set(&sequence_set)) },
+        CommandBody::Authenticate { mechanism, initial_response } => {
+            let encode = |octets: &[u8]| match octets {
+                b"" => b"=".to_vec(),
+                octets => base64::engine::general_purpose::STANDARD.encode(octets).into_bytes(),
+            };
+            Command::Authenticate {
+                mechanism: mechanism.to_string().to_ascii_uppercase(),
+                initial: initial_response.map(|secret| Secret(encode(secret.declassify()))),
+            }
+        }
+        CommandBody::Login { username, password } => Command::Login {
+            user: username.as_ref().to_vec(),
+            password: Secret(password.declassify().as_ref().to_vec()),
+        },
+        CommandBody::Enable { capabilities } => {
+            Command::Enable(capabilities.into_iter().map(|name| name.to_string().to_ascii_uppercase()).collect())
+        }
+        CommandBody::Id { parameters } => {
+            let text = |octets: &[u8]| String::from_utf8_lossy(octets).replace(|c: char| !c.is_ascii(), "?");
+            let fields = parameters.map(|fields| {
+                fields
+                    .iter()
+                    .map(|(name, value)| (text(name.as_ref()), value.0.as_ref().map(|value| text(value.as_ref()))))
+                    .collect()
+            });
+            Command::Id(fields)
+        }
+        CommandBody::Select { mailbox } => Command::Select { mailbox: name(&mailbox)?, read_only: false },
+        CommandBody::Examine { mailbox } => Command::Select { mailbox: name(&mailbox)?, read_only: true },
+        CommandBody::Create { mailbox } => Command::Create(name(&mailbox)?),
+        CommandBody::Delete { mailbox } => Command::Delete(name(&mailbox)?),
+        CommandBody::Subscribe { mailbox } => Command::Subscribe(name(&mailbox)?),
+        CommandBody::Unsubscribe { mailbox } => Command::Unsubscribe(name(&mailbox)?),
+        CommandBody::Rename { from, to } => Command::Rename { from: name(&from)?, to: name(&to)? },
+        CommandBody::List { reference, mailbox_wildcard } => {
+            Command::List { reference: reference_name(&reference)?, pattern: pattern(&mailbox_wildcard)? }
+        }
+        CommandBody::Lsub { reference, mailbox_wildcard } => {
+            Command::Lsub { reference: reference_name(&reference)?, pattern: pattern(&mailbox_wildcard)? }
+        }
+        CommandBody::Status { mailbox, item_names } => {
+            let mut items = Vec::new();
+            for item in item_names.iter() {
+                let item = status_item(item)?;
+                if !items.contains(&item) {
+                    items.push(item);
+                }
+            }
+            if items.is_empty() {
+                return None;
+            }
+            Command::Status { mailbox: name(&mailbox)?, items }
+        }
+        CommandBody::Append { mailbox, flags: set, date, message } => Command::Append {
+            mailbox: name(&mailbox)?,
+            flags: flags(&set, true)?,
+            date: date.map(|date| DateTime {
+                seconds: date.as_ref().timestamp(),
+                zone: i16::try_from(date.as_ref().offset().local_minus_utc() / 60).expect("a zone"),
+            }),
+            literal: match message {
+                LiteralOrLiteral8::Literal(literal) => Literal {
+                    size: literal.as_ref().len() as u64,
+                    non_synchronizing: literal.mode() == LiteralMode::NonSync,
+                },
+                LiteralOrLiteral8::Literal8(_) => return None,
+            },
+        },
+        CommandBody::Search { charset, criteria, uid } => Command::Search {
+            uid,
+            charset: match charset {
+                None => None,
+                Some(charset) => {
+                    let charset = charset.as_ref().to_ascii_uppercase();
+                    Some(charset).filter(|charset| charset == "UTF-8" || charset == "US-ASCII").map(Some)?
+                }
+            },
+            keys: criteria.into_iter().map(|key| search_key(&key)).collect::<Option<_>>()?,
+        },
+        CommandBody::Fetch { sequence_set, macro_or_item_names, uid } => {
+            Command::Fetch { uid, set: set(&sequence_set), items: fetch_items(&macro_or_item_names)? }
+        }
+        CommandBody::Store { sequence_set, kind, response, flags: given, uid } => Command::Store {
+            uid,
+            set: set(&sequence_set),
+            operation: match kind {
+                StoreType::Replace => FlagOperation::Replace,
+                StoreType::Add => FlagOperation::Add,
+                StoreType::Remove => FlagOperation::Remove,
+            },
+            silent: response == StoreResponse::Silent,
+            flags: flags(&given, false)?,
+        },
+        CommandBody::Copy { sequence_set, mailbox, uid } => {
+            Command::Copy { uid, set: set(&sequence_set), mailbox: name(&mailbox)? }
+        }
+        CommandBody::Move { sequence_set, mailbox, uid } => {
+            Command::Move { uid, set: set(&sequence_set), mailbox: name(&mailbox)? }
+        }
+        _ => return None,
+    })
+}
+
+/// The command with every set in one form: ascending, joined, `*` as the largest number.
+pub(super) fn canonical(command: Command) -> Command {
+    match command {
+        Command::Expunge { uids } => Command::Expunge { uids: uids.map(canonical_set) },
+        Command::Search { uid, charset, keys } => {
+            Command::Search { uid, charset, keys: keys.into_iter().map(canonical_key).collect() }
+        }
+        Command::Fetch { uid, set, items } => Command::Fetch { uid, set: canonical_set(set), items },
+        Command::Store { uid, set, operation, silent, flags } => {
+            Command::Store { uid, set: canonical_set(set), operation, silent, flags }
+        }
+        Command::Copy { uid, set, mailbox } => Command::Copy { uid, set: canonical_set(set), mailbox },
+        Command::Move { uid, set, mailbox } => Command::Move { uid, set: canonical_set(set), mailbox },
+        other => other,
+    }
+}
+
+fn canonical_key(key: SearchKey) -> SearchKey {
+    match key {
+        SearchKey::Sequence(set) => SearchKey::Sequence(canonical_set(set)),
+        SearchKey::Uid(set) => SearchKey::Uid(canonical_set(set)),
+        SearchKey::Not(key) => SearchKey::Not(Box::new(canonical_key(*key))),
+        SearchKey::Or(first, second) => {
+            SearchKey::Or(Box::new(canonical_key(*first)), Box::new(canonical_key(*second)))
+        }
+        SearchKey::And(keys) => SearchKey::And(keys.into_iter().map(canonical_key).collect()),
+        other => other,
+    }
+}
+
+fn canonical_set(set: SequenceSet) -> SequenceSet {
+    let mut all = UidSet::new();
+    for (first, last) in set.items {
+        let (first, last) = (first.unwrap_or(u32::MAX), last.unwrap_or(u32::MAX));
+        all.insert_range(first.min(last), first.max(last));
+    }
+    SequenceSet { items: all.ranges().iter().map(|range| (Some(range.first), Some(range.last))).collect() }
+}
+
+fn set(set: &theirs::sequence::SequenceSet) -> SequenceSet {
+    let number = |number: &SeqOrUid| match number {
+        SeqOrUid::Value(number) => Some(number.get()),
+        SeqOrUid::Asterisk => None,
+    };
+    let items = set.0.as_ref().iter().map(|item| match item {
+        Sequence::Single(only) => (number(only), number(only)),
+        Sequence::Range(first, last) => (number(first), number(last)),
+    });
+    canonical_set(SequenceSet { items: items.collect() })
+}
+
+fn name(mailbox: &Mailbox<'_>) -> Option<String> {
+    reference_name(mailbox).filter(|name| !name.is_empty() && !name.chars().any(char::is_control)).filter(|_| {
+        match mailbox {
+            Mailbox::Inbox => true,
+            Mailbox::Other(other) => !other.as_ref().contains(&b'&') || utf7_of(other.as_ref()).is_some(),
+        }
+    })
+}
+
+/// Decoded if it is ASCII with `&`; None: not modified UTF-7.
+fn utf7_of(octets: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(octets).ok()?;
+    if text.is_ascii() && text.contains('&') { utf7::decode(text) } else { Some(text.to_owned()) }
+}
+
+fn reference_name(mailbox: &Mailbox<'_>) -> Option<String> {
+    match mailbox {
+        Mailbox::Inbox => Some("INBOX".to_owned()),
+        Mailbox::Other(other) => lenient(other.as_ref()),
+    }
+}
+
+fn lenient(octets: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(octets).ok()?;
+    let decoded = utf7_of(octets).unwrap_or_else(|| text.to_owned());
+    let mut levels: Vec<String> = decoded.split('/').map(str::to_owned).collect();
+    if levels[0].eq_ignore_ascii_case("inbox") {
+        levels[0] = "INBOX".to_owned();
+    }
+    Some(levels.join("/"))
+}
+
+fn pattern(pattern: &ListMailbox<'_>) -> Option<String> {
+    match pattern {
+        ListMailbox::Token(token) => lenient(token.as_ref()),
+        ListMailbox::String(string) => lenient(string.as_ref()),
+    }
+}
+
+fn status_item(item: &StatusDataItemName) -> Option<StatusItem> {
+    Some(match item {
+        StatusDataItemName::Messages => StatusItem::Messages,
+        StatusDataItemName::Recent => StatusItem::Recent,
+        StatusDataItemName::UidNext => StatusItem::UidNext,
+        StatusDataItemName::UidValidity => StatusItem::UidValidity,
+        StatusDataItemName::Unseen => StatusItem::Unseen,
+        _ => return None,
+    })
+}
+
+fn flags(given: &[Flag<'_>], append: bool) -> Option<Flags> {
+    let mut flags = Flags::default();
+    for flag in given {
+        let system = match flag {
+            Flag::Answered => SystemFlags::ANSWERED,
+            Flag::Deleted => SystemFlags::DELETED,
+            Flag::Draft => SystemFlags::DRAFT,
+            Flag::Flagged => SystemFlags::FLAGGED,
+            Flag::Seen => SystemFlags::SEEN,
+            Flag::Extension(_) if append && flag.to_string().eq_ignore_ascii_case("\\recent") => continue,
+            Flag::Extension(_) => return None,
+            Flag::Keyword(keyword) => {
+                if !flags.keywords.iter().any(|known| known.eq_ignore_ascii_case(keyword.inner())) {
+                    flags.keywords.push(keyword.inner().to_owned());
+                }
+                continue;
+            }
+        };
+        flags.system = flags.system.with(system);
+    }
+    Some(flags)
+}
+
+fn fetch_items(names: &MacroOrMessageDataItemNames<'_>) -> Option<Vec<FetchItem>> {
+    let names = match names {
+        MacroOrMessageDataItemNames::Macro(name) => {
+            let mut items = vec![FetchItem::Flags, FetchItem::InternalDate, FetchItem::Rfc822Size];
+            if !matches!(name, Macro::Fast) {
+                items.push(FetchItem::Envelope);
+            }
+            if matches!(name, Macro::Full) {
+                items.push(FetchItem::Body);
+            }
+            return Some(items);
+        }
+        MacroOrMessageDataItemNames::MessageDataItemNames(names) => names,
+    };
+    let mut items = Vec::new();
+    for name in names {
+        let item = fetch_item(name)?;
+        if !items.contains(&item) {
+            items.push(item);
+        }
+    }
+    Some(items).filter(|items| !items.is_empty())
+}
+
+fn fetch_item(name: &MessageDataItemName<'_>) -> Option<FetchItem> {
+    Some(match name {
+        MessageDataItemName::Body => FetchItem::Body,
+        MessageDataItemName::BodyStructure => FetchItem::BodyStructure,
+        MessageDataItemName::Envelope => FetchItem::Envelope,
+        MessageDataItemName::Flags => FetchItem::Flags,
+        MessageDataItemName::InternalDate => FetchItem::InternalDate,
+        MessageDataItemName::Rfc822 => FetchItem::Rfc822,
+        MessageDataItemName::Rfc822Header => FetchItem::Rfc822Header,
+        MessageDataItemName::Rfc822Size => FetchItem::Rfc822Size,
+        MessageDataItemName::Rfc822Text => FetchItem::Rfc822Text,
+        MessageDataItemName::Uid => FetchItem::Uid,
+        MessageDataItemName::BodyExt { section, partial, peek } => {
+            let (path, part) = match section {
+                None => (Vec::new(), SectionPart::Full),
+                Some(Section::Part(part)) => (path(Some(part)), SectionPart::Full),
+                Some(Section::Header(part)) => (path(part.as_ref()), SectionPart::Header),
+                Some(Section::Text(part)) => (path(part.as_ref()), SectionPart::Text),
+                Some(Section::Mime(part)) => (path(Some(part)), SectionPart::Mime),
+                Some(Section::HeaderFields(part, names)) => {
+                    (path(part.as_ref()), SectionPart::Fields(fields(names.as_ref())?))
+                }
+                Some(Section::HeaderFieldsNot(part, names)) => {
+                    (path(part.as_ref()), SectionPart::FieldsNot(fields(names.as_ref())?))
+                }
+            };
+            let partial = partial.map(|(offset, length)| (u64::from(offset), u64::from(length.get())));
+            FetchItem::Section { path, part, partial, peek: *peek }
+        }
+        _ => return None,
+    })
+}
+
+fn path(part: Option<&Part>) -> Vec<u32> {
+    part.map(|part| part.0.as_ref().iter().map(|number| number.get()).collect()).unwrap_or_default()
+}
+
+fn fields(names: &[AString<'_>]) -> Option<Vec<String>> {
+    let graphic = |name: &String| !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic());
+    names.iter().map(|name| text(name).filter(graphic)).collect()
+}
+
+fn text(string: &AString<'_>) -> Option<String> {
+    String::from_utf8(string.as_ref().to_vec()).ok()
+}
+
+fn days(date: &theirs::datetime::NaiveDate) -> i32 {
+    let epoch = chrono::NaiveDate::default();
+    i32::try_from(date.as_ref().signed_duration_since(epoch).num_days()).expect("a date")
+}
+
+fn search_key(key: &theirs::search::SearchKey<'_>) -> Option<SearchKey> {
+    use theirs::search::SearchKey as K;
+    let flag = |flag, set| SearchKey::Flag { flag, set };
+    let header =
+        |field: &str, value: &AString<'_>| Some(SearchKey::Header { field: field.to_owned(), text: text(value)? });
+    Some(match key {
+        // A list of one key is that key.
+        K::And(keys) if keys.as_ref().len() == 1 => search_key(&keys.as_ref()[0])?,
+        K::And(keys) => SearchKey::And(keys.as_ref().iter().map(search_key).collect::<Option<_>>()?),
+        K::SequenceSet(given) => SearchKey::Sequence(set(given)),
+        K::Uid(given) => SearchKey::Uid(set(given)),
+        K::All => SearchKey::All,
+        K::Answered => flag(SystemFlags::ANSWERED, true),
+        K::Deleted => flag(SystemFlags::DELETED, true),
+        K::Draft => flag(SystemFlags::DRAFT, true),
+        K::Flagged => flag(SystemFlags::FLAGGED, true),
+        K::Seen => flag(SystemFlags::SEEN, true),
+        K::Unanswered => flag(SystemFlags::ANSWERED, false),
+        K::Undeleted => flag(SystemFlags::DELETED, false),
+        K::Undraft => flag(SystemFlags::DRAFT, false),
+        K::Unflagged => flag(SystemFlags::FLAGGED, false),
+        K::Unseen => flag(SystemFlags::SEEN, false),
+        K::New => SearchKey::New,
+        K::Old => SearchKey::Recent(false),
+        K::Recent => SearchKey::Recent(true),
+        K::Keyword(keyword) => SearchKey::Keyword { keyword: keyword.inner().to_owned(), set: true },
+        K::Unkeyword(keyword) => SearchKey::Keyword { keyword: keyword.inner().to_owned(), set: false },
+        K::Before(date) => SearchKey::Before(days(date)),
+        K::On(date) => SearchKey::On(days(date)),
+        K::Since(date) => SearchKey::Since(days(date)),
+        K::SentBefore(date) => SearchKey::SentBefore(days(date)),
+        K::SentOn(date) => SearchKey::SentOn(days(date)),
+        K::SentSince(date) => SearchKey::SentSince(days(date)),
+        K::Larger(size) => SearchKey::Larger(u64::from(*size)),
+        K::Smaller(size) => SearchKey::Smaller(u64::from(*size)),
+        K::From(value) => header("From", value)?,
+        K::To(value) => header("To", value)?,
+        K::Cc(value) => header("Cc", value)?,
+        K::Bcc(value) => header("Bcc", value)?,
+        K::Subject(value) => header("Subject", value)?,
+        K::Header(field, value) => header(&text(field)?, value)?,
+        K::Body(value) => SearchKey::Body(text(value)?),
+        K::Text(value) => SearchKey::Text(text(value)?),
+        K::Not(key) => SearchKey::Not(Box::new(search_key(key)?)),
+        K::Or(first, second) => SearchKey::Or(Box::new(search_key(first)?), Box::new(search_key(second)?)),
+    })
+}

@@ -1,0 +1,15 @@
+//! Data items of responses, straight into an output buffer.
+//!
+//! What comes from messages is any octets; what leaves is always in the syntax of RFC 3501 §9: see [`string`].
+//! No whole body passes through here.
+
+mod envelope;
+mod string;
+mod structure;
+#[cfg(test)]
+mod tests;
+
+pub use super::date::write_date_time as date_time;
+pub use envelope::envelope;
+pub use string::{astring, mailbox, nstring, number, section, string};
+pub use structure::{body, body_structure};

@@ -1,0 +1,5 @@
+//! The store through the mailbox core: a model, damage, foreign files, and what a cut delivery leaves.
+
+mod files;
+mod model;
+mod scratch;

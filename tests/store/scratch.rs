@@ -1,0 +1,36 @@
+//! A directory of its own for each test, removed at its end.
+
+use mailnook::mailbox::{Core, Options};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub struct Scratch(pub PathBuf);
+
+impl Scratch {
+    pub fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("mailnook-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+pub fn options(path: &Path) -> Options {
+    Options {
+        path: path.to_owned(),
+        map_size: Some(256 << 20),
+        domains: Vec::new(),
+        catch_all: None,
+        max_message_size: 64 << 20,
+    }
+}
+
+pub fn open(path: &Path) -> Arc<Core> {
+    Core::open(options(path)).unwrap()
+}
