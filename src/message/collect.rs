@@ -183,13 +183,13 @@ impl Collector {
         self.end_field();
         let mut fields = self.fields;
         if in_digest && !self.has_content_type {
-            fields.content.content_type = Some(ContentType {
+            fields.content.media = Some(ContentType {
                 media_type: b"message".to_vec(),
                 subtype: b"rfc822".to_vec(),
                 parameters: Vec::new(),
             });
         }
-        if let Some(content) = &fields.content.content_type {
+        if let Some(content) = &fields.content.media {
             let is = |kind: &[u8], name: &str| kind.eq_ignore_ascii_case(name.as_bytes());
             if is(&content.media_type, "multipart") {
                 fields.kind = Kind::Multipart;
@@ -216,10 +216,10 @@ impl Collector {
         let value = value.trim_ascii();
         match name {
             Name::From | Name::Sender | Name::ReplyTo | Name::To | Name::Cc | Name::Bcc => {
-                self.end_addresses(name, value)
+                self.end_addresses(name, value);
             }
             Name::Date | Name::Subject | Name::InReplyTo | Name::MessageId | Name::References => {
-                self.end_string(name, value)
+                self.end_string(name, value);
             }
             _ => self.end_mime(name, value),
         }
@@ -272,8 +272,8 @@ impl Collector {
         let string = match name {
             Name::ContentType => {
                 self.has_content_type = true;
-                if content.content_type.is_none() {
-                    content.content_type = mime::content_type(value);
+                if content.media.is_none() {
+                    content.media = mime::content_type(value);
                 }
                 return;
             }

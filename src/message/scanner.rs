@@ -315,7 +315,7 @@ impl Scanner {
             Kind::Message if may_hold_parts => Kind::Message,
             Kind::Leaf => Kind::Leaf,
             Kind::Multipart | Kind::Message => {
-                fields.content.content_type = None;
+                fields.content.media = None;
                 Kind::Leaf
             }
         };
