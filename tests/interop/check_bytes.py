@@ -65,7 +65,8 @@ def append_and_fetch(server):
 # What other servers change on purpose, so that the check itself can be tried against them.
 CHANGED_BY = {"dovecot": {"bare-cr", "dot-crlf-lookalike"}}
 # Messages whose header has an end that may be argued about: no empty line, or a line that is no header.
-HEADER_ENDS_ELSEWHERE = {"one-octet", "no-colon-in-header", "headers-only", "mbox-from-line", "no-line-end-at-the-end", "cpython-msg_19"}
+HEADER_ENDS_ELSEWHERE = {"one-octet", "no-colon-in-header", "headers-only", "mbox-from-line", "no-line-end-at-the-end", "cpython-msg_19", "cpython-msg_35",
+                        "space-before-colon"}
 
 
 def split(octets):
