@@ -13,3 +13,9 @@ mod recipient;
 mod session;
 
 pub use session::{Context, serve};
+
+/// The command parser for the fuzz target `line_commands`.
+#[cfg(fuzzing)]
+pub fn fuzz_command(line: &[u8]) {
+    let _ = command::Command::parse(line);
+}

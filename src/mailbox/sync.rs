@@ -189,21 +189,29 @@ impl Mailbox {
         }));
     }
 
-    /// Takes the \Recent messages for the calling session: those with a UID at or above the answer are recent
-    /// (RFC 3501 §2.3.2).
+    /// Takes the \Recent messages with a UID under `below`, all that the calling session knows, for that session: those
+    /// from the answer on are recent there and nowhere else (RFC 3501 §2.3.2).
     ///
     /// # Errors
     /// `NotFound` where the mailbox was deleted, `Temporary`.
-    pub async fn claim_recent(&self) -> Result<Uid, Error> {
-        let status = self.status()?;
-        if status.recent == 0 {
-            return Ok(status.uid_next);
-        }
+    pub async fn claim_recent(&self, below: Uid) -> Result<Uid, Error> {
         let id = self.id;
+        let unclaimed = move |state: &MailboxState| state.recent > 0 && state.first_recent < below.0;
+        if !unclaimed(&self.read(|view| state_of(view, id))?) {
+            return Ok(below);
+        }
         let claimed = self.account.core.store.write(move |tx| {
             let mut state = state_of(&tx.view(), id)?;
+            if !unclaimed(&state) {
+                return Ok(below);
+            }
             let first = Uid(state.first_recent);
-            (state.first_recent, state.recent) = (state.uid_next, 0);
+            let mut left = 0;
+            tx.view().rows(id, below.0, u32::MAX, |_, _| {
+                left += 1;
+                Ok(true)
+            })?;
+            (state.first_recent, state.recent) = (below.0, left);
             tx.put_mailbox_state(id, &state)?;
             Ok(first)
         });

@@ -16,7 +16,6 @@ use imap_codec::imap_types::status::StatusDataItemName;
 
 /// Our command for theirs; None where we refuse on purpose: mailbox names that are not modified UTF-7, charsets,
 /// flags that clients cannot set, items of extensions that come later.
-#[allow(clippy::too_many_lines)]
 pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
     Some(match body {
         CommandBody::Capability => Command::Capability,
