@@ -92,7 +92,7 @@ impl Parameters<'_> {
     }
 }
 
-#[allow(clippy::copy_iterator, reason = \"a view of a record, two words wide: a copy begins anew\")]
+#[allow(clippy::copy_iterator, reason = "a view of a record, two words wide: a copy begins anew")]
 impl<'a> Iterator for Parameters<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
@@ -109,7 +109,7 @@ impl Strings<'_> {
     }
 }
 
-#[allow(clippy::copy_iterator, reason = \"a view of a record, two words wide: a copy begins anew\")]
+#[allow(clippy::copy_iterator, reason = "a view of a record, two words wide: a copy begins anew")]
 impl<'a> Iterator for Strings<'a> {
     type Item = &'a [u8];
 
@@ -118,7 +118,7 @@ impl<'a> Iterator for Strings<'a> {
     }
 }
 
-#[allow(clippy::copy_iterator, reason = \"a view of a record, two words wide: a copy begins anew\")]
+#[allow(clippy::copy_iterator, reason = "a view of a record, two words wide: a copy begins anew")]
 impl<'a> Iterator for Parts<'a> {
     type Item = Part<'a>;
 
