@@ -115,7 +115,10 @@ mod tests {
         assert!(found("WORLD", &["hello wor", "", "ld"]));
         assert!(!found("world", &["hello wor", " ld"]));
         assert!(found("GR\u{dc}N", &["gr\u{fc}", "n"]));
-        assert!(found("\u{41e}\u{422}\u{41f}\u{423}\u{421}\u{41a}", &["\u{43e}\u{442}\u{43f}", "\u{443}\u{441}\u{43a}"]));
+        assert!(found(
+            "\u{41e}\u{422}\u{41f}\u{423}\u{421}\u{41a}",
+            &["\u{43e}\u{442}\u{43f}", "\u{443}\u{441}\u{43a}"]
+        ));
         assert!(found("\u{3a3}\u{39f}\u{3a3}", &["\u{3c3}\u{3bf}\u{3c2}"]));
         assert!(found("\u{130}x", &["\u{130}", "X"]));
         let (needle, mut tail) = (Needle::new("ab"), Tail::new());
