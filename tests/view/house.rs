@@ -65,7 +65,10 @@ impl House {
     pub fn connect(&self) -> UnixStream {
         let (connection, client) = pair();
         let admission = self.limiter.admit(&Peer::LOCAL, Class::Login).expect("few sessions");
-        self.executor.spawn(imap::serve(connection, self.imap.clone(), admission)).detach();
+        let session = imap::serve(connection, self.imap.clone(), admission);
+        // A thousand clients wait in IDLE.
+        assert!(size_of_val(&session) < 3 * 1024, "a session's future has {} octets", size_of_val(&session));
+        self.executor.spawn(session).detach();
         client
     }
 
