@@ -4,11 +4,8 @@
 //! STOREs. Along the way each checks that no EXPUNGE comes when none may, that UIDs keep their places, and that a
 //! message is \Recent in one session only.
 
-mod client;
-mod house;
-
-use client::Client;
-use house::House;
+use crate::client::Client;
+use crate::house::House;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
