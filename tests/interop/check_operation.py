@@ -211,13 +211,13 @@ def farewell(server):
 
 def failed_logins(server):
     """One stable line for each failed login, and no password in the log."""
-    assert refused(server, "anna", "wrong-password-1")
-    assert refused(server, "nobody-knows", "wrong-password-2")
+    assert refused(server, "anna", "guessed-word-1")
+    assert refused(server, "nobody-knows", "guessed-word-2")
     time.sleep(0.2)
     log = (server.dir / "log").read_text()
     assert 'login failed: user="anna" address=127.0.0.1 protocol=imap' in log
     assert 'login failed: user="nobody-knows" address=127.0.0.1 protocol=imap' in log
-    for word in ("wrong-password", PASSWORD, "another-secret"):
+    for word in ("guessed-word", PASSWORD, "another-secret"):
         assert word not in log, f"{word} is in the log"
 
 
