@@ -42,5 +42,6 @@ pub struct Context {
 /// Serves one client until either side ends the session. Never panics on input.
 pub async fn serve(mut connection: Connection, context: Arc<Context>, admission: Admission) {
     connection.set_write_timeout(context.config.limits.write);
-    session::Session::new(connection, context, admission).run().await;
+    let mut session = session::Session::new(connection, context, admission);
+    session.run().await;
 }

@@ -4,11 +4,8 @@
 //! STOREs. Along the way each checks that no EXPUNGE comes when none may, that UIDs keep their places, and that a
 //! message is \Recent in one session only.
 
-mod client;
-mod house;
-
-use client::Client;
-use house::House;
+use crate::client::Client;
+use crate::house::House;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -70,7 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_client_knows_what_the_store_holds(steps in prop::collection::vec(step(), 1..40)) {

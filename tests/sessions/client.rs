@@ -74,16 +74,6 @@ impl Client {
         let (prefix, suffix) = (if uid { "UID " } else { "" }, if silent { ".SILENT" } else { "" });
         let command = format!("{prefix}STORE {set} {operation}{suffix} ({flags})");
         let tag = self.send(&command).await;
-        // A silent change is known at once: the numbers are those of the moment of sending.
-        let last = self.messages.last().and_then(|message| message.uid);
-        let touched: Vec<usize> = (0..self.messages.len())
-            .filter(|index| match self.messages[*index].uid {
-                Some(number) if uid => within(set, number, last),
-                None if uid => false,
-                _ => within(set, u32::try_from(index + 1).expect("few"), u32::try_from(self.messages.len()).ok()),
-            })
-            .collect();
-        let unknown = uid && self.messages.iter().any(|message| message.uid.is_none());
         let mut lines = Vec::new();
         let ok = loop {
             let line = self.line().await;
@@ -93,23 +83,31 @@ impl Client {
             }
             lines.push(line);
         };
-        // What the server tells is in the order of the changes; a silent STORE comes behind what others did before.
-        for line in lines.iter().filter(|line| line.contains(" FETCH ")) {
-            self.take(line, !uid);
-        }
+        // What others did before comes first, then the silent change, then the expunges and what is behind them.
+        let split = lines.iter().position(|line| line.ends_with(" EXPUNGE")).unwrap_or(lines.len());
+        let (before, behind) = lines.split_at(split);
+        before.iter().for_each(|line| self.take(line, !uid));
         if silent && ok && !self.read_only {
-            for index in touched {
-                if let Some(known) = &mut self.messages[index].flags {
-                    change(known, operation, flags);
-                }
-            }
-            if unknown {
-                // UIDs that the client does not know may have been among the set.
-                self.messages.iter_mut().filter(|known| known.uid.is_none()).for_each(|known| known.flags = None);
-            }
+            self.change_silently(uid, set, operation, flags);
         }
-        for line in lines.iter().filter(|line| !line.contains(" FETCH ")) {
-            self.take(line, !uid);
+        behind.iter().for_each(|line| self.take(line, !uid));
+    }
+
+    /// The outcome of an own silent STORE. Messages whose UID is not known may have been among the set or not.
+    fn change_silently(&mut self, uid: bool, set: &str, operation: &str, flags: &str) {
+        let count = u32::try_from(self.messages.len()).expect("few");
+        let last = if uid { self.messages.last().and_then(|message| message.uid) } else { Some(count) };
+        for (number, message) in (1..).zip(&mut self.messages) {
+            let number = if uid { message.uid } else { Some(number) };
+            match (number, last) {
+                (Some(number), Some(last)) if within(set, number, last) => {
+                    if let Some(known) = &mut message.flags {
+                        change(known, operation, flags);
+                    }
+                }
+                (Some(_), Some(_)) => {}
+                _ => message.flags = None,
+            }
         }
     }
 
@@ -251,9 +249,9 @@ impl Client {
     }
 }
 
-fn within(set: &str, number: u32, last: Option<u32>) -> bool {
+fn within(set: &str, number: u32, last: u32) -> bool {
     let (from, to) = set.split_once(':').expect("a range");
-    let end = |text: &str| if text == "*" { last.unwrap_or(0) } else { text.parse().expect("a number") };
+    let end = |text: &str| if text == "*" { last } else { text.parse().expect("a number") };
     let (from, to) = (end(from), end(to));
     (from.min(to)..=from.max(to)).contains(&number)
 }

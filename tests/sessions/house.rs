@@ -1,7 +1,7 @@
 //! A server in a temporary directory, in-process.
 
 use mailnook::auth::{Authenticator, hash_password};
-use mailnook::config::Config;
+use mailnook::config::{Config, Limits};
 use mailnook::imap;
 use mailnook::mailbox::{Account, Core, Options};
 use mailnook::net::{Class, Limiter, Peer, Shutdown, pair};
@@ -25,6 +25,11 @@ pub struct House {
 
 impl House {
     pub fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    /// A server with other limits than the defaults.
+    pub fn with(change: impl FnOnce(&mut Limits)) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("mailnook-view-{}-{number}", std::process::id()));
@@ -32,6 +37,7 @@ impl House {
         let mut config = Config::default();
         config.auth.argon2_memory = 64;
         config.auth.argon2_passes = 1;
+        change(&mut config.limits);
         config.set_data_dir(directory.clone());
         let core = Core::open(Options {
             path: directory.join("store"),
@@ -65,12 +71,20 @@ impl House {
     pub fn connect(&self) -> UnixStream {
         let (connection, client) = pair();
         let admission = self.limiter.admit(&Peer::LOCAL, Class::Login).expect("few sessions");
-        self.executor.spawn(imap::serve(connection, self.imap.clone(), admission)).detach();
+        let session = imap::serve(connection, self.imap.clone(), admission);
+        // A thousand clients wait in IDLE.
+        assert!(size_of_val(&session) < 3 * 1024, "a session's future has {} octets", size_of_val(&session));
+        self.executor.spawn(session).detach();
         client
     }
 
     /// A message from outside.
     pub async fn deliver(&self, flags: &str) {
+        self.deliver_octets(flags, b"Subject: x\r\n\r\nHello\r\n").await;
+    }
+
+    /// A certain message from outside.
+    pub async fn deliver_octets(&self, flags: &str, octets: &[u8]) {
         let mut set = Flags::default();
         for flag in flags.split_whitespace() {
             match SystemFlags::from_name(flag) {
@@ -79,7 +93,7 @@ impl House {
             }
         }
         let mut incoming = self.core.incoming();
-        incoming.push(b"Subject: x\r\n\r\nHello\r\n").await.expect("a message");
+        incoming.push(octets).await.expect("a message");
         let staged = incoming.finish().await.expect("a message");
         self.account.append(staged, "INBOX", set, None).await.expect("a delivery");
     }
