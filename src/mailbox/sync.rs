@@ -261,4 +261,62 @@ impl Mailbox {
             Ok(changes)
         })
     }
+
+    /// Those of `among` that arrived or were changed after `since` (RFC 7162 §3.1.4.1 CHANGEDSINCE).
+    ///
+    /// # Errors
+    /// `NotFound` where the mailbox was deleted, `Temporary`.
+    pub fn changed_since(&self, since: ModSeq, among: &UidSet) -> Result<UidSet, Error> {
+        self.read(|view| {
+            let state = state_of(view, self.id)?;
+            if state.highest_modseq <= since {
+                return Ok(UidSet::new());
+            }
+            let mut changed: Vec<u32> = Vec::new();
+            view.changes(self.id, since, |_, uid| {
+                changed.push(uid.0);
+                Ok(true)
+            })?;
+            changed.sort_unstable();
+            let arrived = uids_from(view, self.id, &state, first_created_after(view, self.id, &state, since)?)?;
+            Ok(changed.into_iter().collect::<UidSet>().union(&arrived).intersection(among))
+        })
+    }
+
+    /// UIDs that were expunged after `since` (RFC 7162 §3.2.5.2). Where that is no longer remembered one by one,
+    /// every UID that is gone: a client is told of more than it knew, which the RFC allows, and never of less.
+    ///
+    /// # Errors
+    /// `NotFound` where the mailbox was deleted, `Temporary`.
+    pub fn expunged_since(&self, since: ModSeq) -> Result<UidSet, Error> {
+        self.read(|view| {
+            let state = state_of(view, self.id)?;
+            if state.highest_modseq <= since { Ok(UidSet::new()) } else { view.expunged(self.id, &state, since) }
+        })
+    }
+}
+
+/// The lowest UID whose message arrived after `since`, or UIDNEXT. MODSEQs of arrival ascend with the UIDs, so
+/// that a few looks find it.
+fn first_created_after(
+    view: &View<'_>,
+    id: MailboxId,
+    state: &MailboxState,
+    since: ModSeq,
+) -> Result<u32, store::Error> {
+    let (mut low, mut high) = (1, state.uid_next);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let mut found = None;
+        view.rows(id, middle, high - 1, |uid, row| {
+            found = Some((uid.0, row.created));
+            Ok(false)
+        })?;
+        match found {
+            Some((uid, created)) if created <= since => low = uid + 1,
+            // Nothing from the middle on arrived before it, or nothing is there: look below.
+            Some(_) | None => high = middle,
+        }
+    }
+    Ok(low)
 }

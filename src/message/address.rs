@@ -385,7 +385,7 @@ mod tests {
             ("John Doe <jdoe@machine.example>", &["John Doe|-|jdoe|machine.example"][..]),
             (r#""Joe Q. Public" <john.q.public@example.com>"#, &["Joe Q. Public|-|john.q.public|example.com"]),
             (
-                r#"Mary Smith <mary@x.test>, jdoe@example.org, Who? <one@y.test>"#,
+                "Mary Smith <mary@x.test>, jdoe@example.org, Who? <one@y.test>",
                 &["Mary Smith|-|mary|x.test", "-|-|jdoe|example.org", "Who?|-|one|y.test"],
             ),
             (

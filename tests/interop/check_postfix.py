@@ -93,7 +93,7 @@ multi_instance_enable = no
 
 def count(imap):
     imap.ok("NOOP")
-    return len(imap.search("ALL"))
+    return len(imap.fetch("1:*", "(UID)"))
 
 
 def run(server):
