@@ -31,6 +31,8 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("UIDPLUS", When::LoggedIn, "RFC 4315"),
     ("MOVE", When::LoggedIn, "RFC 6851"),
     ("IDLE", When::LoggedIn, "RFC 2177"),
+    ("CONDSTORE", When::LoggedIn, "RFC 7162"),
+    ("QRESYNC", When::LoggedIn, "RFC 7162"),
     ("SPECIAL-USE", When::LoggedIn, "RFC 6154"),
 ];
 
@@ -83,6 +85,6 @@ mod tests {
         assert_eq!(list(local), "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE STARTTLS AUTH=PLAIN");
         let inside = list(Circumstances { logged_in: true, can_start_tls: true, passwords_allowed: true });
         assert!(!inside.contains("STARTTLS") && !inside.contains("AUTH="), "{inside}");
-        assert!(inside.ends_with("UIDPLUS MOVE IDLE SPECIAL-USE"), "{inside}");
+        assert!(inside.ends_with("UIDPLUS MOVE IDLE CONDSTORE QRESYNC SPECIAL-USE"), "{inside}");
     }
 }

@@ -64,10 +64,17 @@ impl Session {
         match command {
             Command::Enable(names) => enable::run(&names, out).await,
             Command::Namespace => namespace::run(out).await,
-            Command::Select { mailbox, read_only } => {
+            Command::Select { mailbox, read_only, parameters } => {
+                if parameters.qresync.is_some() && !self.enabled.qresync {
+                    return Err(Reply::bad("QRESYNC must be enabled first").into());
+                }
                 // A SELECT that fails leaves no mailbox selected (RFC 3501 §6.3.1).
-                self.selected = None;
-                let (reply, selected) = Box::pin(select::run(account, out, &mailbox, read_only)).await?;
+                if self.selected.take().is_some() {
+                    // RFC 7162 §3.2.11: whatever comes behind it is about the other mailbox.
+                    out.untagged("OK [CLOSED] The mailbox before is closed").await?;
+                }
+                let request = select::Request { name: &mailbox, read_only, resync: parameters.qresync.as_ref() };
+                let (reply, selected) = Box::pin(select::run(account, out, request, self.enabled)).await?;
                 self.selected = Some(Box::new(selected));
                 Ok(reply)
             }
@@ -120,9 +127,12 @@ impl Session {
             }
             Command::Expunge { uids } => Box::pin(expunge::run(selected, uids.as_ref())).await,
             Command::Search { uid, charset: _, keys } => Box::pin(search::run(selected, out, uid, keys)).await,
-            Command::Fetch { uid, set, items } => Box::pin(fetch::run(selected, out, uid, &set, &items)).await,
-            Command::Store { uid, set, operation, silent, flags } => {
-                let request = store::Request { uid, set: &set, operation, silent, flags: &flags };
+            Command::Fetch { uid, set, items, modifiers } => {
+                let request = fetch::Request { uid, set: &set, items, modifiers };
+                Box::pin(fetch::run(selected, out, request)).await
+            }
+            Command::Store { uid, set, unchanged_since, operation, silent, flags } => {
+                let request = store::Request { uid, set: &set, unchanged_since, operation, silent, flags: &flags };
                 Box::pin(store::run(selected, out, request)).await
             }
             Command::Copy { uid, set, mailbox } => Box::pin(copy::copy(selected, uid, &set, &mailbox)).await,

@@ -33,6 +33,8 @@ pub struct View {
     uid_next: Uid,
     /// All changes up to here are in the view.
     modseq: ModSeq,
+    /// `modseq` before the first of `pending` went.
+    held: ModSeq,
     /// Runs of modification sequences after `modseq` that this session made and has told; ascending.
     told: Vec<(u64, u64)>,
 }
@@ -41,8 +43,16 @@ impl View {
     /// The view after SELECT told of `uids`.
     #[must_use]
     pub fn new(uids: UidSet, uid_next: Uid, modseq: ModSeq) -> Self {
-        let mut view =
-            Self { uids, before: Vec::new(), recent: UidSet::new(), pending: UidSet::new(), uid_next, modseq, told: Vec::new() };
+        let mut view = Self {
+            uids,
+            before: Vec::new(),
+            recent: UidSet::new(),
+            pending: UidSet::new(),
+            uid_next,
+            modseq,
+            held: modseq,
+            told: Vec::new(),
+        };
         view.count();
         view
     }
@@ -80,6 +90,13 @@ impl View {
         self.modseq
     }
 
+    /// The modification sequence up to which the client was told everything: lower than [`View::modseq`] while
+    /// expunges wait to be announced (RFC 7162 §3.2, §6).
+    #[must_use]
+    pub fn told_modseq(&self) -> ModSeq {
+        if self.pending.is_empty() { self.modseq } else { self.held }
+    }
+
     /// How many messages are \Recent in this session.
     #[must_use]
     pub fn recent_len(&self) -> u32 {
@@ -104,6 +121,18 @@ impl View {
         let at = self.uids.ranges().partition_point(|range| range.last < uid.0);
         let range = self.uids.ranges().get(at).filter(|range| range.first <= uid.0)?;
         Some(self.before.get(at)? + (uid.0 - range.first) + 1)
+    }
+
+    /// The sequence numbers of messages, as a set of numbers. Messages that the view does not hold are left out.
+    #[must_use]
+    pub fn numbers(&self, uids: &UidSet) -> UidSet {
+        let mut numbers = UidSet::new();
+        for range in uids.intersection(&self.uids).ranges() {
+            if let Some(first) = self.number(Uid(range.first)) {
+                numbers.insert_range(first, first + (range.last - range.first));
+            }
+        }
+        numbers
     }
 
     /// The message of a sequence number.
@@ -174,6 +203,9 @@ impl View {
     pub fn expunge(&mut self, uids: &UidSet) {
         let known = uids.intersection(&self.uids);
         if !known.is_empty() {
+            if self.pending.is_empty() {
+                self.held = self.modseq;
+            }
             self.pending = self.pending.union(&known);
         }
     }

@@ -10,7 +10,7 @@ mod reading;
 mod tests;
 
 use super::{Error, Mailbox};
-use crate::types::{SystemFlags, Uid, UidSet};
+use crate::types::{ModSeq, SystemFlags, Uid, UidSet};
 use plan::Plan;
 use reading::Reading;
 use smol::future::yield_now;
@@ -25,6 +25,8 @@ pub enum Query {
     All,
     /// These messages.
     Uids(UidSet),
+    /// MODSEQ (RFC 7162 §3.1.5): this modification sequence or a higher one.
+    ModSeq(ModSeq),
     /// A system flag is set, or not.
     Flag {
         /// The flag.

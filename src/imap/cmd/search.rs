@@ -7,9 +7,11 @@ use crate::imap::command::SearchKey;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::selected::View;
-use crate::imap::sync::Selected;
+use crate::imap::sync::{Selected, write_number};
+use crate::mailbox::Mailbox;
 use crate::mailbox::search::Query;
-use crate::types::{SystemFlags, Uid, UidSet};
+use crate::types::{ModSeq, SystemFlags, Uid, UidSet};
+use smol::future::yield_now;
 use std::io::Write;
 
 /// Limit: ranges of UIDs in all sets of one search that has several, so that naming the same messages again and
@@ -29,6 +31,7 @@ pub async fn run(
     uid: bool,
     keys: Vec<SearchKey>,
 ) -> Result<Reply, Failure> {
+    let asks_modseq = SearchKey::any(&keys, &|key| matches!(key, SearchKey::ModSeq(_)));
     let query = Translation { view: &selected.view, sets: 0, ranges: 0 }.all(keys)?;
     let found = selected.mailbox.search(&query, selected.view.uids()).await?;
     let mut line = b"* SEARCH".to_vec();
@@ -43,9 +46,25 @@ pub async fn run(
             line.clear();
         }
     }
+    // RFC 7162 §3.1.6
+    if asks_modseq && let Some(modseq) = highest_modseq(&selected.mailbox, &found).await? {
+        write_number(&mut line, " (MODSEQ ", modseq.0, ")");
+    }
     line.extend_from_slice(b"\r\n");
     out.put(&line).await?;
     Ok(Reply::ok("SEARCH completed"))
+}
+
+/// The highest modification sequence among messages.
+async fn highest_modseq(mailbox: &Mailbox, uids: &UidSet) -> Result<Option<ModSeq>, Failure> {
+    let (mut highest, mut from) = (None, Uid(1));
+    loop {
+        let rows = mailbox.rows(uids, from)?;
+        highest = highest.max(rows.iter().map(|row| row.modseq).max());
+        let Some(next) = rows.last().and_then(|last| last.uid.0.checked_add(1)) else { return Ok(highest) };
+        from = Uid(next);
+        yield_now().await;
+    }
 }
 
 /// Keys as the client wrote them to a query of the core. The parser bounds how deep they nest.
@@ -79,6 +98,7 @@ impl Translation<'_> {
             SearchKey::SentBefore(day) => Query::SentBefore(day),
             SearchKey::SentOn(day) => Query::SentOn(day),
             SearchKey::SentSince(day) => Query::SentSince(day),
+            SearchKey::ModSeq(modseq) => Query::ModSeq(modseq),
             SearchKey::Larger(octets) => Query::Larger(octets),
             SearchKey::Smaller(octets) => Query::Smaller(octets),
             SearchKey::Header { field, text } => Query::Header { field, text },
@@ -104,7 +124,6 @@ impl Translation<'_> {
 mod tests {
     use super::*;
     use crate::imap::command::SequenceSet;
-    use crate::types::ModSeq;
 
     fn translate(view: &View, keys: Vec<SearchKey>) -> Option<Query> {
         Translation { view, sets: 0, ranges: 0 }.all(keys).ok()

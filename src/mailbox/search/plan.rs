@@ -5,7 +5,7 @@ use crate::mailbox::Row;
 use crate::message::text::{Needle, fold};
 use crate::message::words::decode_words;
 use crate::message::{Addresses, Record};
-use crate::types::{DateTime, SystemFlags, UidSet};
+use crate::types::{DateTime, ModSeq, SystemFlags, UidSet};
 
 /// Signs of an address list that an envelope does not keep as they were written.
 const ADDRESS_SIGNS: &[u8] = b"\"\\()<>,;:[]";
@@ -36,6 +36,7 @@ pub(super) enum Place {
 enum Node {
     Constant(bool),
     Uids(UidSet),
+    ModSeq(ModSeq),
     Flag(SystemFlags, bool),
     Keyword(u128, bool),
     Internal(Day),
@@ -112,6 +113,7 @@ impl Plan {
         match node {
             Node::Constant(value) => Some(*value),
             Node::Uids(uids) => Some(uids.contains(row.uid.0)),
+            Node::ModSeq(modseq) => Some(row.modseq >= *modseq),
             Node::Flag(flag, set) => Some(row.flags.contains(*flag) == *set),
             Node::Keyword(bit, set) => Some((row.keywords.0 & bit != 0) == *set),
             Node::Internal(day) => Some(day.fits(row.internal_date)),
@@ -173,6 +175,7 @@ impl Node {
         match query {
             Query::All => Self::Constant(true),
             Query::Uids(uids) => Self::Uids(uids.clone()),
+            Query::ModSeq(modseq) => Self::ModSeq(*modseq),
             Query::Flag { flag, set } => Self::Flag(*flag, *set),
             Query::Keyword { keyword, set } => {
                 match keywords.iter().position(|name| name.eq_ignore_ascii_case(keyword)) {

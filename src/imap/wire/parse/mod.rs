@@ -16,6 +16,7 @@ mod date;
 mod fetch;
 mod flags;
 mod mailbox;
+mod modifier;
 mod search;
 mod selected;
 mod sequence;

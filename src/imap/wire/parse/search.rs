@@ -5,7 +5,7 @@
 
 use super::cursor::Cursor;
 use super::sequence::{begins_set, sequence_set};
-use super::{Form, date, flags};
+use super::{Form, date, flags, modifier};
 use crate::imap::command::{Command, SearchKey};
 use crate::imap::wire::error::{ErrorKind, Fault};
 use crate::imap::wire::frame::Frame;
@@ -178,6 +178,7 @@ fn leaf(cursor: &mut Cursor<'_>, word: &str) -> Result<SearchKey, Fault> {
         "HEADER" => SearchKey::Header { field: text(cursor)?, text: text(cursor)? },
         "BODY" => SearchKey::Body(text(cursor)?),
         "TEXT" => SearchKey::Text(text(cursor)?),
+        "MODSEQ" => SearchKey::ModSeq(modifier::search(cursor)?),
         "UID" => {
             cursor.space("the UID set is missing")?;
             SearchKey::Uid(sequence_set(cursor)?)
