@@ -33,6 +33,10 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("IDLE", When::LoggedIn, "RFC 2177"),
     ("CONDSTORE", When::LoggedIn, "RFC 7162"),
     ("QRESYNC", When::LoggedIn, "RFC 7162"),
+    ("ESEARCH", When::LoggedIn, "RFC 4731"),
+    ("SEARCHRES", When::LoggedIn, "RFC 5182"),
+    ("WITHIN", When::LoggedIn, "RFC 5032"),
+    ("PARTIAL", When::LoggedIn, "RFC 9394"),
     ("SPECIAL-USE", When::LoggedIn, "RFC 6154"),
 ];
 
@@ -85,6 +89,9 @@ mod tests {
         assert_eq!(list(local), "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE STARTTLS AUTH=PLAIN");
         let inside = list(Circumstances { logged_in: true, can_start_tls: true, passwords_allowed: true });
         assert!(!inside.contains("STARTTLS") && !inside.contains("AUTH="), "{inside}");
-        assert!(inside.ends_with("UIDPLUS MOVE IDLE CONDSTORE QRESYNC SPECIAL-USE"), "{inside}");
+        assert!(
+            inside.ends_with("UIDPLUS MOVE IDLE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN PARTIAL SPECIAL-USE"),
+            "{inside}"
+        );
     }
 }

@@ -1,12 +1,24 @@
 //! Our own command type. imap-codec's cannot be extended; parsers in `wire` make these.
 
+use super::partial::Partial;
 use crate::types::{DateTime, FlagOperation, Flags, ModSeq};
 
 /// Sequence numbers or UIDs as the client wrote them (RFC 9051 sequence-set).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequenceSet {
-    /// Each item: one number or a range in either order; None is `*`.
+    /// Each item: one number or a range in either order; None is `*`. No item: `$`, the saved result (RFC 5182).
     pub items: Vec<(Option<u32>, Option<u32>)>,
+}
+
+impl SequenceSet {
+    /// `$`
+    pub const SAVED: Self = Self { items: Vec::new() };
+
+    /// Whether it is `$`.
+    #[must_use]
+    pub fn is_saved(&self) -> bool {
+        self.items.is_empty()
+    }
 }
 
 /// A mailbox name, decoded from modified UTF-7 to UTF-8, `INBOX` canonical.
@@ -73,8 +85,8 @@ pub enum Command {
     Unselect,
     /// EXPUNGE, or UID EXPUNGE with a set.
     Expunge { uids: Option<SequenceSet> },
-    /// SEARCH
-    Search { uid: bool, charset: Option<String>, keys: Vec<SearchKey> },
+    /// SEARCH; `returns` are the result options of RFC 4731.
+    Search { uid: bool, returns: Option<SearchReturn>, charset: Option<String>, keys: Vec<SearchKey> },
     /// FETCH
     Fetch { uid: bool, set: SequenceSet, items: Vec<FetchItem>, modifiers: FetchModifiers },
     /// STORE; `unchanged_since` is the modifier of RFC 7162 §3.1.3.
@@ -123,6 +135,24 @@ pub struct Resync {
     pub matches: Option<(SequenceSet, SequenceSet)>,
 }
 
+/// The result options of SEARCH.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "they are options, each there or not")]
+pub struct SearchReturn {
+    /// MIN (RFC 4731 §3.1)
+    pub min: bool,
+    /// MAX
+    pub max: bool,
+    /// ALL
+    pub all: bool,
+    /// COUNT
+    pub count: bool,
+    /// SAVE (RFC 5182)
+    pub save: bool,
+    /// PARTIAL (RFC 9394); not with ALL.
+    pub partial: Option<Partial>,
+}
+
 /// The modifiers of FETCH (RFC 4466 §2.4).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FetchModifiers {
@@ -130,6 +160,8 @@ pub struct FetchModifiers {
     pub changed_since: Option<ModSeq>,
     /// VANISHED (RFC 7162 §3.2.6); only in UID FETCH and with CHANGEDSINCE.
     pub vanished: bool,
+    /// PARTIAL (RFC 9394 §3.3); only in UID FETCH.
+    pub partial: Option<Partial>,
 }
 
 /// What STATUS can ask for.
@@ -224,6 +256,10 @@ pub enum SearchKey {
     SentOn(i32),
     /// SENTSINCE
     SentSince(i32),
+    /// OLDER (RFC 5032): seconds.
+    Older(u32),
+    /// YOUNGER
+    Younger(u32),
     /// LARGER
     Larger(u64),
     /// SMALLER

@@ -10,6 +10,7 @@ use super::command::Command;
 use super::output::Output;
 use super::reply::{Failure, Reply};
 use super::session::{Session, Then};
+use super::wire::Tag;
 
 /// What the table rules out; said if it happens all the same.
 const OUT_OF_STATE: Reply = Reply::bad("Not allowed in this state");
@@ -18,7 +19,7 @@ type Outcome = Result<(Reply, Then), Failure>;
 
 impl Session {
     /// Runs a command that the table allows.
-    pub(super) async fn dispatch(&mut self, command: Command) -> Outcome {
+    pub(super) async fn dispatch(&mut self, tag: &Tag, command: Command) -> Outcome {
         let out = &mut Output::new(&mut self.connection);
         let reply = match command {
             Command::Capability => {
@@ -33,7 +34,7 @@ impl Session {
             }
             Command::Authenticate { .. } | Command::Login { .. } => self.authenticate(command).await?,
             other => match &self.account {
-                Some(_) => Box::pin(self.dispatch_authenticated(other)).await?,
+                Some(_) => Box::pin(self.dispatch_authenticated(tag, other)).await?,
                 None => return Err(OUT_OF_STATE.into()),
             },
         };
@@ -58,7 +59,7 @@ impl Session {
     }
 
     /// Commands of the authenticated and the selected state.
-    async fn dispatch_authenticated(&mut self, command: Command) -> Result<Reply, Failure> {
+    async fn dispatch_authenticated(&mut self, tag: &Tag, command: Command) -> Result<Reply, Failure> {
         let Some(account) = &self.account else { return Err(OUT_OF_STATE.into()) };
         let out = &mut Output::new(&mut self.connection);
         match command {
@@ -106,12 +107,12 @@ impl Session {
                 });
                 Box::pin(idle::run(&mut self.connection, selected, patience, &self.context.shutdown)).await
             }
-            other => Box::pin(self.dispatch_selected(other)).await,
+            other => Box::pin(self.dispatch_selected(tag, other)).await,
         }
     }
 
     /// Commands of the selected state.
-    async fn dispatch_selected(&mut self, command: Command) -> Result<Reply, Failure> {
+    async fn dispatch_selected(&mut self, tag: &Tag, command: Command) -> Result<Reply, Failure> {
         let Some(selected) = self.selected.as_deref_mut() else { return Err(OUT_OF_STATE.into()) };
         let out = &mut Output::new(&mut self.connection);
         match command {
@@ -126,7 +127,9 @@ impl Session {
                 Ok(unselect::run())
             }
             Command::Expunge { uids } => Box::pin(expunge::run(selected, uids.as_ref())).await,
-            Command::Search { uid, charset: _, keys } => Box::pin(search::run(selected, out, uid, keys)).await,
+            Command::Search { uid, returns, charset: _, keys } => {
+                Box::pin(search::run(selected, out, tag, search::Request { uid, returns, keys })).await
+            }
             Command::Fetch { uid, set, items, modifiers } => {
                 let request = fetch::Request { uid, set: &set, items, modifiers };
                 Box::pin(fetch::run(selected, out, request)).await

@@ -53,7 +53,7 @@ mod tests {
         assert_eq!(enable(&["CONDSTORE"]), Enabled { condstore: true, qresync: false });
         assert_eq!(enable(&["X"]), Enabled::default());
         let keys = vec![SearchKey::Not(Box::new(SearchKey::ModSeq(crate::types::ModSeq(3))))];
-        let search = Command::Search { uid: false, charset: None, keys };
+        let search = Command::Search { uid: false, returns: None, charset: None, keys };
         assert!(Enabled::by(&search).condstore);
     }
 }

@@ -12,6 +12,7 @@ pub mod command;
 mod dispatch;
 pub mod enabled;
 pub mod output;
+pub mod partial;
 pub mod reply;
 pub mod resync;
 pub mod selected;

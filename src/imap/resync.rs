@@ -46,6 +46,9 @@ pub async fn tell_expunged(
 /// The UIDs in a set as far as UIDs were given out, gone or not; `*` is the highest of them.
 #[must_use]
 pub fn given(view: &View, set: &SequenceSet) -> UidSet {
+    if set.is_saved() {
+        return view.saved().clone();
+    }
     let last = view.uid_next().0.saturating_sub(1);
     let mut uids = UidSet::new();
     for (from, to) in &set.items {

@@ -14,6 +14,9 @@ use crate::types::{ModSeq, Uid, UidSet};
 /// oldest are forgotten, which costs the client a repeated FETCH response and nothing else.
 const TOLD_MAX: usize = 256;
 
+/// Limit: ranges of a saved search result, 128 KB of them.
+const SAVED_MAX: usize = 16 * 1024;
+
 /// A sequence number that no message has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSuchNumber;
@@ -27,6 +30,8 @@ pub struct View {
     before: Vec<u32>,
     /// Messages that are \Recent in this session.
     recent: UidSet,
+    /// Invariant: a subset of `uids`. What a SEARCH saved, `$` (RFC 5182).
+    saved: UidSet,
     /// Invariant: a subset of `uids`. Gone, but the client does not know yet.
     pending: UidSet,
     /// UIDNEXT as the client could know it.
@@ -47,6 +52,7 @@ impl View {
             uids,
             before: Vec::new(),
             recent: UidSet::new(),
+            saved: UidSet::new(),
             pending: UidSet::new(),
             uid_next,
             modseq,
@@ -150,6 +156,9 @@ impl View {
     /// Where a number is larger than that of the last message, or `*` meets an empty mailbox
     /// (RFC 9051 §9, seq-number: BAD).
     pub fn by_number(&self, set: &SequenceSet) -> Result<UidSet, NoSuchNumber> {
+        if set.is_saved() {
+            return Ok(self.saved.clone());
+        }
         let count = self.len();
         let runs = normalised(set, count);
         if runs.iter().any(|&(low, high)| low == 0 || high > count) {
@@ -161,6 +170,9 @@ impl View {
     /// The messages of a set of sequence numbers; numbers without a message are left out.
     #[must_use]
     pub fn by_number_existing(&self, set: &SequenceSet) -> UidSet {
+        if set.is_saved() {
+            return self.saved.clone();
+        }
         let count = self.len();
         let mut runs = normalised(set, count);
         runs.retain_mut(|(low, high)| {
@@ -174,12 +186,28 @@ impl View {
     /// `*` is the highest UID, also in a range that begins above it.
     #[must_use]
     pub fn by_uid(&self, set: &SequenceSet) -> UidSet {
+        if set.is_saved() {
+            return self.saved.clone();
+        }
         let Some(last) = self.uids.last() else { return UidSet::new() };
         let mut asked = UidSet::new();
         for (low, high) in normalised(set, last) {
             asked.insert_range(low, high);
         }
         asked.intersection(&self.uids)
+    }
+
+    /// Saves a search result; false, and nothing is saved, where it has too many ranges.
+    pub fn save(&mut self, uids: &UidSet) -> bool {
+        let fits = uids.ranges().len() <= SAVED_MAX;
+        self.saved = if fits { uids.intersection(&self.uids) } else { UidSet::new() };
+        fits
+    }
+
+    /// What was saved, without messages that were announced as expunged since.
+    #[must_use]
+    pub fn saved(&self) -> &UidSet {
+        &self.saved
     }
 
     /// Takes in messages that arrived; tell `EXISTS` after it.
@@ -244,6 +272,7 @@ impl View {
         let gone = std::mem::take(&mut self.pending);
         self.uids = self.uids.difference(&gone);
         self.recent = self.recent.difference(&gone);
+        self.saved = self.saved.difference(&gone);
         self.count();
     }
 

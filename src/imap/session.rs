@@ -12,9 +12,10 @@ use super::reply::{Condition, Failure, Reply};
 use super::sync::{Manner, Selected};
 use super::table::{self, Row, States};
 use super::wait;
-use super::wire::{ParseError, Received, Receiver, Tag};
+use super::wire::{ErrorKind, ParseError, Received, Receiver, Tag};
 use crate::mailbox::Account;
 use crate::net::{Admission, Connection, OUT_HIGH, ReadError};
+use crate::types::UidSet;
 use smol::future::{poll_once, yield_now};
 use std::pin::pin;
 use std::sync::Arc;
@@ -143,7 +144,7 @@ impl Session {
         let outcome = match self.check(row) {
             Ok(()) => {
                 self.enable(&command);
-                self.dispatch(command).await
+                self.dispatch(&tag, command).await
             }
             Err(reply) => Box::pin(self.skip(command, reply)).await,
         };
@@ -200,6 +201,10 @@ impl Session {
     }
 
     fn refuse(&mut self, error: &ParseError) -> Result<Then, Failure> {
+        let unsaved = matches!(error.kind, ErrorKind::BadCharsetUnsaved | ErrorKind::NotSaved);
+        if let Some(selected) = self.selected.as_deref_mut().filter(|_| unsaved) {
+            selected.view.save(&UidSet::new());
+        }
         let mut line = Vec::new();
         error.write(&mut line);
         self.connection.queue(&line);

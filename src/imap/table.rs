@@ -77,7 +77,7 @@ pub fn of(command: &Command) -> Row {
         Command::Search { uid: false, .. } => numbers("SEARCH", "search"),
         Command::Search { uid: true, keys, .. } => {
             // RFC 7162 §3.2.10.2: a UID SEARCH by sequence numbers announces no expunges either.
-            let by_number = SearchKey::any(keys, &|key| matches!(key, SearchKey::Sequence(_)));
+            let by_number = SearchKey::any(keys, &|key| matches!(key, SearchKey::Sequence(set) if !set.is_saved()));
             Row { uses_numbers: by_number, ..uids("UID SEARCH", "search") }
         }
         Command::Fetch { uid: false, .. } => numbers("FETCH", "fetch"),

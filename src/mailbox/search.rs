@@ -47,6 +47,10 @@ pub enum Query {
     On(i32),
     /// SINCE
     Since(i32),
+    /// The internal date is this moment or an earlier one, in seconds since 1970 (RFC 5032 OLDER).
+    NotAfter(i64),
+    /// The internal date is this moment or a later one (RFC 5032 YOUNGER).
+    NotBefore(i64),
     /// SENTBEFORE: the Date field's own day is earlier. A message whose Date cannot be read has none.
     SentBefore(i32),
     /// SENTON

@@ -1,4 +1,4 @@
-//! FETCH (RFC 3501 §6.4.5), with what RFC 7162 §3.1.4, §3.2.6 add: plans the cheapest source for what is asked, and goes through the messages in
+//! FETCH (RFC 3501 §6.4.5), with what RFC 7162 §3.1.4, §3.2.6 and RFC 9394 §3.3 add: plans the cheapest source for what is asked, and goes through the messages in
 //! batches of index rows, so that memory is bounded whatever the client asks.
 //!
 //! A message that another session expunged meanwhile is left out.
@@ -42,6 +42,9 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, request: Request
         return Err(Reply::bad("QRESYNC must be enabled first").into());
     }
     let mut uids = resolve(selected, uid, set)?;
+    if let Some(partial) = modifiers.partial {
+        uids = partial.of(&uids);
+    }
     if let Some(since) = modifiers.changed_since {
         uids = selected.mailbox.changed_since(since, &uids)?;
         if !items.contains(&FetchItem::ModSeq) {

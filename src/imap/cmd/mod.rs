@@ -23,6 +23,7 @@ pub mod namespace;
 pub mod noop;
 pub mod rename;
 pub mod search;
+mod search_result;
 pub mod select;
 pub mod starttls;
 pub mod status;

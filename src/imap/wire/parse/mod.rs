@@ -17,6 +17,7 @@ mod fetch;
 mod flags;
 mod mailbox;
 mod modifier;
+mod result;
 mod search;
 mod selected;
 mod sequence;

@@ -2,6 +2,7 @@
 //! (RFC 7162 §7).
 
 use super::cursor::Cursor;
+use super::result;
 use super::sequence::sequence_set;
 use crate::imap::command::{FetchModifiers, Resync, SelectParameters, SequenceSet};
 use crate::imap::wire::error::Fault;
@@ -100,7 +101,7 @@ fn count(set: &SequenceSet) -> u64 {
     items.map(|(first, last)| u64::from(last.saturating_sub(first)) + 1).sum()
 }
 
-/// The modifiers of FETCH (RFC 7162 §3.1.4.1, §3.2.6).
+/// The modifiers of FETCH (RFC 7162 §3.1.4.1, §3.2.6, RFC 9394 §3.3).
 pub(super) fn fetch(cursor: &mut Cursor<'_>, uid: bool) -> Result<FetchModifiers, Fault> {
     let mut modifiers = FetchModifiers::default();
     list(cursor, |cursor, name| {
@@ -110,6 +111,8 @@ pub(super) fn fetch(cursor: &mut Cursor<'_>, uid: bool) -> Result<FetchModifiers
                 modifiers.changed_since = Some(modseq(cursor)?);
             }
             "VANISHED" if uid => modifiers.vanished = true,
+            "PARTIAL" if uid && modifiers.partial.is_none() => modifiers.partial = Some(result::partial(cursor)?),
+            "PARTIAL" => return Err(Fault::syntax("PARTIAL needs UID FETCH, once")),
             "VANISHED" => return Err(Fault::syntax("VANISHED needs UID FETCH")),
             _ => return Err(Fault::syntax("unknown fetch modifier")),
         }
@@ -219,6 +222,7 @@ mod tests {
         for bad in [
             "FETCH 1 (FLAGS) (CHANGEDSINCE 1 VANISHED)",
             "UID FETCH 1 (FLAGS) (VANISHED)",
+            "FETCH 1 (FLAGS) (PARTIAL 1:2)",
             "FETCH 1 (FLAGS) (CHANGEDSINCE)",
             "FETCH 1 (FLAGS) (CHANGEDSINCE 9223372036854775808)",
             "FETCH 1 (FLAGS) ()",

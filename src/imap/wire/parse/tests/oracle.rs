@@ -106,6 +106,7 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
         },
         CommandBody::Search { charset, criteria, uid } => Command::Search {
             uid,
+            returns: None,
             charset: match charset {
                 None => None,
                 Some(charset) => {
@@ -151,8 +152,8 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
 pub(super) fn canonical(command: Command) -> Command {
     match command {
         Command::Expunge { uids } => Command::Expunge { uids: uids.map(canonical_set) },
-        Command::Search { uid, charset, keys } => {
-            Command::Search { uid, charset, keys: keys.into_iter().map(canonical_key).collect() }
+        Command::Search { uid, returns, charset, keys } => {
+            Command::Search { uid, returns, charset, keys: keys.into_iter().map(canonical_key).collect() }
         }
         Command::Fetch { uid, set, items, modifiers } => {
             Command::Fetch { uid, set: canonical_set(set), items, modifiers }
