@@ -52,6 +52,7 @@ impl From<Refused> for Failure {
 pub struct Server {
     shared: Arc<Shared>,
     listeners: Vec<Bound>,
+    signals: async_signal::Signals,
     // Last: the directory is given up after everything in it.
     data_dir: DataDir,
 }
@@ -93,24 +94,26 @@ impl Server {
         let config = Arc::new(config);
         let registry = Registry::new();
         let shutdown = Shutdown::new();
-        let running = Running { registry: Arc::clone(&registry), tls: Some(tls.clone()) };
+        let signals = signals::catch()
+            .map_err(|error| Failure::new(exit::TEMPORARY, format!("signals cannot be caught: {error}")))?;
+        let running = Running { registry: Arc::clone(&registry), tls: Some(tls.clone()), shutdown: shutdown.clone() };
         let admin = admin::Context { core: Arc::clone(&core), config: Arc::clone(&config), running: Some(running) };
         let protocols = session::Contexts::new(&core, &auth, &tls, &config, &shutdown, admin);
         let limiter = Limiter::new(&config.limits);
         let executor = smol::Executor::new();
         let shared = Shared { executor, config, core, tls, limiter, registry, shutdown, protocols };
-        Ok(Self { shared: Arc::new(shared), listeners, data_dir })
+        Ok(Self { shared: Arc::new(shared), listeners, signals, data_dir })
     }
 
-    /// Whether there is any account.
+    /// The names of all users.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn has_users(&self) -> Result<bool, Failure> {
+    pub fn users(&self) -> Result<Vec<String>, Failure> {
         let accounts = self.shared.core.accounts();
         let accounts =
             accounts.map_err(|_| Failure::new(exit::TEMPORARY, "the store cannot be read; the log says more"))?;
-        Ok(!accounts.is_empty())
+        Ok(accounts.into_iter().map(|account| account.name).collect())
     }
 
     /// Makes an account with a new password, which is the answer. Blocks.
@@ -144,7 +147,7 @@ impl Server {
 
     /// Serves until SIGTERM or SIGINT, then ends every session and closes the store.
     pub fn run(self) {
-        let Self { shared, listeners, data_dir } = self;
+        let Self { shared, listeners, signals, data_dir } = self;
         log::info!("mailnook {} started, data in {}", env!("CARGO_PKG_VERSION"), data_dir.path().display());
         for bound in listeners {
             log::info!("listening: {bound}");
@@ -158,7 +161,7 @@ impl Server {
                 log::warn!("no thread for the executor, going on with fewer: {error}");
             }
         }
-        smol::block_on(shared.executor.run(shared.supervise()));
+        smol::block_on(shared.executor.run(shared.supervise(signals)));
         shared.core.close();
         log::info!("mailnook ended");
     }
@@ -166,8 +169,8 @@ impl Server {
 
 impl Shared {
     /// Waits for the end, keeps the certificate fresh meanwhile, and lets the sessions end.
-    async fn supervise(&self) {
-        signals::until_stopped(&self.tls).await;
+    async fn supervise(&self, signals: async_signal::Signals) {
+        signals::until_stopped(signals, &self.tls).await;
         self.shutdown.request();
         let deadline = Instant::now() + GRACE;
         while !self.registry.is_idle() && Instant::now() < deadline {
@@ -182,18 +185,16 @@ impl Shared {
 /// The configured certificate, or the one in the data directory, made now where it is missing.
 fn certificate(config: &Config) -> Result<TlsAcceptor, Failure> {
     let failed = |error: crate::net::TlsError| Failure::new(exit::CONFIG, error.to_string());
-    let files = match (&config.tls.certificate, &config.tls.key) {
-        (Some(certificate), Some(key)) => TlsFiles { certificate: certificate.clone(), key: key.clone() },
-        _ => {
-            let files =
-                TlsFiles { certificate: config.data_dir.join("cert.pem"), key: config.data_dir.join("key.pem") };
-            let mut names = vec![config.hostname.clone()];
-            names.extend(config.tls.names.iter().cloned());
-            if files.create_missing(&names).map_err(failed)? {
-                log::info!("tls: made a certificate for {}", names.join(", "));
-            }
-            files
+    let files = if let (Some(certificate), Some(key)) = (&config.tls.certificate, &config.tls.key) {
+        TlsFiles { certificate: certificate.clone(), key: key.clone() }
+    } else {
+        let files = TlsFiles { certificate: config.data_dir.join("cert.pem"), key: config.data_dir.join("key.pem") };
+        let mut names = vec![config.hostname.clone()];
+        names.extend(config.tls.names.iter().cloned());
+        if files.create_missing(&names).map_err(failed)? {
+            log::info!("tls: made a certificate for {}", names.join(", "));
         }
+        files
     };
     TlsAcceptor::open(files).map_err(failed)
 }

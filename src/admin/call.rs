@@ -3,7 +3,7 @@
 use super::exit;
 use super::frame::{self, FRAME_MAX, Kind};
 use crate::mailbox;
-use crate::net::{Connection, ReadError, timeout};
+use crate::net::{Connection, ReadError, Shutdown, timeout};
 use std::time::Duration;
 
 /// A client that sends no input for so long is gone. `deliver` may wait for a slow download upstream.
@@ -57,16 +57,25 @@ impl From<mailbox::Error> for Failure {
 /// One command's connection.
 pub(super) struct Call<'c> {
     connection: &'c mut Connection,
+    shutdown: Option<&'c Shutdown>,
 }
 
 impl<'c> Call<'c> {
-    pub(super) const fn new(connection: &'c mut Connection) -> Self {
-        Self { connection }
+    pub(super) const fn new(connection: &'c mut Connection, shutdown: Option<&'c Shutdown>) -> Self {
+        Self { connection, shutdown }
     }
 
     /// The next piece of standard input; None at its end.
     pub(super) async fn input(&mut self) -> Result<Option<Vec<u8>>, Failure> {
-        let frame = timeout(INPUT_TIMEOUT, frame::read(self.connection)).await.ok_or(Failure::Gone)??;
+        let reading = async { timeout(INPUT_TIMEOUT, frame::read(self.connection)).await.ok_or(Failure::Gone) };
+        let stopping = async {
+            match self.shutdown {
+                Some(shutdown) => shutdown.wait().await,
+                None => std::future::pending().await,
+            }
+            Err(Failure::new(exit::TEMPORARY, "the server is stopping; try again later"))
+        };
+        let frame = smol::future::or(reading, stopping).await??;
         match frame.kind {
             Kind::Input => Ok(Some(frame.payload)),
             Kind::InputEnd => Ok(None),

@@ -179,9 +179,10 @@ mod tests {
                     Err(error) => break error,
                 }
             };
-            match served {
-                Ok(served) => prop_assert_eq!(served, frames),
-                Err(_) => prop_assert_eq!(end.kind(), io::ErrorKind::InvalidData),
+            if let Ok(served) = served {
+                prop_assert_eq!(served, frames);
+            } else {
+                prop_assert_eq!(end.kind(), io::ErrorKind::InvalidData);
             }
         }
     }

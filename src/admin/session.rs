@@ -7,7 +7,7 @@ use super::request::{DecodeError, Request};
 use super::{DataDir, deliver, exit, status, user, verify};
 use crate::config::Config;
 use crate::mailbox::{self, Core};
-use crate::net::{Connection, TlsAcceptor, timeout};
+use crate::net::{Connection, Shutdown, TlsAcceptor, timeout};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub struct Running {
     pub registry: Arc<Registry>,
     /// Its certificate.
     pub tls: Option<TlsAcceptor>,
+    /// Its end: a delivery that still waits for input is given up then.
+    pub shutdown: Shutdown,
 }
 
 /// Opens the store of a data directory that this process owns. Blocks.
@@ -55,7 +57,7 @@ pub async fn serve(mut connection: Connection, context: Arc<Context>) {
 
 async fn answer(connection: &mut Connection, context: &Context) -> Result<(), Failure> {
     let frame = timeout(REQUEST_TIMEOUT, frame::read(connection)).await.ok_or(Failure::Gone)??;
-    let mut call = Call::new(connection);
+    let mut call = Call::new(connection, context.running.as_ref().map(|running| &running.shutdown));
     if frame.kind != Kind::Request {
         return Err(Failure::Gone);
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A thread with nothing to do for so long ends.
-const IDLE_MAX: Duration = Duration::from_secs(10);
+const IDLE_MAX: Duration = Duration::from_secs(3);
 /// Limit: a login waits at most so long for its hash, computing included.
 const WAIT_MAX: Duration = Duration::from_secs(20);
 /// The stack of a hashing thread in octets: Argon2 needs a few blocks of 1 KiB.

@@ -28,35 +28,34 @@ pub(super) fn run(config: Config) -> u8 {
 fn start(config: Config, trying: bool) -> Result<Server, server::Failure> {
     let server = Server::start(config)?;
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("mailnook"));
+    let users = server.users()?;
     if trying {
-        let password = if server.has_users()? { None } else { Some(server.create_user(FIRST_USER)?) };
-        print(&welcome(&server, &program, password.as_deref()));
-    } else if !server.has_users()? {
+        let password = if users.is_empty() { Some(server.create_user(FIRST_USER)?) } else { None };
+        let user = users.first().map_or(FIRST_USER, String::as_str);
+        print(&welcome(&server, &program, user, password.as_deref()));
+    } else if users.is_empty() {
         log::warn!("there are no users yet; `mailnook user add NAME` makes one");
     }
     Ok(server)
 }
 
-fn welcome(server: &Server, program: &Path, password: Option<&str>) -> String {
+fn welcome(server: &Server, program: &Path, user: &str, password: Option<&str>) -> String {
     let (program, data) = (shell_word(program), shell_word(server.data_dir()));
-    let mut text = match password {
+    let login = match password {
         // These two lines are for scripts as well: they keep their form.
-        Some(password) => format!("user: {FIRST_USER}\npassword: {password}\n\nThe password is shown this once.\n"),
-        None => format!(
-            "Log in with the password of the first start; a new one: {program} user passwd {FIRST_USER} --data {data}\n"
-        ),
+        Some(password) => format!("user: {user}\npassword: {password}\n\nThe password is shown this once."),
+        None => format!("Forgot a password? {program} user passwd {user} --data {data}"),
     };
-    text += "\nmailnook listens on this machine:\n";
-    for (protocol, place, how) in server.places() {
-        text += format!("  {protocol:<6} {place:<28} {how}").trim_end();
-        text += "\n";
-    }
+    let places = server.places();
+    let width = places.iter().map(|(_, place, _)| place.chars().count()).max().unwrap_or(0);
+    let row = |(protocol, place, how): &(&str, String, &str)| format!("  {protocol:<6} {place:<width$}  {how}\n");
+    let places = places.iter().fold(String::new(), |table, place| table + &row(place));
     let fingerprint = server.fingerprint();
-    text += &format!("The certificate is self-signed; its SHA-256 fingerprint is\n  {fingerprint}\n");
-    text += &format!(
-        "\nSend a first mail into it:\n  \
-         printf 'Subject: hello\\n\\nFirst mail.\\n' | {program} deliver --data {data} -r {FIRST_USER}\n"
-    );
-    text += "\nCtrl-C ends it.\n";
-    text
+    format!(
+        "{login}\n\nmailnook listens on this machine:\n{places}\
+         The certificate is self-signed; its SHA-256 fingerprint is\n  {fingerprint}\n\n\
+         Send a first mail into it:\n  \
+         printf 'Subject: hello\\n\\nFirst mail.\\n' | {program} deliver --data {data} -r {user}\n\n\
+         Ctrl-C ends it.\n"
+    )
 }

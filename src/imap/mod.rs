@@ -40,6 +40,8 @@ pub struct Context {
 }
 
 /// Serves one client until either side ends the session. Never panics on input.
-pub async fn serve(connection: Connection, context: Arc<Context>, admission: Admission) {
-    session::Session::new(connection, context, admission).run().await;
+pub async fn serve(mut connection: Connection, context: Arc<Context>, admission: Admission) {
+    connection.set_write_timeout(context.config.limits.write);
+    let mut session = session::Session::new(connection, context, admission);
+    session.run().await;
 }

@@ -15,6 +15,7 @@ use super::wire::{ParseError, Received, Receiver, Tag};
 use crate::mailbox::Account;
 use crate::net::{Admission, Connection, OUT_HIGH, ReadError};
 use smol::future::{poll_once, yield_now};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -64,7 +65,7 @@ impl Session {
     }
 
     /// Serves the client to the end.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(&mut self) {
         let peer = *self.connection.peer();
         match self.converse().await {
             Ok(()) => log::debug!("imap {peer}: logged out"),
@@ -116,11 +117,11 @@ impl Session {
         }
         let limits = &self.context.config.limits;
         let max = if self.account.is_some() { limits.line_after_login } else { limits.line_before_login };
-        if let Some(received) = poll_once(self.receiver.command(&mut self.connection, max)).await {
+        if let Some(received) = poll_once(pin!(self.receiver.command(&mut self.connection, max))).await {
             return Ok(received?);
         }
         self.connection.flush().await?;
-        let command = self.receiver.command(&mut self.connection, max);
+        let command = pin!(self.receiver.command(&mut self.connection, max));
         wait::input(command, deadline, &self.context.shutdown).await
     }
 
@@ -137,7 +138,7 @@ impl Session {
         let row = table::of(&command);
         let outcome = match self.check(row) {
             Ok(()) => self.dispatch(command).await,
-            Err(reply) => self.skip(command, reply).await,
+            Err(reply) => Box::pin(self.skip(command, reply)).await,
         };
         let (reply, then) = match outcome {
             Ok(outcome) => outcome,
@@ -212,6 +213,7 @@ impl Session {
     async fn start_tls(&mut self) -> Result<(), Failure> {
         let Some(tls) = self.context.tls.clone() else { return Ok(()) };
         self.receiver = Receiver::new();
-        wait::input(self.connection.start_tls(&tls), self.login_deadline, &self.context.shutdown).await
+        let handshake = pin!(self.connection.start_tls(&tls));
+        wait::input(handshake, self.login_deadline, &self.context.shutdown).await
     }
 }

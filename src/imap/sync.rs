@@ -42,7 +42,6 @@ impl Selected {
     /// # Errors
     /// Where the connection is gone, and `Bye` where the mailbox is.
     pub async fn sync(&mut self, out: &mut Output<'_>, manner: Manner) -> Result<(), Failure> {
-        let mut claimed = None;
         loop {
             let changes = match self.mailbox.changes(self.view.modseq(), self.view.uid_next()) {
                 Ok(changes) => changes,
@@ -50,23 +49,15 @@ impl Selected {
                 // The client hears of the changes with the next command.
                 Err(_) => return Ok(()),
             };
-            let arrived = !changes.arrived.is_empty();
-            let ended = !changes.more || changes.modseq <= self.view.modseq();
-            self.take(changes, &mut claimed, out, manner).await?;
-            // What arrived while \Recent was claimed was claimed with it: look again at once.
-            if ended && !arrived {
+            let more = changes.more && changes.modseq > self.view.modseq();
+            self.take(changes, out, manner).await?;
+            if !more {
                 return Ok(());
             }
         }
     }
 
-    async fn take(
-        &mut self,
-        changes: Changes,
-        claimed: &mut Option<Uid>,
-        out: &mut Output<'_>,
-        manner: Manner,
-    ) -> Result<(), Failure> {
+    async fn take(&mut self, changes: Changes, out: &mut Output<'_>, manner: Manner) -> Result<(), Failure> {
         self.view.expunge(&changes.expunged);
         if manner.expunges && self.view.has_expunged() {
             self.announce_expunges(out).await?;
@@ -74,8 +65,7 @@ impl Selected {
         let known = self.view.uid_next();
         self.view.arrive(&changes.arrived, changes.uid_next);
         if !changes.arrived.is_empty() {
-            self.find_recent(claimed.unwrap_or(known), claimed.is_some()).await;
-            *claimed = Some(self.view.uid_next());
+            self.find_recent(known).await;
             out.untagged(&format!("{} EXISTS", self.view.len())).await?;
             out.untagged(&format!("{} RECENT", self.view.recent_len())).await?;
         }
@@ -100,22 +90,18 @@ impl Selected {
         Ok(())
     }
 
-    /// Finds out which of the messages from `known` on are \Recent here. With `unsure` an earlier
-    /// claim of this session may have taken them; then RFC 3501 §2.3.2 wants them recent.
-    async fn find_recent(&mut self, known: Uid, unsure: bool) {
-        let Ok(status) = self.mailbox.status() else { return };
+    /// Finds out which of the messages from `known` on are \Recent in this session (RFC 3501 §2.3.2). A failure costs
+    /// them that flag and nothing else.
+    pub async fn find_recent(&mut self, known: Uid) {
         let next = self.view.uid_next();
         if self.read_only {
-            // An EXAMINE takes none: those that nobody took are the last ones.
-            let first = self.view.len().saturating_sub(status.recent).saturating_add(1);
+            // EXAMINE takes none: those that nobody took are the last ones.
+            let unclaimed = self.mailbox.status().map_or(0, |status| status.recent);
+            let first = self.view.len().saturating_sub(unclaimed).saturating_add(1);
             if let Some(first) = self.view.uid(first) {
                 self.view.add_recent(first.max(known), next);
             }
-        } else if unsure {
-            self.view.add_recent(known, next);
-        } else if status.recent > 0
-            && let Ok(first) = self.mailbox.claim_recent().await
-        {
+        } else if let Ok(first) = self.mailbox.claim_recent(next).await {
             self.view.add_recent(first.max(known), next);
         }
     }

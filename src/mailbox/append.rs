@@ -40,6 +40,15 @@ struct Body {
 }
 
 impl Body {
+    /// Keeps the next octets in memory.
+    fn keep(&mut self, octets: &[u8]) {
+        // A large message gets all the room that it may use at once: doubling would take up to twice as much.
+        if self.pending.len() + octets.len() > self.pending.capacity() && self.pending.len() >= PUSH_MAX {
+            self.pending.reserve_exact(STAGE_SIZE + PUSH_MAX - self.pending.len());
+        }
+        self.pending.extend_from_slice(octets);
+    }
+
     async fn settle(&mut self) -> Result<(), Error> {
         match self.staging.take() {
             Some(commit) => Ok(commit.await?),
@@ -52,7 +61,9 @@ impl Body {
         self.settle().await?;
         let payload = self.store.payload_size();
         let whole = self.pending.len() / payload * payload;
-        let rest = self.pending.split_off(whole);
+        let mut rest = Vec::with_capacity(STAGE_SIZE + PUSH_MAX);
+        rest.extend_from_slice(&self.pending[whole..]);
+        self.pending.truncate(whole);
         let piece = std::mem::replace(&mut self.pending, rest);
         let (id, first) = (self.id.clone(), self.chunks);
         self.chunks += u32::try_from(whole / payload).unwrap_or(u32::MAX);
@@ -107,7 +118,7 @@ impl Incoming {
                 return Err(Error::TooBig(self.limit));
             }
             self.scanner.push(clean);
-            self.body.pending.extend_from_slice(clean);
+            self.body.keep(clean);
             if self.body.pending.len() >= STAGE_SIZE {
                 self.body.stage().await?;
             }

@@ -133,6 +133,15 @@ impl Mailbox {
         })
     }
 
+    /// The envelope, structure and offsets of a message without its octets; the cheaper way where these suffice.
+    ///
+    /// # Errors
+    /// `Expunged` where it is gone, `Temporary` where the store fails.
+    pub fn record(&self, row: &Row) -> Result<Record, Error> {
+        let Some(content) = self.read(|view| view.content(row.content))? else { return Err(Error::Expunged) };
+        sound(row.uid, row.content, content.record)
+    }
+
     /// One message for reading; its octets stay readable while the handle lives.
     ///
     /// # Errors
@@ -152,12 +161,17 @@ impl Mailbox {
             Ok(Some((row, content)))
         })?;
         let Some((row, mut content)) = found else { return Err(Error::Expunged) };
-        let record = Record::from_bytes(std::mem::take(&mut content.record)).map_err(|_| {
-            log::error!("message {} (content {}): its record is damaged; run 'mailnook verify'", uid.0, row.content.0);
-            Error::Temporary
-        })?;
+        let record = sound(uid, row.content, std::mem::take(&mut content.record))?;
         Ok(Message { store: store.clone(), row: Row::new(uid, &row), content, record, _pin: pin })
     }
+}
+
+/// A stored record, checked.
+fn sound(uid: Uid, content: ContentId, record: Vec<u8>) -> Result<Record, Error> {
+    Record::from_bytes(record).map_err(|_| {
+        log::error!("message {} (content {}): its record is damaged; run 'mailnook verify'", uid.0, content.0);
+        Error::Temporary
+    })
 }
 
 impl From<Refusal> for Error {

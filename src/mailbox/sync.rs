@@ -189,21 +189,29 @@ impl Mailbox {
         }));
     }
 
-    /// Takes the \Recent messages for the calling session: those with a UID at or above the answer are recent
-    /// (RFC 3501 §2.3.2).
+    /// Takes the \Recent messages with a UID under `below`, all that the calling session knows, for that session: those
+    /// from the answer on are recent there and nowhere else (RFC 3501 §2.3.2).
     ///
     /// # Errors
     /// `NotFound` where the mailbox was deleted, `Temporary`.
-    pub async fn claim_recent(&self) -> Result<Uid, Error> {
-        let status = self.status()?;
-        if status.recent == 0 {
-            return Ok(status.uid_next);
-        }
+    pub async fn claim_recent(&self, below: Uid) -> Result<Uid, Error> {
         let id = self.id;
+        let unclaimed = move |state: &MailboxState| state.recent > 0 && state.first_recent < below.0;
+        if !unclaimed(&self.read(|view| state_of(view, id))?) {
+            return Ok(below);
+        }
         let claimed = self.account.core.store.write(move |tx| {
             let mut state = state_of(&tx.view(), id)?;
+            if !unclaimed(&state) {
+                return Ok(below);
+            }
             let first = Uid(state.first_recent);
-            (state.first_recent, state.recent) = (state.uid_next, 0);
+            let mut left = 0;
+            tx.view().rows(id, below.0, u32::MAX, |_, _| {
+                left += 1;
+                Ok(true)
+            })?;
+            (state.first_recent, state.recent) = (below.0, left);
             tx.put_mailbox_state(id, &state)?;
             Ok(first)
         });
@@ -253,4 +261,62 @@ impl Mailbox {
             Ok(changes)
         })
     }
+
+    /// Those of `among` that arrived or were changed after `since` (RFC 7162 §3.1.4.1 CHANGEDSINCE).
+    ///
+    /// # Errors
+    /// `NotFound` where the mailbox was deleted, `Temporary`.
+    pub fn changed_since(&self, since: ModSeq, among: &UidSet) -> Result<UidSet, Error> {
+        self.read(|view| {
+            let state = state_of(view, self.id)?;
+            if state.highest_modseq <= since {
+                return Ok(UidSet::new());
+            }
+            let mut changed: Vec<u32> = Vec::new();
+            view.changes(self.id, since, |_, uid| {
+                changed.push(uid.0);
+                Ok(true)
+            })?;
+            changed.sort_unstable();
+            let arrived = uids_from(view, self.id, &state, first_created_after(view, self.id, &state, since)?)?;
+            Ok(changed.into_iter().collect::<UidSet>().union(&arrived).intersection(among))
+        })
+    }
+
+    /// UIDs that were expunged after `since` (RFC 7162 §3.2.5.2). Where that is no longer remembered one by one,
+    /// every UID that is gone: a client is told of more than it knew, which the RFC allows, and never of less.
+    ///
+    /// # Errors
+    /// `NotFound` where the mailbox was deleted, `Temporary`.
+    pub fn expunged_since(&self, since: ModSeq) -> Result<UidSet, Error> {
+        self.read(|view| {
+            let state = state_of(view, self.id)?;
+            if state.highest_modseq <= since { Ok(UidSet::new()) } else { view.expunged(self.id, &state, since) }
+        })
+    }
+}
+
+/// The lowest UID whose message arrived after `since`, or UIDNEXT. MODSEQs of arrival ascend with the UIDs, so
+/// that a few looks find it.
+fn first_created_after(
+    view: &View<'_>,
+    id: MailboxId,
+    state: &MailboxState,
+    since: ModSeq,
+) -> Result<u32, store::Error> {
+    let (mut low, mut high) = (1, state.uid_next);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let mut found = None;
+        view.rows(id, middle, high - 1, |uid, row| {
+            found = Some((uid.0, row.created));
+            Ok(false)
+        })?;
+        match found {
+            Some((uid, created)) if created <= since => low = uid + 1,
+            // Nothing from the middle on arrived before it, or nothing is there: look below.
+            Some(_) | None => high = middle,
+        }
+    }
+    Ok(low)
 }

@@ -92,6 +92,8 @@ pub(super) struct Collector {
     current: Option<Name>,
     /// The unfolded value of the current field.
     value: Vec<u8>,
+    /// Octets of that before the last line that was no field.
+    broken_at: usize,
     /// Octets of all values of envelope fields that may still be read.
     envelope_left: usize,
     /// Octets of all values of MIME fields that may still be read.
@@ -123,6 +125,7 @@ impl Collector {
         Self {
             current: None,
             value: Vec::new(),
+            broken_at: 0,
             envelope_left: ENVELOPE_MAX,
             mime_left: MIME_MAX,
             addresses: 0,
@@ -163,9 +166,16 @@ impl Collector {
         self.value.extend_from_slice(kept);
     }
 
-    /// A line that is no field ends the one before it.
-    pub(super) fn garbage(&mut self) {
-        self.end_field();
+    /// A line that is no field: a continuation that lost its white space, unless [`Self::drop_broken`] follows.
+    pub(super) fn broken(&mut self, line: &[u8]) {
+        self.broken_at = self.value.len();
+        self.continuation(b" ");
+        self.continuation(line);
+    }
+
+    /// The line given last to [`Self::broken`] is none of the header.
+    pub(super) fn drop_broken(&mut self) {
+        self.value.truncate(self.broken_at);
     }
 
     /// The header block is complete. In a digest a part without Content-Type is a message (RFC 2046 §5.1.5).
@@ -173,13 +183,13 @@ impl Collector {
         self.end_field();
         let mut fields = self.fields;
         if in_digest && !self.has_content_type {
-            fields.content.content_type = Some(ContentType {
+            fields.content.media = Some(ContentType {
                 media_type: b"message".to_vec(),
                 subtype: b"rfc822".to_vec(),
                 parameters: Vec::new(),
             });
         }
-        if let Some(content) = &fields.content.content_type {
+        if let Some(content) = &fields.content.media {
             let is = |kind: &[u8], name: &str| kind.eq_ignore_ascii_case(name.as_bytes());
             if is(&content.media_type, "multipart") {
                 fields.kind = Kind::Multipart;
@@ -206,10 +216,10 @@ impl Collector {
         let value = value.trim_ascii();
         match name {
             Name::From | Name::Sender | Name::ReplyTo | Name::To | Name::Cc | Name::Bcc => {
-                self.end_addresses(name, value)
+                self.end_addresses(name, value);
             }
             Name::Date | Name::Subject | Name::InReplyTo | Name::MessageId | Name::References => {
-                self.end_string(name, value)
+                self.end_string(name, value);
             }
             _ => self.end_mime(name, value),
         }
@@ -262,8 +272,8 @@ impl Collector {
         let string = match name {
             Name::ContentType => {
                 self.has_content_type = true;
-                if content.content_type.is_none() {
-                    content.content_type = mime::content_type(value);
+                if content.media.is_none() {
+                    content.media = mime::content_type(value);
                 }
                 return;
             }

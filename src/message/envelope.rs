@@ -43,6 +43,7 @@ impl Addresses<'_> {
     }
 }
 
+#[allow(clippy::copy_iterator, reason = "a view of a record, two words wide: a copy begins anew")]
 impl<'a> Iterator for Addresses<'a> {
     type Item = Address<'a>;
 

@@ -6,12 +6,15 @@ const PARAMETERS_MAX: usize = 64;
 /// Limit: languages kept of one field.
 const LANGUAGES_MAX: usize = 32;
 
+/// Parameters: names and values.
+pub(super) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// A Content-Type field that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ContentType {
     pub(super) media_type: Vec<u8>,
     pub(super) subtype: Vec<u8>,
-    pub(super) parameters: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) parameters: Pairs,
 }
 
 /// Reads an unfolded Content-Type value; None where it has no type and subtype (RFC 2045 §5.2: text/plain).
@@ -29,7 +32,7 @@ pub(super) fn content_type(value: &[u8]) -> Option<ContentType> {
 }
 
 /// Reads an unfolded Content-Disposition value; None where it has no type.
-pub(super) fn disposition(value: &[u8]) -> Option<(Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>)> {
+pub(super) fn disposition(value: &[u8]) -> Option<(Vec<u8>, Pairs)> {
     let mut cursor = Cursor { rest: value };
     let name = cursor.token();
     (!name.is_empty()).then(|| (name.to_vec(), cursor.parameters()))
@@ -144,9 +147,9 @@ impl<'a> Cursor<'a> {
     }
 
     /// `; name=value` as often as it comes; what is no parameter is passed over to the next semicolon.
-    fn parameters(&mut self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut parameters: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-        while parameters.len() < PARAMETERS_MAX && self.to_semicolon() {
+    fn parameters(&mut self) -> Pairs {
+        let mut parameters = Pairs::new();
+        while parameters.len() < PARAMETERS_MAX && self.pass_semicolon() {
             let name = self.token();
             if !name.is_empty() && self.sign(b'=') {
                 parameters.push((name.to_vec(), self.value()));
@@ -156,7 +159,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Moves behind the next semicolon; false where there is none.
-    fn to_semicolon(&mut self) -> bool {
+    fn pass_semicolon(&mut self) -> bool {
         loop {
             self.skip();
             match self.rest.first() {

@@ -232,10 +232,8 @@ impl Scanner {
         let Some(header) = self.header.as_mut() else { return false };
         let continues = matches!(content.first(), Some(b' ' | b'\t'));
         let name = split_name(content);
-        if self.garbage.take_if(|_| name.is_some() || continues).is_some() {
-            // The line before was no field but stands among fields.
-            header.garbage();
-        } else if self.garbage.is_some() {
+        // Among fields, the line before that was none is a broken continuation.
+        if self.garbage.take_if(|_| name.is_some() || continues).is_none() && self.garbage.is_some() {
             self.end_headers();
             return false;
         }
@@ -256,6 +254,7 @@ impl Scanner {
         match self.start {
             Start::Header => {
                 // Either a line that is broken, or the body without a blank line before it: the next line tells.
+                header.broken(content);
                 self.garbage = Some((self.offset, self.lines));
                 false
             }
@@ -281,7 +280,10 @@ impl Scanner {
     /// Ends the headers that the end of the input or a delimiter cuts off, at the current line.
     fn end_headers(&mut self) {
         if let Some((offset, lines)) = self.garbage.take() {
-            // What follows no field either begins the body.
+            // The line begins the body.
+            if let Some(header) = self.header.as_mut() {
+                header.drop_broken();
+            }
             self.end_header(offset, lines);
             if self.header.is_some() {
                 self.no_header();
@@ -313,7 +315,7 @@ impl Scanner {
             Kind::Message if may_hold_parts => Kind::Message,
             Kind::Leaf => Kind::Leaf,
             Kind::Multipart | Kind::Message => {
-                fields.content.content_type = None;
+                fields.content.media = None;
                 Kind::Leaf
             }
         };

@@ -1,7 +1,7 @@
 //! The body structure (RFC 9051 §7.5.2): how a record keeps it and how it is read.
 
 use super::envelope::Envelope;
-use super::mime::ContentType;
+use super::mime::{self, ContentType};
 use super::packed::{Reader, put_number, put_optional, put_string};
 use std::ops::Range;
 
@@ -92,6 +92,7 @@ impl Parameters<'_> {
     }
 }
 
+#[allow(clippy::copy_iterator, reason = "a view of a record, two words wide: a copy begins anew")]
 impl<'a> Iterator for Parameters<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
@@ -108,6 +109,7 @@ impl Strings<'_> {
     }
 }
 
+#[allow(clippy::copy_iterator, reason = "a view of a record, two words wide: a copy begins anew")]
 impl<'a> Iterator for Strings<'a> {
     type Item = &'a [u8];
 
@@ -116,6 +118,7 @@ impl<'a> Iterator for Strings<'a> {
     }
 }
 
+#[allow(clippy::copy_iterator, reason = "a view of a record, two words wide: a copy begins anew")]
 impl<'a> Iterator for Parts<'a> {
     type Item = Part<'a>;
 
@@ -269,12 +272,12 @@ impl<'a> Part<'a> {
 /// The MIME fields of a part in the making, as the header gives them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Content {
-    pub(super) content_type: Option<ContentType>,
+    pub(super) media: Option<ContentType>,
     pub(super) id: Option<Vec<u8>>,
     pub(super) description: Option<Vec<u8>>,
     pub(super) encoding: Option<Vec<u8>>,
     pub(super) md5: Option<Vec<u8>>,
-    pub(super) disposition: Option<(Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>)>,
+    pub(super) disposition: Option<(Vec<u8>, mime::Pairs)>,
     pub(super) languages: Vec<Vec<u8>>,
     pub(super) location: Option<Vec<u8>>,
 }
@@ -283,7 +286,7 @@ impl Content {
     /// Its packed form; empty where there is nothing but defaults.
     pub(super) fn pack(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        match &self.content_type {
+        match &self.media {
             None => out.push(0),
             Some(content) => {
                 put_optional(&mut out, Some(&content.media_type));

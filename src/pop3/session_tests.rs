@@ -255,7 +255,7 @@ fn a_large_message_is_streamed_to_a_client_that_takes_its_time() {
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(client.rest(), whole.as_bytes());
     assert!(client.ask("TOP 1 2").starts_with("+OK"));
-    assert_eq!(client.rest(), whole[..whole.find("\r\n\r\n").unwrap() + 4 + 2 * line.len()].as_bytes());
+    assert_eq!(client.rest(), whole.as_bytes()[..whole.find("\r\n\r\n").unwrap() + 4 + 2 * line.len()]);
     assert!(client.ask("QUIT").starts_with("+OK"));
     client.end();
 }

@@ -49,8 +49,7 @@ fn take(shared: &Arc<Shared>, protocol: Protocol, mut connection: Connection, re
             let session = async move {
                 let peer = *connection.peer();
                 let session = session::run(&shared_too, protocol, connection, admission);
-                if AssertUnwindSafe(session).catch_unwind().await.is_err() {
-                    // The hook has logged where and why.
+                if !survives(session).await {
                     log::error!("{}: the session of {peer} ended by a fault in mailnook", protocol.name());
                     shared_too.registry.panicked();
                 }
@@ -74,5 +73,26 @@ fn take(shared: &Arc<Shared>, protocol: Protocol, mut connection: Connection, re
             };
             shared.executor.spawn(farewell).detach();
         }
+    }
+}
+
+/// Runs a session; whether it ended without a panic, of which the hook has logged where and why. Nothing that a session
+/// leaves behind is used again but what sessions share, and that is changed under locks which a panic does not spoil.
+async fn survives(session: impl Future<Output = ()>) -> bool {
+    AssertUnwindSafe(session).catch_unwind().await.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_its_session_alone() {
+        let panics = async {
+            future::yield_now().await;
+            panic!("planted");
+        };
+        assert!(!smol::block_on(survives(panics)));
+        assert!(smol::block_on(survives(async { future::yield_now().await })));
     }
 }

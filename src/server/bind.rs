@@ -25,11 +25,11 @@ impl Bound {
     /// Protocol, place and the way of TLS, for people; None for administration.
     pub(super) fn place(&self) -> Option<(&'static str, String, &'static str)> {
         let (name, how) = match self.protocol {
-            Protocol::Imap => ("IMAP", "STARTTLS"),
+            Protocol::Imap => ("IMAP", "STARTTLS; from this machine also without TLS"),
             Protocol::Imaps => ("IMAPS", "TLS"),
-            Protocol::Pop3 => ("POP3", "STLS"),
+            Protocol::Pop3 => ("POP3", "STLS; from this machine also without TLS"),
             Protocol::Pop3s => ("POP3S", "TLS"),
-            Protocol::Lmtp => ("LMTP", "for an MTA"),
+            Protocol::Lmtp => ("LMTP", "for an MTA, which delivers here"),
             Protocol::Control => return None,
         };
         let place = match self.listener.address() {

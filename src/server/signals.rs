@@ -9,16 +9,16 @@ use std::time::Duration;
 /// How often the certificate's files are looked at.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(5);
 
+/// Catches from now on what [`until_stopped`] waits for.
+///
+/// # Errors
+/// The system refuses.
+pub(super) fn catch() -> std::io::Result<Signals> {
+    Signals::new([Signal::Term, Signal::Int, Signal::Hup])
+}
+
 /// Completes on SIGTERM and SIGINT. On SIGHUP, and when the files change, the certificate is read again.
-pub(super) async fn until_stopped(tls: &TlsAcceptor) {
-    let mut signals = match Signals::new([Signal::Term, Signal::Int, Signal::Hup]) {
-        Ok(signals) => signals,
-        Err(error) => {
-            // Without a handler SIGTERM ends the process at once, which the store survives.
-            log::error!("signals cannot be caught: {error}");
-            return watch(tls).await;
-        }
-    };
+pub(super) async fn until_stopped(mut signals: Signals, tls: &TlsAcceptor) {
     let caught = async {
         while let Some(signal) = signals.next().await {
             match signal {

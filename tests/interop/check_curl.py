@@ -9,7 +9,7 @@ TLS_ONLY = ("--ssl-reqd",)
 
 
 def curl(server, url, *arguments, stdin=None):
-    command = ["curl", "-sS", "--max-time", "60", "--user", "anna:secret", "--cacert", str(server.certificate), *arguments, url]
+    command = ["curl", "-sS", "--max-time", "60", "--user", "anna:long-secret", "--cacert", str(server.certificate), *arguments, url]
     done = subprocess.run(command, capture_output=True, input=stdin)
     assert done.returncode == 0, f"{' '.join(command)}: {done.returncode}: {done.stderr!r}"
     return done.stdout
@@ -28,7 +28,7 @@ def pop3_doors(server):
 
 
 def run(server):
-    server.add_user("anna", "secret")
+    server.add_user("anna", "long-secret")
     messages = corpus.oddities()
     names = ("plain", "attachment", "eight-bit-body", "dots")
     uid = 0

@@ -19,7 +19,7 @@ type = {kind}
 server = localhost
 port = {server.ports[protocol + 's']}
 username = far
-password = secret
+password = long-secret
 ca_certs = {server.certificate}
 {'mailboxes = ("INBOX",)' if protocol == 'imap' else ''}
 [destination]
@@ -40,11 +40,11 @@ def fetchmail(server, home, protocol):
     mda = shlex.join(server.deliver_command(f"eva@{DOMAIN}"))
     path = home / "fetchmailrc"
     path.write_text(f"""\
-poll localhost service {server.ports[protocol]} protocol {protocol}
-  user "far" password "secret" is root here
+poll localhost service {server.ports[protocol]} protocol {protocol} {'uidl' if protocol == 'pop3' else ''}
+  user "far" password "long-secret" is root here
   sslproto "auto" sslcertck sslcertfile "{server.certificate}"
   mda "{mda}"
-  {'keep uidl' if protocol == 'pop3' else 'nokeep'} fetchall no rewrite
+  {'keep' if protocol == 'pop3' else 'nokeep'} fetchall no rewrite
 """)
     path.chmod(0o600)
     return programs.run(["fetchmail", "-f", path, "--idfile", home / "ids", "--pidfile", home / "pid", "--nodetach"], home)
@@ -66,7 +66,7 @@ def contains(found, sent, what):
 
 def run(server):
     for user in ("far", "dora", "eva"):
-        server.add_user(user, "secret")
+        server.add_user(user, "long-secret")
     names = ("plain", "attachment", "encoded-words", "eight-bit-body", "dots", "digest", "quoted-printable", "many-headers")
     sent = [corpus.oddities()[name] for name in names] + [octets for name, octets in corpus.cpython().items() if name[-2:] in ("01", "10", "20", "45")]
     lmtp = Lmtp(server.lmtp_socket)
@@ -80,14 +80,14 @@ def run(server):
         home = server.dir / program.__name__
         home.mkdir()
         put()
-        inbox = Imap(server.ports["imap"], user, "secret")
+        inbox = Imap(server.ports["imap"], user, "long-secret")
         inbox.ok("SELECT INBOX")
         program(server, home, "pop3")
         contains(bodies(inbox), sent, f"{program.__name__} by POP3")
         program(server, home, "imap")
         contains(bodies(inbox), sent + sent, f"{program.__name__} by IMAP")
         inbox.logout()
-        far = Imap(server.ports["imap"], "far", "secret")
+        far = Imap(server.ports["imap"], "far", "long-secret")
         far.ok("SELECT INBOX")
         assert far.search("NOT DELETED") == [], f"{program.__name__} left messages behind"
         far.command("STORE 1:* +FLAGS.SILENT (\\Deleted)")

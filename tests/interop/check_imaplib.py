@@ -21,12 +21,12 @@ def ok(answer):
 
 def sessions(server):
     plain = imaplib.IMAP4("localhost", server.ports["imap"])
-    ok(plain.login("anna", "secret"))
+    ok(plain.login("anna", "long-secret"))
     starttls = imaplib.IMAP4("localhost", server.ports["imap"])
     ok(starttls.starttls(context(server)))
-    ok(starttls.authenticate("PLAIN", lambda _: b"\0anna\0secret"))
+    ok(starttls.authenticate("PLAIN", lambda _: b"\0anna\0long-secret"))
     implicit = imaplib.IMAP4_SSL("localhost", server.ports["imaps"], ssl_context=context(server))
-    ok(implicit.login("anna", "secret"))
+    ok(implicit.login("anna", "long-secret"))
     return plain, starttls, implicit
 
 
@@ -99,7 +99,7 @@ def messages(imap, other):
 
 
 def run(server):
-    server.add_user("anna", "secret")
+    server.add_user("anna", "long-secret")
     plain, starttls, implicit = sessions(server)
     wrong_password(server)
     mailboxes(plain)

@@ -17,7 +17,7 @@ IMAPAccount far
 Host localhost
 Port {server.ports['imaps'] if tls == 'IMAPS' else server.ports['imap']}
 User anna
-Pass secret
+Pass long-secret
 SSLType {tls}
 CertificateFile {server.certificate}
 PipelineDepth 50
@@ -82,8 +82,8 @@ def same(imap, home, names):
 
 
 def run(server):
-    server.add_user("anna", "secret")
-    imap = Imap(server.ports["imap"], "anna", "secret")
+    server.add_user("anna", "long-secret")
+    imap = Imap(server.ports["imap"], "anna", "long-secret")
     # mbsync drops a bare CR, and skips a message whose header has no end.
     messages = [octets for octets in corpus.all_messages().values()
                 if not re.search(rb"\r(?!\n)", octets) and (b"\r\n\r\n" in octets or octets.startswith(b"\r\n"))]

@@ -17,7 +17,7 @@ account anna
 host localhost
 port {server.ports['pop3s'] if tls == 'implicit' else server.ports['pop3']}
 user anna
-password secret
+password long-secret
 tls on
 tls_starttls {'off' if tls == 'implicit' else 'on'}
 tls_trust_file {server.certificate}
@@ -36,7 +36,7 @@ def stored(home):
 
 
 def run(server):
-    server.add_user("anna", "secret")
+    server.add_user("anna", "long-secret")
     home = server.dir / "mpop"
     home.mkdir()
     mailbox.Maildir(home / "mail", create=True)

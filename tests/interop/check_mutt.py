@@ -19,7 +19,7 @@ def configuration(server, home, program):
     path.write_text(f"""\
 set folder="imaps://{program}@localhost:{server.ports['imaps']}/"
 set imap_user={program}
-set imap_pass=secret
+set imap_pass=long-secret
 set spoolfile=+INBOX
 set record=+Sent
 set certificate_file={home}/certificates
@@ -87,7 +87,7 @@ def one(server, program):
     home = server.dir / program
     home.mkdir()
     rc = configuration(server, home, program)
-    imap = Imap(server.ports["imap"], program, "secret")
+    imap = Imap(server.ports["imap"], program, "long-secret")
     imap.ok("CREATE Saved")
     imap.ok("SELECT INBOX")
     messages = corpus.oddities()
@@ -133,7 +133,7 @@ def status(imap, name):
 
 def run(server):
     for program in NEEDS:
-        server.add_user(program, "secret")
+        server.add_user(program, "long-secret")
     for program in NEEDS:
         one(server, program)
         print(f"   {program}")

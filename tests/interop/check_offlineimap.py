@@ -28,7 +28,7 @@ type = IMAP
 remotehost = localhost
 remoteport = {server.ports['imaps']}
 remoteuser = anna
-remotepass = secret
+remotepass = long-secret
 ssl = yes
 sslcacertfile = {server.certificate}
 maxconnections = 2
@@ -42,10 +42,10 @@ def near(home, name):
 
 
 def run(server):
-    server.add_user("anna", "secret")
+    server.add_user("anna", "long-secret")
     home = server.dir / "offlineimap"
     home.mkdir()
-    imap = Imap(server.ports["imap"], "anna", "secret")
+    imap = Imap(server.ports["imap"], "anna", "long-secret")
     imap.ok("CREATE Work")
     # OfflineIMAP parses and writes messages anew, so that only well-formed ones stay as they are.
     names = ("plain", "attachment", "encoded-words", "multipart", "html-only", "quoted-printable")

@@ -20,12 +20,12 @@ def connect(server, how):
         if how == "stls":
             assert pop3.stls(context).startswith(b"+OK")
     pop3.user("anna")
-    pop3.pass_("secret")
+    pop3.pass_("long-secret")
     return pop3
 
 
 def run(server):
-    server.add_user("anna", "secret")
+    server.add_user("anna", "long-secret")
     sent = [octets for octets in corpus.all_messages().values() if octets.endswith(b"\r\n") and b"\r\r" not in octets and b"\r." not in octets]
     lmtp = Lmtp(server.ports["lmtp"])
     for octets in sent:

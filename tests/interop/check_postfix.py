@@ -93,13 +93,13 @@ multi_instance_enable = no
 
 def count(imap):
     imap.ok("NOOP")
-    return len(imap.search("ALL"))
+    return len(imap.fetch("1:*", "(UID)"))
 
 
 def run(server):
     for user in ("anna", "bob"):
-        server.add_user(user, "secret")
-    sessions = {user: Imap(server.ports["imap"], user, "secret") for user in ("anna", "bob")}
+        server.add_user(user, "long-secret")
+    sessions = {user: Imap(server.ports["imap"], user, "long-secret") for user in ("anna", "bob")}
     for imap in sessions.values():
         imap.ok("SELECT INBOX")
     sessions["anna"].ok("CREATE lists")
@@ -135,7 +135,7 @@ def run(server):
             postfix.send(corpus.oddities()["multipart"], f"bob@{DOMAIN}")
             postfix.wait_for(lambda: "status=deferred" in postfix.log_text(), "a deferred delivery")
             server.start()
-            again = Imap(server.ports["imap"], "bob", "secret")
+            again = Imap(server.ports["imap"], "bob", "long-secret")
             again.ok("SELECT INBOX")
             postfix.run("postqueue", "-c", postfix.configuration, "-f")
             postfix.wait_for(lambda: count(again) == len(sent) + 1, "the later delivery")

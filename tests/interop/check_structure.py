@@ -244,8 +244,8 @@ def compare(imap, uid, name, sent):
 
 
 def run(server):
-    server.add_user("anna", "secret")
-    imap = Imap(server.ports["imap"], "anna", "secret")
+    server.add_user("anna", "long-secret")
+    imap = Imap(server.ports["imap"], "anna", "long-secret")
     messages = corpus.all_messages()
     for octets_sent in messages.values():
         assert imap.append("INBOX", octets_sent).startswith(b"OK")

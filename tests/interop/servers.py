@@ -104,10 +104,12 @@ class Mailnook(Server):
 
     name = "mailnook"
 
-    def __init__(self, keep=False, settings="", log_level="info"):
+    def __init__(self, keep=False, settings="", settings_auth="", settings_limits="", log_level="info"):
         super().__init__(keep)
         self.binary = os.environ.get("MAILNOOK_BIN") or str(ROOT / "target/debug/mailnook")
         self.settings = settings
+        self.settings_auth = settings_auth
+        self.settings_limits = settings_limits
         self.log_level = log_level
         self.config = self.dir / "mailnook.toml"
         self.data = self.dir / "data"
@@ -131,6 +133,10 @@ lmtp_socket_mode = "666"
 [tls]
 certificate = "{self.certificate}"
 key = "{self.dir / 'key.pem'}"
+[auth]
+{self.settings_auth}
+[limits]
+{self.settings_limits}
 """)
 
     def command(self, *arguments):
@@ -149,7 +155,7 @@ key = "{self.dir / 'key.pem'}"
         self.wait_until_serving()
 
     def add_user(self, name, password):
-        self.run("user", "add", name, stdin=f"{password}\n".encode())
+        self.run("user", "add", name, "--password-stdin", stdin=f"{password}\n".encode())
         self.users[name] = password
 
     def deliver_command(self, recipient):

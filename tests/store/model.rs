@@ -37,7 +37,7 @@ struct ModelMailbox {
     messages: BTreeMap<u32, ModelMessage>,
     modseq: ModSeq,
     /// What a follower of `changes` believes.
-    known: BTreeMap<u32, (bool, bool, bool)>,
+    known: BTreeMap<u32, Flagged>,
     known_modseq: ModSeq,
     known_next: u32,
 }
@@ -186,6 +186,23 @@ impl World {
         }
     }
 
+    /// CHANGEDSINCE and VANISHED (EARLIER) from any earlier moment lead to the same mailbox.
+    fn resynchronise(&self, random: &mut Random, name: &'static str, history: &[(&'static str, ModSeq, BTreeMap<u32, Flagged>)]) {
+        let past: Vec<_> = history.iter().filter(|(of, ..)| *of == name).collect();
+        let Some((_, since, known)) = past.get(random.below(past.len().max(1))) else { return };
+        let mailbox = self.account.open(name).unwrap();
+        let model = &self.mailboxes[name];
+        let gone = mailbox.expunged_since(*since).unwrap();
+        let changed = mailbox.changed_since(*since, &UidSet::from_range(1, u32::MAX)).unwrap();
+        let mut now: BTreeMap<u32, Flagged> = known.clone();
+        now.retain(|uid, _| !gone.contains(*uid));
+        for uid in changed.iter() {
+            now.insert(uid, flagged(&model.messages[&uid]));
+        }
+        let expected: BTreeMap<_, _> = model.messages.iter().map(|(uid, message)| (*uid, flagged(message))).collect();
+        assert_eq!(now, expected, "{name} since {since:?}");
+    }
+
     /// What a session would do after any command: the differences must lead to the same mailbox.
     fn follow(&mut self, name: &'static str) {
         let mailbox = self.account.open(name).unwrap();
@@ -217,7 +234,7 @@ impl World {
             }
         }
         let expected: BTreeMap<_, _> =
-            model.messages.iter().map(|(uid, message)| (*uid, (message.seen, message.deleted, message.keyword))).collect();
+            model.messages.iter().map(|(uid, message)| (*uid, flagged(message))).collect();
         assert_eq!(model.known, expected, "{name}");
     }
 
@@ -251,6 +268,13 @@ impl World {
     }
 }
 
+/// \Seen, \Deleted and a keyword.
+type Flagged = (bool, bool, bool);
+
+fn flagged(message: &ModelMessage) -> Flagged {
+    (message.seen, message.deleted, message.keyword)
+}
+
 fn mailbox_has(uids: &[u32], uid: u32) -> bool {
     uids.binary_search(&uid).is_ok()
 }
@@ -267,6 +291,7 @@ async fn play(seed: u64, steps: usize) {
         .map(|name| (*name, ModelMailbox { uid_next: 1, known_next: 1, ..ModelMailbox::default() }))
         .collect();
     let mut world = World { account, mailboxes };
+    let mut history = Vec::new();
     for step in 0..steps {
         let name = NAMES[random.below(NAMES.len())];
         let other = NAMES[random.below(NAMES.len())];
@@ -279,6 +304,9 @@ async fn play(seed: u64, steps: usize) {
             _ => world.follow(name),
         }
         world.check(name).await;
+        world.resynchronise(&mut random, name, &history);
+        let model = &world.mailboxes[name];
+        history.push((name, model.modseq, model.messages.iter().map(|(uid, message)| (*uid, flagged(message))).collect()));
         if step % 97 == 96 {
             assert_eq!(core.verify().unwrap(), Vec::<String>::new());
             world.account = {

@@ -97,7 +97,7 @@ impl Player<'_> {
     }
 
     async fn open(&mut self, number: u32, open: Open) -> Result<(), String> {
-        let mut stream = self.world.open(open).await?;
+        let mut stream = self.world.open(open)?;
         if open.tls {
             stream = Box::new(tls::connect(stream).await?);
         }

@@ -195,12 +195,11 @@ fn message<'a>(lines: &mut impl Iterator<Item = (usize, &'a str)>) -> Option<Str
 }
 
 fn continue_last(steps: &mut [(usize, Step)], more: &str) -> Result<(), String> {
-    let text = match steps.last_mut() {
-        Some((_, Step::Session { act: Act::Send { text, .. } | Act::Expect(text) | Act::ExpectLater(text), .. })) => {
-            text
-        }
-        _ => return Err("a | line continues a C: or S: line".to_owned()),
-    };
+    let continued = steps.last_mut().and_then(|(_, step)| match step {
+        Step::Session { act: Act::Send { text, .. } | Act::Expect(text) | Act::ExpectLater(text), .. } => Some(text),
+        _ => None,
+    });
+    let text = continued.ok_or_else(|| "a | line continues a C: or S: line".to_owned())?;
     text.push_str("\r\n");
     text.push_str(more);
     Ok(())

@@ -1,7 +1,7 @@
 //! The server's side: a fresh store, its accounts, and a session task for each client.
 
 use super::client::Stream;
-use super::pattern::{Template, Variables};
+use super::pattern::Variables;
 use super::script::{Open, Protocol};
 use mailnook::auth::{Authenticator, hash_password};
 use mailnook::config::Config;
@@ -167,7 +167,7 @@ impl World {
     }
 
     /// Begins a session and returns the client's end.
-    pub async fn open(&mut self, open: Open) -> Result<Box<dyn Stream>, String> {
+    pub fn open(&mut self, open: Open) -> Result<Box<dyn Stream>, String> {
         let peer = if open.remote { REMOTE } else { Peer::LOCAL };
         let server = self.server()?;
         let (core, config, shutdown) = (Arc::clone(&server.core), Arc::clone(&server.config), server.shutdown.clone());

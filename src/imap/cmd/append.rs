@@ -11,6 +11,7 @@ use crate::imap::wire::{AppendEnd, Receiver};
 use crate::mailbox::{Account, Error, Incoming};
 use crate::net::Connection;
 use crate::types::{DateTime, Flags};
+use std::pin::pin;
 use std::time::Instant;
 
 /// Limit: octets of a refused message that are swallowed because the client sends them unasked (LITERAL+);
@@ -80,7 +81,7 @@ pub async fn refuse(
         return Err(Failure::Bye(TOO_BIG));
     }
     connection.flush().await?;
-    let end = receiver.discard_message(connection, literal, DISCARD_MAX);
+    let end = pin!(receiver.discard_message(connection, literal, DISCARD_MAX));
     match wait::input(end, deadline, &context.shutdown).await? {
         AppendEnd::Bye(text) => Err(Failure::Bye(text)),
         AppendEnd::Complete | AppendEnd::More => Ok(()),
@@ -110,8 +111,7 @@ async fn receive_message(
     let mut left = size;
     while left > 0 {
         let deadline = Instant::now() + context.config.limits.imap_idle;
-        let filled = async { connection.fill().await.map(|_| ()) };
-        wait::input(filled, deadline, &context.shutdown).await?;
+        wait::input(pin!(async { connection.fill().await.map(|_| ()) }), deadline, &context.shutdown).await?;
         let octets = connection.fill().await?;
         let take = usize::try_from(left).map_or(octets.len(), |left| left.min(octets.len()));
         let piece = octets.get(..take).unwrap_or(octets);
@@ -133,7 +133,7 @@ async fn rest_of_line(
     context: &Context,
 ) -> Result<bool, Failure> {
     let deadline = Instant::now() + context.config.limits.imap_idle;
-    let end = receiver.finish_append_line(connection);
+    let end = pin!(receiver.finish_append_line(connection));
     match wait::input(end, deadline, &context.shutdown).await? {
         AppendEnd::Complete => Ok(false),
         AppendEnd::More => Ok(true),

@@ -8,6 +8,7 @@ use crate::imap::reply::{Failure, Reply};
 use crate::imap::wait;
 use crate::mailbox::Account;
 use crate::net::{Connection, ReadError};
+use std::pin::pin;
 use std::time::Instant;
 
 /// Runs the exchange.
@@ -45,7 +46,7 @@ pub async fn run(
 async fn ask(connection: &mut Connection, context: &Context, deadline: Instant) -> Result<Vec<u8>, Failure> {
     connection.queue(b"+ \r\n");
     connection.flush().await?;
-    let line = match wait::input(connection.line(RESPONSE_MAX), deadline, &context.shutdown).await {
+    let line = match wait::input(pin!(connection.line(RESPONSE_MAX)), deadline, &context.shutdown).await {
         Err(Failure::Connection(ReadError::TooLong)) => return Err(Reply::bad("The response is too long").into()),
         other => other?,
     };

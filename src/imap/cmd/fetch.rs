@@ -11,6 +11,7 @@ use crate::imap::reply::{Failure, Reply};
 use crate::imap::sync::{Selected, write_number};
 use crate::imap::wire::write;
 use crate::mailbox::{Error, Message, Row};
+use crate::message::Record;
 use crate::types::{FlagOperation, Flags, SystemFlags, Uid, UidSet};
 use smol::future::yield_now;
 
@@ -55,13 +56,39 @@ pub async fn run(
     Ok(Reply::ok("FETCH completed"))
 }
 
+/// The dearest source that the items need beside the index row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Row,
+    /// Envelope and structure, cached when the message came.
+    Record,
+    Octets,
+}
+
+/// A message as far as it was opened.
+enum Opened {
+    Row,
+    Record(Record),
+    Message(Box<Message>),
+}
+
+impl Opened {
+    fn record(&self) -> Option<&Record> {
+        match self {
+            Self::Row => None,
+            Self::Record(record) => Some(record),
+            Self::Message(message) => Some(message.record()),
+        }
+    }
+}
+
 /// A FETCH under way.
 struct Fetch<'a> {
     items: &'a [FetchItem],
     /// The UID is told first although it is not among the items (RFC 9051 §6.4.9).
     add_uid: bool,
     tells_flags: bool,
-    opens_message: bool,
+    source: Source,
     sets_seen: bool,
     /// Messages told.
     found: u32,
@@ -69,15 +96,12 @@ struct Fetch<'a> {
 
 impl<'a> Fetch<'a> {
     fn new(items: &'a [FetchItem], uid: bool, read_only: bool) -> Self {
-        let needs_message = |item: &FetchItem| match item {
-            FetchItem::Flags | FetchItem::InternalDate | FetchItem::Rfc822Size | FetchItem::Uid => false,
-            FetchItem::Body
-            | FetchItem::BodyStructure
-            | FetchItem::Envelope
-            | FetchItem::Rfc822
-            | FetchItem::Rfc822Header
-            | FetchItem::Rfc822Text
-            | FetchItem::Section { .. } => true,
+        let source = |item: &FetchItem| match item {
+            FetchItem::Flags | FetchItem::InternalDate | FetchItem::Rfc822Size | FetchItem::Uid => Source::Row,
+            FetchItem::Body | FetchItem::BodyStructure | FetchItem::Envelope => Source::Record,
+            FetchItem::Rfc822 | FetchItem::Rfc822Header | FetchItem::Rfc822Text | FetchItem::Section { .. } => {
+                Source::Octets
+            }
         };
         let sets_seen = |item: &FetchItem| {
             matches!(item, FetchItem::Rfc822 | FetchItem::Rfc822Text | FetchItem::Section { peek: false, .. })
@@ -86,7 +110,7 @@ impl<'a> Fetch<'a> {
             items,
             add_uid: uid && !items.contains(&FetchItem::Uid),
             tells_flags: items.contains(&FetchItem::Flags),
-            opens_message: items.iter().any(needs_message),
+            source: items.iter().map(source).max().unwrap_or(Source::Row),
             sets_seen: !read_only && items.iter().any(sets_seen),
             found: 0,
         }
@@ -132,8 +156,13 @@ impl<'a> Fetch<'a> {
         marked: bool,
     ) -> Result<(), Failure> {
         let Some(number) = selected.view.number(row.uid) else { return Ok(()) };
-        let message = match self.opens_message.then(|| selected.mailbox.message(row.uid)).transpose() {
-            Ok(message) => message,
+        let opened = match self.source {
+            Source::Row => Ok(Opened::Row),
+            Source::Record => selected.mailbox.record(row).map(Opened::Record),
+            Source::Octets => selected.mailbox.message(row.uid).map(|message| Opened::Message(Box::new(message))),
+        };
+        let opened = match opened {
+            Ok(opened) => opened,
             Err(Error::Expunged) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
@@ -146,14 +175,8 @@ impl<'a> Fetch<'a> {
             response.row_item(selected, row, &FetchItem::Uid);
         }
         for item in self.items {
-            match &message {
-                Some(message) if !response.row_item(selected, row, item) => {
-                    response.message_item(out, message, item).await?;
-                }
-                Some(_) => {}
-                None => {
-                    response.row_item(selected, row, item);
-                }
+            if !response.row_item(selected, row, item) {
+                response.message_item(out, &opened, item).await?;
             }
         }
         if marked && !self.tells_flags {
@@ -200,10 +223,10 @@ impl Response {
     async fn message_item(
         &mut self,
         out: &mut Output<'_>,
-        message: &Message,
+        opened: &Opened,
         item: &FetchItem,
     ) -> Result<(), Failure> {
-        let record = message.record();
+        let Some(record) = opened.record() else { return Ok(()) };
         let line = self.next();
         match item {
             FetchItem::Envelope => {
@@ -219,7 +242,7 @@ impl Response {
                 write::body_structure(line, &record.structure());
             }
             other => {
-                if let Some(part) = Part::of(other) {
+                if let (Some(part), Opened::Message(message)) = (Part::of(other), opened) {
                     part.write_name(line);
                     line.push(b' ');
                     fetch_body::tell(&mut self.line, &mut self.sent, out, message, &part).await?;

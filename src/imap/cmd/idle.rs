@@ -11,6 +11,7 @@ use crate::imap::wire::is_done;
 use crate::mailbox::Watch;
 use crate::net::{Connection, ReadError, Shutdown};
 use smol::future::or;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 /// Limit: octets of the line that ends the command.
@@ -37,7 +38,8 @@ pub async fn run(
         Some((selected, watch)) => follow(connection, selected, watch, deadline, shutdown).await?,
         None => {
             connection.flush().await?;
-            wait::input(async { Ok(connection.line(DONE_MAX).await) }, deadline, shutdown).await?
+            let line = pin!(async { Ok(connection.line(DONE_MAX).await) });
+            wait::input(line, deadline, shutdown).await?
         }
     };
     match line {
@@ -59,11 +61,13 @@ async fn follow(
         // Boxed: its state is there only while there is something to tell.
         Box::pin(selected.sync(&mut Output::new(connection), Manner { expunges: true, uids: false })).await?;
         connection.flush().await?;
-        let woken = or(async { Wake::Line(connection.line(DONE_MAX).await) }, async {
+        let line = pin!(async { Wake::Line(connection.line(DONE_MAX).await) });
+        let change = pin!(async {
             watch.changed().await;
             Wake::Change
         });
-        match wait::input(async { Ok(woken.await) }, deadline, shutdown).await? {
+        let woken = pin!(async { Ok(or(line, change).await) });
+        match wait::input(woken, deadline, shutdown).await? {
             Wake::Line(line) => return Ok(line),
             Wake::Change => {}
         }

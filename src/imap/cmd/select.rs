@@ -18,14 +18,11 @@ pub async fn run(
     read_only: bool,
 ) -> Result<(Reply, Selected), Failure> {
     let mailbox = account.open(name)?;
-    // Claimed before the snapshot: what arrives between the two is found by the next claim.
-    let claimed =
-        if !read_only && mailbox.status()?.recent > 0 { Some(mailbox.claim_recent().await?) } else { None };
     let unseen = mailbox.first_unseen()?;
     let Snapshot { uids, status, keywords } = mailbox.snapshot()?;
     let view = View::new(uids, status.uid_next, status.highest_modseq);
     let mut selected = Selected { mailbox, view, read_only, keywords };
-    mark_recent(&mut selected, claimed, status.recent);
+    selected.find_recent(Uid(1)).await;
 
     selected.tell_keywords(out).await?;
     out.untagged(&format!("{} EXISTS", selected.view.len())).await?;
@@ -41,17 +38,4 @@ pub async fn run(
         Reply::ok("SELECT completed").code("READ-WRITE")
     };
     Ok((reply, selected))
-}
-
-/// The messages of the snapshot that are \Recent here: those from `claimed` on but for the last `unclaimed`,
-/// which nobody has taken; to an EXAMINE, which takes none, just those.
-fn mark_recent(selected: &mut Selected, claimed: Option<Uid>, unclaimed: u32) {
-    let view = &mut selected.view;
-    let next = view.uid_next();
-    let first_unclaimed = view.uid(view.len().saturating_sub(unclaimed).saturating_add(1)).unwrap_or(next);
-    if selected.read_only {
-        view.add_recent(first_unclaimed, next);
-    } else if let Some(claimed) = claimed {
-        view.add_recent(claimed, first_unclaimed);
-    }
 }

@@ -114,10 +114,15 @@ fn messages_without_header_or_body() {
 }
 
 #[test]
-fn fields_behind_a_line_that_is_none_are_found() {
-    let found = scan(b"Subject: a\r\nbroken\r\n line\r\nTo: x@y\r\n\r\n");
+fn broken_continuations_are_mended() {
+    let found = scan(b"Subject: a\r\nbroken\r\n line\r\nTo: x@y\r\nCc: z@y\r\nnot an address\r\n\r\n");
     let envelope = found.record.envelope();
-    assert_eq!((envelope.subject, envelope.to.count()), (Some(&b"a"[..]), 1));
+    assert_eq!((envelope.subject, envelope.to.count()), (Some(&b"a broken line"[..]), 1));
+    assert_eq!(envelope.cc.map(|address| address.host).collect::<Vec<_>>(), [Some(&b"y"[..])]);
+    assert_eq!(
+        outline_of("Content-Type: multipart/mixed;\nboundary=\"b\"\nX: y\n\n--b\n\none\n--b--"),
+        "multipart/mixed[text/plain:one]"
+    );
 }
 
 /// RFC 2046 §5.1.1
@@ -530,4 +535,41 @@ fn corpus() {
             show(&path.file_name().unwrap().to_string_lossy(), &found.record.structure(), "0");
         }
     }
+}
+
+/// `cargo test --release --lib message::scanner::tests::speed -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn speed() {
+    let line = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0\r\n";
+    let head = crlf(
+        "From: A <a@x>\nTo: B <b@y>\nSubject: x\nDate: 1 Jan 2000 00:00:00 +0000\nContent-Type: multipart/mixed; boundary=abcdefgh\n\n--abcdefgh\n\ntext\n--abcdefgh\nContent-Type: application/pdf; name=x.pdf\nContent-Transfer-Encoding: base64\n\n",
+    );
+    let body = line.repeat(100 << 20 >> 6).into_bytes();
+    let start = std::time::Instant::now();
+    let mut scanner = Scanner::new();
+    scanner.push(&head);
+    body.chunks(16 * 1024).for_each(|piece| scanner.push(piece));
+    let found = scanner.finish();
+    let seconds = start.elapsed().as_secs_f64();
+    println!("scan: {:.0} MB/s", f64::from(u32::try_from(found.size >> 10).unwrap()) / 1024.0 / seconds);
+    let (mut normalizer, mut buffer, mut size) = (super::super::Normalizer::new(), Vec::new(), 0);
+    let start = std::time::Instant::now();
+    body.chunks(16 * 1024).for_each(|piece| size += normalizer.push(piece, &mut buffer).len());
+    println!(
+        "normalize: {:.0} MB/s",
+        f64::from(u32::try_from(size >> 10).unwrap()) / 1024.0 / start.elapsed().as_secs_f64()
+    );
+    let octets = found.record.as_bytes().to_vec();
+    let start = std::time::Instant::now();
+    let mut count = 0;
+    for _ in 0..1_000_000 {
+        count += visit(&Record::from_bytes(octets.clone()).unwrap());
+    }
+    println!("check and read a record of {} octets: {:.2} us ({count})", octets.len(), start.elapsed().as_secs_f64());
+    let start = std::time::Instant::now();
+    for _ in 0..1_000_000 {
+        count += visit(&found.record);
+    }
+    println!("read it: {:.2} us ({count})", start.elapsed().as_secs_f64());
 }

@@ -1,0 +1,511 @@
+//! The program as people and scripts use it: commands with and without a server, exit codes, start and end.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mailnook");
+
+/// Generous: the machine may be busy. What has a limit of its own is measured.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+const PASSWORD: &str = "correct horse";
+
+/// A directory with a configuration on free ports, removed at the end.
+struct Place {
+    directory: PathBuf,
+}
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("mailnook-cli-{name}-{}", std::process::id()));
+        let _absent = std::fs::remove_dir_all(&directory);
+        std::fs::create_dir_all(&directory).expect("a temporary directory");
+        let place = Self { directory };
+        std::fs::write(
+            place.config(),
+            "data_dir = 'data'\nhostname = 'mail.example.org'\n[limits]\nmessage_size = '64 KiB'\n\
+             [auth]\nargon2_memory = '1 MiB'\nargon2_passes = 1\n\
+             [listen]\nimap = '127.0.0.1:0'\nimaps = '127.0.0.1:0'\npop3 = '127.0.0.1:0'\npop3s = '127.0.0.1:0'\n\
+             lmtp = '127.0.0.1:0'\n",
+        )
+        .expect("writes");
+        place
+    }
+
+    fn config(&self) -> PathBuf {
+        self.directory.join("mailnook.toml")
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(arguments)
+            .current_dir(&self.directory)
+            .env("MAILNOOK_CONFIG", self.config())
+            .env_remove("RUST_LOG");
+        command
+    }
+
+    /// Runs a command with that input.
+    fn run(&self, arguments: &[&str], input: &str) -> Outcome {
+        feed(self.command(arguments), input)
+    }
+
+    fn add_user(&self, name: &str) {
+        assert_eq!(self.run(&["user", "add", name, "--password-stdin"], PASSWORD).code, 0);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _absent = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+struct Outcome {
+    code: i32,
+    out: String,
+    errors: String,
+}
+
+fn feed(mut command: Command, input: &str) -> Outcome {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // A command that does not want all of its input closes it.
+    let _closed = child.stdin.take().expect("piped").write_all(input.as_bytes());
+    let Output { status, stdout, stderr } = child.wait_with_output().expect("the program ends");
+    let text = |octets| String::from_utf8(octets).expect("UTF-8");
+    Outcome { code: status.code().unwrap_or(-1), out: text(stdout), errors: text(stderr) }
+}
+
+/// A running server and the lines of its log.
+struct Server {
+    child: Child,
+    log: mpsc::Receiver<String>,
+}
+
+impl Server {
+    fn start(command: Command) -> Self {
+        let mut command = command;
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        let errors = BufReader::new(child.stderr.take().expect("piped"));
+        let (sender, log) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in errors.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, log }
+    }
+
+    /// The next line of the log that contains `part`.
+    fn logged(&self, part: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let line = self.log.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+            let line = line.unwrap_or_else(|_| panic!("the log has no {part:?}"));
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    /// Connects to the listener of that protocol.
+    fn connect(&self, protocol: &str) -> Client {
+        let line = self.logged(&format!("listening: {protocol} 127.0.0.1"));
+        let address = line.rsplit(' ').next().expect("an address").to_owned();
+        Client::connect(&address)
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().expect("kill runs").success());
+    }
+
+    /// Ends it by SIGTERM; how long that took.
+    fn stop(mut self) -> Duration {
+        let begin = Instant::now();
+        self.signal("-TERM");
+        assert!(self.child.wait().expect("ends").success());
+        begin.elapsed()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+/// A client that speaks lines.
+struct Client {
+    stream: BufReader<TcpStream>,
+}
+
+impl Client {
+    fn connect(address: &str) -> Self {
+        let stream = TcpStream::connect(address).expect("connects");
+        stream.set_read_timeout(Some(PATIENCE)).expect("sets");
+        Self { stream: BufReader::new(stream) }
+    }
+
+    fn send(&mut self, line: &str) {
+        self.stream.get_mut().write_all(format!("{line}\r\n").as_bytes()).expect("sends");
+    }
+
+    /// The next line that contains `part`.
+    fn hear(&mut self, part: &str) -> String {
+        loop {
+            let mut line = String::new();
+            let count = self.stream.read_line(&mut line).expect("reads");
+            assert!(count > 0, "the connection ended before {part:?}");
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+}
+
+#[test]
+fn the_default_configuration_is_right_and_mistakes_are_told_by_line() {
+    let place = Place::new("config");
+    let default = place.run(&["config", "default"], "");
+    assert_eq!(default.code, 0);
+    std::fs::write(place.directory.join("default.toml"), &default.out).expect("writes");
+    assert_eq!(place.run(&["config", "check", "default.toml"], "").code, 0);
+
+    std::fs::write(place.config(), "hostnam = 'x'\n[limits]\nwrite = 5\n").expect("writes");
+    for arguments in [&["config", "check"][..], &["status"], &["serve"]] {
+        let outcome = place.run(arguments, "");
+        assert_eq!(outcome.code, 78, "{outcome:?}");
+        assert!(
+            outcome.errors.contains("mailnook.toml:1: unknown key \"hostnam\"; did you mean hostname?"),
+            "{outcome:?}"
+        );
+        assert!(outcome.errors.contains("mailnook.toml:3: write has no unit"), "{outcome:?}");
+    }
+    // A broken configuration must not send mail back to its sender.
+    assert_eq!(place.run(&["deliver", "-r", "anna"], "x").code, 75);
+    assert_eq!(place.run(&["--config", "none.toml", "status"], "").code, 78);
+}
+
+#[test]
+fn wrong_usage_is_64_and_help_is_0() {
+    let place = Place::new("usage");
+    for arguments in
+        [&[][..], &["frobnicate"], &["serve", "--prot"], &["user", "add"], &["deliver"], &["user", "add", "a+b"]]
+    {
+        let outcome = place.run(arguments, "");
+        assert_eq!((outcome.code, outcome.out.as_str()), (64, ""), "{arguments:?}");
+        assert!(outcome.errors.starts_with("mailnook: "), "{outcome:?}");
+    }
+    for arguments in [&["--help"][..], &["--version"], &["user", "alias", "add", "-h"]] {
+        let outcome = place.run(arguments, "");
+        assert_eq!((outcome.code, outcome.errors.as_str()), (0, ""), "{arguments:?}");
+        assert!(outcome.out.contains("mailnook"));
+    }
+    assert!(!place.data().exists(), "nothing was made on the way");
+}
+
+#[test]
+fn users_without_a_server() {
+    let place = Place::new("users");
+    let missing = place.run(&["user", "list"], "");
+    assert!(missing.code == 75 && missing.errors.contains("there is no data directory"), "{missing:?}");
+
+    for (password, part) in [("short\n", "too short"), ("annalena\n", "is the user name"), ("\n", "too short")] {
+        let refused = place.run(&["user", "add", "annalena", "--password-stdin"], password);
+        assert!(refused.code == 64 && refused.errors.contains(part), "{refused:?}");
+    }
+    let no_terminal = place.run(&["user", "add", "anna"], "");
+    assert!(no_terminal.code == 64 && no_terminal.errors.contains("--password-stdin"), "{no_terminal:?}");
+
+    let added = place.run(&["user", "add", "Anna", "--password-stdin"], PASSWORD);
+    assert_eq!((added.code, added.out.as_str()), (0, "user: anna\n"));
+    assert_eq!(place.run(&["user", "add", "anna", "--password-stdin"], PASSWORD).code, 1);
+    let generated = place.run(&["user", "add", "bert", "--generate"], "");
+    let password = generated.out.strip_prefix("user: bert\npassword: ").expect("both lines").trim_end();
+    assert!(password.len() >= 20, "{password}");
+
+    assert_eq!(place.run(&["user", "alias", "add", "anna", "info@example.org"], "").code, 0);
+    assert_eq!(place.run(&["user", "alias", "add", "bert", "info@example.org"], "").code, 1);
+    assert_eq!(place.run(&["user", "alias", "add", "nobody", "x"], "").code, 67);
+    let list = place.run(&["user", "list", "--json"], "");
+    let anna = r#"{"user":"anna","aliases":["info@example.org"],"messages":0,"bytes":0,"mailboxes":6}"#;
+    assert!(list.out.contains(anna), "{list:?}");
+    assert!(place.run(&["user", "show", "anna"], "").out.contains("\\Sent"));
+    assert_eq!(place.run(&["user", "alias", "remove", "anna", "info@example.org"], "").code, 0);
+    assert_eq!(place.run(&["user", "alias", "remove", "anna", "info@example.org"], "").code, 1);
+
+    assert_eq!(place.run(&["user", "passwd", "anna", "--generate"], "").code, 0);
+    assert_eq!(place.run(&["user", "passwd", "nobody", "--generate"], "").code, 67);
+    assert_eq!(place.run(&["user", "remove", "anna"], "").code, 64);
+    assert_eq!(place.run(&["user", "remove", "anna", "--yes"], "").code, 0);
+    assert_eq!(place.run(&["user", "show", "anna"], "").code, 67);
+    assert_eq!(place.run(&["verify"], "").code, 0);
+}
+
+const MESSAGE: &str = "From fetcher Thu Jan  1 00:00:00 1970\nSubject: hello\n\nFirst mail.\n";
+
+/// Every outcome of `deliver`, whether a server runs or not.
+fn delivers_with_exit_codes(place: &Place) {
+    let big = "x".repeat(100_000);
+    for (arguments, input, code, part) in [
+        (&["-r", "anna"][..], MESSAGE, 0, ""),
+        (&["-r", "anna@example.org", "-f", "bert@example.net", "-r", "ANNA"], MESSAGE, 0, ""),
+        (&["-r", "anna+Archive", "-f", "<>"], MESSAGE, 0, ""),
+        (&["-r", "anna", "-m", "Junk"], "no header at all", 0, ""),
+        (&["-r", "nobody"], MESSAGE, 67, "nobody has the address nobody"),
+        (&["-r", "anna", "-r", "nobody"], MESSAGE, 67, "nobody"),
+        (&["-r", "anna"], "", 65, "empty"),
+        (&["-r", "anna"], "From x\n", 65, "empty"),
+        (&["-r", "anna"], &big, 65, "larger than 65536 octets"),
+        (&["-r", "anna", "-m", "None"], MESSAGE, 73, "no such mailbox"),
+        (&["-r", "anna", "-f", "a b"], MESSAGE, 64, "the sender"),
+    ] {
+        let arguments: Vec<&str> = std::iter::once("deliver").chain(arguments.iter().copied()).collect();
+        let outcome = place.run(&arguments, input);
+        assert_eq!((outcome.code, outcome.out.as_str()), (code, ""), "{arguments:?} gave {outcome:?}");
+        assert!(outcome.errors.contains(part) && outcome.errors.is_empty() == (code == 0), "{outcome:?}");
+    }
+}
+
+/// Messages of anna's mailboxes, as `user show` tells them.
+fn messages(place: &Place, mailbox: &str) -> u32 {
+    let json = place.run(&["user", "show", "anna", "--json"], "").out;
+    let rest = json.split(&format!("{{\"name\":\"{mailbox}\",\"messages\":")).nth(1).expect("the mailbox is shown");
+    rest.split(',').next().and_then(|number| number.parse().ok()).expect("a number")
+}
+
+#[test]
+fn deliver_without_a_server() {
+    let place = Place::new("deliver");
+    place.add_user("anna");
+    delivers_with_exit_codes(&place);
+    assert_eq!((messages(&place, "INBOX"), messages(&place, "Archive"), messages(&place, "Junk")), (2, 1, 1));
+    assert_eq!(place.run(&["verify"], "").out, "the store is sound\n");
+    let status = place.run(&["status", "--json"], "");
+    assert!(status.out.starts_with("{\"running\":false,") && status.out.contains("\"messages\":4,"), "{status:?}");
+}
+
+#[test]
+fn commands_take_effect_at_once_in_a_running_server() {
+    let place = Place::new("serve");
+    let server = Server::start(place.command(&["serve"]));
+    let mut imap = server.connect("imap");
+    imap.hear("* OK");
+    server.logged("listening: control");
+    place.add_user("anna");
+
+    imap.send(&format!("a LOGIN anna \"{PASSWORD}\""));
+    imap.hear("a OK");
+    imap.send("b SELECT INBOX");
+    imap.hear("b OK");
+    imap.send("c IDLE");
+    imap.hear("+");
+    delivers_with_exit_codes(&place);
+    imap.hear("* 1 EXISTS");
+    imap.hear("EXISTS");
+    imap.send("DONE");
+    imap.hear("c OK");
+    imap.send("d FETCH 1 BODY.PEEK[HEADER]");
+    imap.hear("Return-Path: <>");
+    imap.hear("Delivered-To: anna");
+    imap.hear("Received: by mail.example.org (mailnook)");
+    imap.hear("Subject: hello");
+    imap.hear("d OK");
+
+    let status = place.run(&["status", "--json"], "").out;
+    for part in ["\"running\":true", "\"imap\":1", "\"resident_bytes\":", "\"messages\":4", "\"valid_until\":\"20"] {
+        assert!(status.contains(part), "{part} is not in {status}");
+    }
+    assert_eq!(place.run(&["verify"], "").code, 0);
+    let second = place.run(&["serve"], "");
+    assert!(second.code == 75 && second.errors.contains("already serves"), "{second:?}");
+
+    let taken = server.stop();
+    imap.hear("* BYE");
+    assert!(taken < Duration::from_secs(2), "{taken:?}");
+    assert_eq!(messages(&place, "INBOX"), 2);
+    assert_eq!(place.run(&["deliver", "-r", "anna"], MESSAGE).code, 0);
+}
+
+#[test]
+fn the_control_socket_survives_strangers() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixStream;
+    let place = Place::new("strangers");
+    let server = Server::start(place.command(&["serve"]));
+    server.logged("listening: control");
+    let socket = place.data().join("control.sock");
+    assert_eq!(socket.metadata().expect("exists").permissions().mode() & 0o777, 0o600);
+    for (octets, answer) in [
+        (&b"a LOGIN anna secret\r\n"[..], ""),
+        (b"R\xff\xff\xff\xff", ""),
+        (b"I\0\0\0\x01x", ""),
+        (b"R\0\0\0\x01\x09", "of another version"),
+        (b"R\0\0\0\x01\x01", "did not understand"),
+        (b"R\0\0\0\x03\x01\xff\xff", "did not understand"),
+    ] {
+        let mut stream = UnixStream::connect(&socket).expect("connects");
+        stream.set_read_timeout(Some(PATIENCE)).expect("sets");
+        stream.write_all(octets).expect("writes");
+        let mut heard = Vec::new();
+        let _cut = stream.read_to_end(&mut heard);
+        let heard = String::from_utf8_lossy(&heard);
+        assert!(heard.contains(answer) && heard.is_empty() == answer.is_empty(), "{octets:?} gave {heard:?}");
+    }
+    assert_eq!(place.run(&["status"], "").code, 0);
+    assert!(server.stop() < Duration::from_secs(2));
+}
+
+#[test]
+fn a_delivery_that_is_cut_stores_nothing() {
+    let place = Place::new("cut");
+    place.add_user("anna");
+    for with_server in [true, false] {
+        let server = with_server.then(|| {
+            let server = Server::start(place.command(&["serve"]));
+            server.logged("listening: control");
+            server
+        });
+        let mut cut = place.command(&["deliver", "-r", "anna"]).stdin(Stdio::piped()).spawn().expect("starts");
+        let mut input = cut.stdin.take().expect("piped");
+        input.write_all(MESSAGE.as_bytes()).expect("writes");
+        std::thread::sleep(Duration::from_millis(300));
+        // Without a server the command owns the store: the next one waits for it.
+        let waiting = place.command(&["verify"]).stdout(Stdio::piped()).spawn().expect("starts");
+        std::thread::sleep(Duration::from_millis(300));
+        cut.kill().expect("kills");
+        cut.wait().expect("ends");
+        drop(input);
+        assert!(waiting.wait_with_output().expect("ends").status.success());
+        assert_eq!(messages(&place, "INBOX"), 0);
+        if let Some(server) = server {
+            server.stop();
+        }
+    }
+}
+
+#[test]
+fn a_delivery_under_way_is_told_when_the_server_stops() {
+    let place = Place::new("stopping");
+    place.add_user("anna");
+    let server = Server::start(place.command(&["serve"]));
+    server.logged("listening: control");
+    let mut command = place.command(&["deliver", "-r", "anna"]);
+    let mut delivery = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let mut input = delivery.stdin.take().expect("piped");
+    input.write_all(MESSAGE.as_bytes()).expect("writes");
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(server.stop() < Duration::from_secs(2));
+    // The input stays open: the command ends all the same.
+    let status = delivery.wait().expect("ends");
+    let mut errors = String::new();
+    delivery.stderr.take().expect("piped").read_to_string(&mut errors).expect("reads");
+    assert_eq!(status.code(), Some(75), "{errors}");
+    assert!(errors.contains("the server is stopping"), "{errors}");
+    drop(input);
+    assert_eq!(messages(&place, "INBOX"), 0);
+}
+
+#[test]
+fn the_certificate_is_read_again_and_a_broken_one_is_not_taken() {
+    let place = Place::new("certificate");
+    let server = Server::start(place.command(&["serve"]));
+    server.logged("listening: control");
+    let (certificate, key) = (place.data().join("cert.pem"), place.data().join("key.pem"));
+    server.signal("-HUP");
+    server.logged("certificate read again on SIGHUP");
+    let good = std::fs::read(&certificate).expect("reads");
+    std::fs::write(&certificate, "broken").expect("writes");
+    server.signal("-HUP");
+    server.logged("the old one stays");
+    std::fs::write(&certificate, good).expect("writes");
+    // Without a signal the change is seen within seconds.
+    server.logged("new certificate in use");
+    assert!(key.exists());
+    assert!(server.stop() < Duration::from_secs(2));
+}
+
+#[test]
+fn every_listener_that_cannot_be_had_is_named() {
+    let place = Place::new("ports");
+    let taken: Vec<_> = (0..2).map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("binds")).collect();
+    let ports: Vec<u16> = taken.iter().map(|listener| listener.local_addr().expect("bound").port()).collect();
+    let config = std::fs::read_to_string(place.config()).expect("reads");
+    let config = config.replace("imap = '127.0.0.1:0'", &format!("imap = '127.0.0.1:{}'", ports[0]));
+    let config = config.replace("lmtp = '127.0.0.1:0'", &format!("lmtp = '127.0.0.1:{}'", ports[1]));
+    std::fs::write(place.config(), config).expect("writes");
+    let refused = place.run(&["serve"], "");
+    assert_eq!(refused.code, 75, "{refused:?}");
+    for (protocol, port) in [("imap", ports[0]), ("lmtp", ports[1])] {
+        let text =
+            format!("mailnook: {protocol}: cannot listen on 127.0.0.1:{port}: another process uses this address");
+        assert!(refused.errors.contains(&text), "{refused:?}");
+    }
+}
+
+/// The README's first command. It uses the fixed ports, so it waits for its turn where something has them.
+#[test]
+fn the_first_start_needs_no_configuration() {
+    let place = Place::new("first");
+    let deadline = Instant::now() + PATIENCE;
+    while [1143, 1993, 1110, 1995, 1024].iter().any(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok()) {
+        assert!(Instant::now() < deadline, "something else uses mailnook's default ports");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    if Path::new("/etc/mailnook/mailnook.toml").exists() {
+        eprintln!("mailnook is configured on this machine: its first start cannot be tried");
+        return;
+    }
+    let serve = || {
+        let mut command = Command::new(PROGRAM);
+        command.arg("serve").current_dir(&place.directory).env_remove("MAILNOOK_CONFIG").env_remove("RUST_LOG");
+        let mut server = Server::start(command);
+        let lines = BufReader::new(server.child.stdout.take().expect("piped")).lines().map_while(Result::ok);
+        (server, lines)
+    };
+    let (server, mut lines) = serve();
+    assert_eq!(lines.next().as_deref(), Some("user: me"));
+    let password = lines.next().expect("a line").strip_prefix("password: ").expect("the password").to_owned();
+    let line = lines.find(|line| line.trim_start().starts_with("printf ")).expect("a line to paste");
+
+    // As a person would paste it, from anywhere.
+    let pasted = Command::new("sh").args(["-c", &line]).current_dir("/").env_remove("MAILNOOK_CONFIG").status();
+    assert!(pasted.expect("sh runs").success());
+    let mut pop3 = Client::connect("127.0.0.1:1110");
+    pop3.hear("+OK");
+    pop3.send("USER me");
+    pop3.hear("+OK");
+    pop3.send(&format!("PASS {password}"));
+    pop3.hear("+OK");
+    pop3.send("STAT");
+    assert!(pop3.hear("+OK").starts_with("+OK 1 "));
+    assert!(server.stop() < Duration::from_secs(2));
+    pop3.hear("-ERR [SYS/TEMP]");
+
+    let (server, lines) = serve();
+    let words: Vec<String> = lines.take_while(|line| !line.contains("Ctrl-C")).collect();
+    assert!(words.iter().any(|line| line.contains("IMAP   127.0.0.1 port 1143")), "{words:?}");
+    assert!(!words.iter().any(|line| line.starts_with("password:")), "{words:?}");
+    server.stop();
+}

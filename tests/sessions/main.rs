@@ -1,0 +1,6 @@
+//! IMAP sessions in-process: what clients know, and what hostile ones can do.
+
+mod client;
+mod hostile;
+mod house;
+mod view;
