@@ -58,7 +58,7 @@ impl Rude {
     }
 
     async fn more(&mut self) -> bool {
-        let mut piece = [0; 16 * 1024];
+        let mut piece = vec![0; 16 * 1024];
         let count = self.stream.read(&mut piece).await.unwrap_or(0);
         self.input.extend_from_slice(&piece[..count]);
         count > 0
@@ -150,7 +150,7 @@ fn literals_in_literals() {
             client.is_in_step().await;
         }
         // A literal that looks like commands is one literal.
-        client.send(b"a SEARCH SUBJECT {20+}\r\nx\r\nb LOGOUT\r\nc {9}\r\n").await;
+        client.send(b"a SEARCH SUBJECT {20+}\r\nx\r\nb LOGOUT\r\nc {9}\r\n\r\n").await;
         client.until("a ").await;
         client.is_in_step().await;
         // One that is announced too large before login never comes.

@@ -275,7 +275,7 @@ enum At {
 
 impl<'a> Filter<'a> {
     fn new(names: &'a [String], named: bool) -> Self {
-        Self { names, named, state: At::LineStart(false), name: Vec::new() }
+        Self { names, named, state: At::LineStart(!named), name: Vec::new() }
     }
 
     fn feed(&mut self, mut octets: &[u8], kept: &mut Vec<u8>) {
