@@ -19,6 +19,9 @@ use smol::future::yield_now;
 /// leaves no more than that marked but not read.
 const SEEN_STEP: u64 = 1024 * 1024;
 
+/// Limit: messages that cannot be read; then the command gives up.
+const FAILURES_MAX: u32 = 16;
+
 /// Tells what is asked of the messages in the set.
 ///
 /// # Errors
@@ -42,13 +45,20 @@ pub async fn run(
             let (step, behind) = rest.split_at_mut(fetch.step(rest));
             let marked = fetch.mark_seen(selected, step).await?;
             for row in step {
-                fetch.tell(selected, out, row, marked.contains(row.uid.0)).await?;
+                match fetch.tell(selected, out, row, marked.contains(row.uid.0)).await {
+                    // One damaged message does not hide the others.
+                    Err(Failure::Refused(reply)) if fetch.failures < FAILURES_MAX => fetch.failed(reply),
+                    told => told?,
+                }
             }
             rest = behind;
         }
         let Some(next) = next else { break };
         from = Uid(next);
         yield_now().await;
+    }
+    if let Some(reply) = fetch.failure {
+        return Err(reply.into());
     }
     if !uid && fetch.found < uids.len() {
         return Err(Error::Expunged.into());
@@ -92,6 +102,9 @@ struct Fetch<'a> {
     sets_seen: bool,
     /// Messages told.
     found: u32,
+    /// Messages that could not be read, and what to say of the first.
+    failures: u32,
+    failure: Option<Reply>,
 }
 
 impl<'a> Fetch<'a> {
@@ -113,7 +126,14 @@ impl<'a> Fetch<'a> {
             source: items.iter().map(source).max().unwrap_or(Source::Row),
             sets_seen: !read_only && items.iter().any(sets_seen),
             found: 0,
+            failures: 0,
+            failure: None,
         }
+    }
+
+    fn failed(&mut self, reply: Reply) {
+        self.failures += 1;
+        self.failure.get_or_insert(reply);
     }
 
     /// How many of the rows are told in one step: one at least, and no more than [`SEEN_STEP`] octets of them.
@@ -220,12 +240,7 @@ impl Response {
     }
 
     /// Writes an item from the message's record or octets.
-    async fn message_item(
-        &mut self,
-        out: &mut Output<'_>,
-        opened: &Opened,
-        item: &FetchItem,
-    ) -> Result<(), Failure> {
+    async fn message_item(&mut self, out: &mut Output<'_>, opened: &Opened, item: &FetchItem) -> Result<(), Failure> {
         let Some(record) = opened.record() else { return Ok(()) };
         let line = self.next();
         match item {
