@@ -65,7 +65,7 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, request: Request
             stored.modseqs.iter().for_each(|modseq| selected.view.tell(*modseq));
         }
     }
-    let reply = if !uid && found < uids.len() { refusal(Error::Expunged) } else { Reply::ok("STORE completed") };
+    let reply = if !uid && found < uids.len() { refusal(&Error::Expunged) } else { Reply::ok("STORE completed") };
     if modified.is_empty() {
         return Ok(reply);
     }

@@ -196,8 +196,9 @@ fn sequence_sets() {
     assert_eq!(parsed("*"), Some(set(&[(0, 0)])));
     assert_eq!(parsed("5:*,*:7,9:2"), Some(set(&[(5, 0), (0, 7), (9, 2)])));
     assert_eq!(parsed("1,2,3,5,6:9,7,10,4294967295,4294967295"), Some(set(&[(1, 3), (5, 10), (u32::MAX, u32::MAX)])));
+    assert_eq!(parsed("$"), Some(SequenceSet::SAVED));
     assert_eq!(parsed("3,2,1"), Some(set(&[(3, 3), (2, 2), (1, 1)])));
-    for bad in ["0", "1:0", "", "1,", ",1", "1:", "1:2:3", "4294967296", "-1", "1 2", "a", "1;2", "$"] {
+    for bad in ["0", "1:0", "", "1,", ",1", "1:", "1:2:3", "4294967296", "-1", "1 2", "a", "1;2", "$,1", "1,$", "$:5"] {
         assert_eq!(parsed(bad), None, "{bad}");
     }
 }
