@@ -206,6 +206,7 @@ impl Session {
             logged_in: self.account.is_some(),
             can_start_tls: !tls && self.context.tls.is_some(),
             passwords_allowed: tls || self.connection.peer().is_local(),
+            channel_binding: self.account.is_none() && !self.connection.channel_bindings().is_empty(),
         }
     }
 

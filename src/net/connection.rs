@@ -2,13 +2,15 @@
 
 use super::line::{Input, LineEnd, Taken};
 use super::stream::{Plain, Stream};
-use super::{Peer, TlsAcceptor};
+use super::{ChannelBindings, Peer, TlsAcceptor};
 use futures_rustls::server::TlsStream;
+use rustls::ServerConfig;
 use smol::Async;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Queued octets at which a session flushes.
@@ -84,6 +86,8 @@ pub struct Connection {
     /// Octets of `output` that the stream took already.
     written: usize,
     write_timeout: Duration,
+    /// The hash of our certificate under TLS.
+    end_point: Option<Arc<[u8]>>,
 }
 
 impl Connection {
@@ -109,6 +113,7 @@ impl Connection {
             output: Vec::new(),
             written: 0,
             write_timeout: WRITE_TIMEOUT,
+            end_point: None,
         }
     }
 
@@ -138,6 +143,15 @@ impl Connection {
             Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2".to_owned(),
             _ => "TLS".to_owned(),
         })
+    }
+
+    /// What a login can be bound to; nothing without TLS.
+    #[must_use]
+    pub fn channel_bindings(&self) -> ChannelBindings {
+        match &self.stream {
+            Stream::Tls(stream) => ChannelBindings::of(stream.get_ref().1, self.end_point.clone()),
+            Stream::Plain(_) | Stream::Gone => ChannelBindings::default(),
+        }
     }
 
     /// A peer that takes no data for `limit` is gone; flushing fails with [`ReadError::Timeout`].
@@ -288,7 +302,9 @@ impl Connection {
                 return Err(ReadError::Io(io::Error::other("TLS is active already")));
             }
         };
-        self.stream = Stream::Tls(handshake(stream, tls).await?);
+        let (config, end_point) = tls.current();
+        self.stream = Stream::Tls(handshake(stream, config).await?);
+        self.end_point = end_point;
         Ok(())
     }
 
@@ -322,8 +338,8 @@ impl Connection {
 }
 
 /// In a box, because the handshake's state is large and a session's future holds it only for a moment.
-async fn handshake(stream: Plain, tls: &TlsAcceptor) -> Result<Box<TlsStream<Plain>>, ReadError> {
-    let acceptor = futures_rustls::TlsAcceptor::from(tls.current());
+async fn handshake(stream: Plain, config: Arc<ServerConfig>) -> Result<Box<TlsStream<Plain>>, ReadError> {
+    let acceptor = futures_rustls::TlsAcceptor::from(config);
     let accept = Box::pin(acceptor.accept_with(stream, |session| session.set_buffer_limit(Some(TLS_BUFFER_MAX))));
     Ok(Box::new(accept.await?))
 }
