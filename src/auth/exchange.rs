@@ -74,8 +74,12 @@ pub struct Exchange<'a> {
 enum State {
     Plain,
     LoginUser,
-    LoginPassword { user: String },
-    Scram { plus: bool },
+    LoginPassword {
+        user: String,
+    },
+    Scram {
+        plus: bool,
+    },
     ScramProof(Box<Proving>),
     /// The server's signature was sent; the client's empty response says that it was right.
     ScramDone(LoggedIn),

@@ -297,7 +297,8 @@ mod tests {
             assert_eq!(check(3, "broken", b"x", HASH).await, Ok(Outcome::Failed(HashError::Unusable)));
             let old = hash_password("secret", &config(32, 1)).unwrap().hash;
             assert_eq!(check(4, &old, b"secret", NOTHING).await, Ok(fits()));
-            let Ok(Outcome::Fits(Renewal { hash: Some(renewed), scram: None })) = check(4, &old, b"secret", HASH).await else {
+            let Ok(Outcome::Fits(Renewal { hash: Some(renewed), scram: None })) = check(4, &old, b"secret", HASH).await
+            else {
                 panic!()
             };
             assert!(hashing.shared.scheme.is_current(&renewed));

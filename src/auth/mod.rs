@@ -20,8 +20,8 @@ mod scram;
 mod throttle;
 mod verified;
 
-pub use authenticator::Authenticator;
 pub use crate::store::Password;
+pub use authenticator::Authenticator;
 use checker::Proof;
 pub use checker::{Attempt, AuthError, LoggedIn, PASSWORD_MAX, USER_MAX};
 pub use exchange::{Client, Exchange, ExchangeError, Step};

@@ -47,7 +47,6 @@ impl Mechanism {
     pub fn from_name(name: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|mechanism| mechanism.name().as_bytes().eq_ignore_ascii_case(name))
     }
-
 }
 
 /// Why a response was not understood; the exchange fails (RFC 4422 §3.6).

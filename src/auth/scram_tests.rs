@@ -16,7 +16,8 @@ fn the_example_of_rfc_7677() {
     assert_eq!((first.user.as_str(), &first.flag), ("user", &BindingFlag::Unsupported));
     let (message, challenged) = first.challenge_with(keys, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0");
     assert_eq!(message, "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
-    let last = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
+    let last =
+        "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
     let fits = Verdict::Fits("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=".to_owned());
     assert_eq!(challenged.verify(last.as_bytes(), b""), Ok(fits));
     assert_eq!(challenged.verify(last.as_bytes(), b"x"), Ok(Verdict::WrongBinding));
@@ -44,7 +45,10 @@ fn first_messages() {
     let first = parse("p=tls-exporter,a=a=2Cb=3D,n=a=2Cb=3D,r=abc,x=later").unwrap();
     assert_eq!(first.flag, BindingFlag::Type("tls-exporter".to_owned()));
     assert_eq!((first.user.as_str(), first.nonce.as_str()), ("a,b=", "abc"));
-    assert_eq!((first.header.as_str(), first.bare.as_str()), ("p=tls-exporter,a=a=2Cb=3D,", "n=a=2Cb=3D,r=abc,x=later"));
+    assert_eq!(
+        (first.header.as_str(), first.bare.as_str()),
+        ("p=tls-exporter,a=a=2Cb=3D,", "n=a=2Cb=3D,r=abc,x=later")
+    );
     assert_eq!(parse("y,,n=anna,r=x").unwrap().flag, BindingFlag::NotOffered);
     // SASLprep: a soft hyphen goes, a Roman numeral becomes letters (RFC 4013 §3).
     assert_eq!(parse("n,,n=I\u{ad}X,r=x").unwrap().user, "IX");

@@ -23,9 +23,8 @@ impl ChannelBindings {
     pub(super) fn of(session: &ServerConnection, end_point: Option<Arc<[u8]>>) -> Self {
         // Below TLS 1.3 it is only unique with an extension that peers may leave out (RFC 9266 §4.2).
         let is_unique = session.protocol_version() == Some(ProtocolVersion::TLSv1_3);
-        let exporter = is_unique
-            .then(|| session.export_keying_material([0; 32], EXPORTER_LABEL, Some(&[])).ok())
-            .flatten();
+        let exporter =
+            is_unique.then(|| session.export_keying_material([0; 32], EXPORTER_LABEL, Some(&[])).ok()).flatten();
         Self { exporter, end_point }
     }
 
@@ -82,7 +81,8 @@ fn element(octets: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         (usize::from(*first), rest)
     } else {
         let (length, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-        let length = length.iter().try_fold(0_usize, |sum, octet| sum.checked_mul(256)?.checked_add(usize::from(*octet)))?;
+        let length =
+            length.iter().try_fold(0_usize, |sum, octet| sum.checked_mul(256)?.checked_add(usize::from(*octet)))?;
         (length, rest)
     };
     let (contents, rest) = rest.split_at_checked(length)?;

@@ -5,6 +5,7 @@
 
 mod binding;
 mod connection;
+mod deflate;
 mod dot;
 mod limit;
 mod line;
