@@ -1,6 +1,6 @@
 //! Our own command type. imap-codec's cannot be extended; parsers in `wire` make these.
 
-use crate::types::{DateTime, Flags, FlagOperation};
+use crate::types::{DateTime, FlagOperation, Flags};
 
 /// Sequence numbers or UIDs as the client wrote them (RFC 9051 sequence-set).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ impl std::fmt::Debug for Secret {
 }
 
 /// A command without its tag.
+// Fields are named as the arguments in the RFC's grammar.
+#[allow(missing_docs)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// CAPABILITY
@@ -112,6 +114,8 @@ pub enum StatusItem {
 }
 
 /// What FETCH can ask for; macros are already expanded.
+// Fields are named as in the RFC's grammar.
+#[allow(missing_docs)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchItem {
     /// BODY without a section
@@ -156,6 +160,8 @@ pub enum SectionPart {
 }
 
 /// A search key (RFC 9051 §6.4.4). Strings are already UTF-8.
+// Fields are named as in the RFC's grammar.
+#[allow(missing_docs)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SearchKey {
     /// ALL

@@ -367,7 +367,7 @@ impl Account {
     /// Stores a staged message.
     ///
     /// # Errors
-    /// `NotFound` where there is no such mailbox (IMAP: [TRYCREATE]); `Invalid` keywords, `Limit`, `Temporary`.
+    /// `NotFound` where there is no such mailbox (IMAP: `TRYCREATE`); `Invalid` keywords, `Limit`, `Temporary`.
     pub async fn append(
         &self,
         staged: Staged,

@@ -86,11 +86,15 @@ impl Client {
         // What others did before comes first, then the silent change, then the expunges and what is behind them.
         let split = lines.iter().position(|line| line.ends_with(" EXPUNGE")).unwrap_or(lines.len());
         let (before, behind) = lines.split_at(split);
-        before.iter().for_each(|line| self.take(line, !uid));
+        for line in before {
+            self.take(line, !uid);
+        }
         if silent && ok && !self.read_only {
             self.change_silently(uid, set, operation, flags);
         }
-        behind.iter().for_each(|line| self.take(line, !uid));
+        for line in behind {
+            self.take(line, !uid);
+        }
     }
 
     /// The outcome of an own silent STORE. Messages whose UID is not known may have been among the set or not.
@@ -132,7 +136,11 @@ impl Client {
     pub fn agrees_with(&self, store: &[(u32, BTreeSet<String>)]) {
         assert_eq!(self.messages.len(), store.len(), "number of messages");
         for (index, (known, (uid, flags))) in self.messages.iter().zip(store).enumerate() {
-            assert!(known.uid.is_none_or(|known| known == *uid), "message {}: {known:?}, in the store {uid}", index + 1);
+            assert!(
+                known.uid.is_none_or(|known| known == *uid),
+                "message {}: {known:?}, in the store {uid}",
+                index + 1
+            );
             if let Some(known) = &known.flags {
                 let known: BTreeSet<String> = known.iter().filter(|flag| *flag != "\\Recent").cloned().collect();
                 assert_eq!(&known, flags, "flags of message {} (UID {uid})", index + 1);

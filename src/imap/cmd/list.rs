@@ -17,12 +17,7 @@ const PATTERN_MAX: usize = 2048;
 ///
 /// # Errors
 /// NO where the store fails.
-pub async fn list(
-    account: &Account,
-    out: &mut Output<'_>,
-    reference: &str,
-    pattern: &str,
-) -> Result<Reply, Failure> {
+pub async fn list(account: &Account, out: &mut Output<'_>, reference: &str, pattern: &str) -> Result<Reply, Failure> {
     if pattern.is_empty() {
         // RFC 3501 §6.3.8: asks for the delimiter and the root of the reference.
         out.untagged(&format!("LIST (\\Noselect) \"{DELIMITER}\" \"\"")).await?;
@@ -39,12 +34,7 @@ pub async fn list(
 ///
 /// # Errors
 /// NO where the store fails.
-pub async fn lsub(
-    account: &Account,
-    out: &mut Output<'_>,
-    reference: &str,
-    pattern: &str,
-) -> Result<Reply, Failure> {
+pub async fn lsub(account: &Account, out: &mut Output<'_>, reference: &str, pattern: &str) -> Result<Reply, Failure> {
     let pattern = Pattern::new(reference, pattern);
     let entries = account.list()?;
     // RFC 3501 §6.3.9: with `%` a level that is not subscribed is shown with \Noselect where something
@@ -75,7 +65,8 @@ async fn tell(out: &mut Output<'_>, response: &str, attributes: &str, name: &str
 
 fn attributes(entry: &ListEntry) -> String {
     let mut text = String::from(if entry.has_children { "\\HasChildren" } else { "\\HasNoChildren" });
-    if entry.mailbox.is_none() {
+    // A name that is only subscribed may come again: in LSUB \Noselect means something else.
+    if entry.exists && entry.mailbox.is_none() {
         text.insert_str(0, "\\Noselect ");
     }
     if let Some(special_use) = entry.special_use {

@@ -21,16 +21,10 @@ pub fn allowed(connection: &Connection) -> Result<(), Failure> {
 ///
 /// # Errors
 /// `[AUTHENTICATIONFAILED]`, or `[UNAVAILABLE]` where the server cannot tell at the moment.
-pub async fn run(
-    connection: &Connection,
-    context: &Context,
-    user: &[u8],
-    password: &[u8],
-) -> Result<Account, Failure> {
+pub async fn run(connection: &Connection, context: &Context, user: &[u8], password: &[u8]) -> Result<Account, Failure> {
     allowed(connection)?;
     let user = std::str::from_utf8(user).map_err(|_| refusal(AuthError::BadCredentials))?;
-    let attempt =
-        Attempt { user, password, peer: connection.peer(), protocol: "imap", tls: connection.is_tls() };
+    let attempt = Attempt { user, password, peer: connection.peer(), protocol: "imap", tls: connection.is_tls() };
     let logged_in = context.auth.login(attempt).await.map_err(refusal)?;
     Ok(context.core.account(logged_in.account)?)
 }

@@ -94,7 +94,7 @@ pub enum Event {
     Discarded {
         /// The answer that is due.
         refusal: Option<ParseError>,
-        /// Whether the line that was discarded held anything.
+        /// Without a refusal: whether the line that was discarded held anything.
         text: bool,
     },
     /// The client cannot be followed: say BYE with this text and end the session.
@@ -213,7 +213,7 @@ impl Framer {
         if line_end.is_none() {
             return (took, None);
         }
-        strip_line_end(&mut self.frame.bytes);
+        strip_line_end(&mut self.frame.bytes, self.line);
         (took, self.line_complete(max))
     }
 
@@ -288,7 +288,7 @@ impl Framer {
         if line_end.is_none() {
             return (took, None);
         }
-        strip_line_end(tail);
+        strip_line_end(tail, 0);
         let event = match announced(tail) {
             Some(announced) => self.after_discarded_announcement(announced),
             None => Some(self.discarded()),
@@ -322,18 +322,19 @@ impl Framer {
     }
 
     fn discarded(&mut self) -> Event {
-        let event = Event::Discarded { refusal: self.refusal.take(), text: self.text };
+        let event = Event::Discarded { text: self.text && self.refusal.is_none(), refusal: self.refusal.take() };
         self.reset();
         event
     }
 }
 
-/// Removes LF or CRLF from the end.
-fn strip_line_end(line: &mut Vec<u8>) {
-    if line.last() == Some(&b'\n') {
-        line.pop();
-        if line.last() == Some(&b'\r') {
-            line.pop();
+/// Removes LF or CRLF from the end of the line that begins at `start`. A CR before that is a literal's.
+fn strip_line_end(octets: &mut Vec<u8>, start: usize) {
+    for end in [b'\n', b'\r'] {
+        if octets.len() > start && octets.last() == Some(&end) {
+            octets.pop();
+        } else {
+            return;
         }
     }
 }
