@@ -1,6 +1,6 @@
 //! Our own command type. imap-codec's cannot be extended; parsers in `wire` make these.
 
-use crate::types::{DateTime, Flags, FlagOperation};
+use crate::types::{DateTime, FlagOperation, Flags};
 
 /// Sequence numbers or UIDs as the client wrote them (RFC 9051 sequence-set).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub enum Command {
     Idle,
     /// CHECK
     Check,
+    /// COMPRESS with the algorithm
+    Compress(String),
     /// CLOSE
     Close,
     /// UNSELECT
