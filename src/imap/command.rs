@@ -81,6 +81,8 @@ pub enum Command {
     Idle,
     /// CHECK
     Check,
+    /// COMPRESS with the algorithm
+    Compress(String),
     /// CLOSE
     Close,
     /// UNSELECT

@@ -3,8 +3,8 @@
 //! Every command's future is boxed alone, so that a session that waits in IDLE pays for IDLE only.
 
 use super::cmd::{
-    append, authenticate, capability, check, close, copy, create, delete, enable, expunge, fetch, id, idle, list,
-    login, logout, namespace, noop, rename, search, select, starttls, status, store, subscribe, unselect,
+    append, authenticate, capability, check, close, compress, copy, create, delete, enable, expunge, fetch, id, idle,
+    list, login, logout, namespace, noop, rename, search, select, starttls, status, store, subscribe, unselect,
 };
 use super::command::Command;
 use super::output::Output;
@@ -31,6 +31,9 @@ impl Session {
             Command::Id(_) => id::run(self.account.is_some(), out).await?,
             Command::StartTls => {
                 return Ok((starttls::run(&self.connection, self.context.tls.as_ref())?, Then::StartTls));
+            }
+            Command::Compress(algorithm) => {
+                return Ok((compress::run(&self.connection, &self.admission, &algorithm)?, Then::Compress));
             }
             Command::Authenticate { .. } | Command::Login { .. } => self.authenticate(command).await?,
             other => match &self.account {

@@ -35,7 +35,7 @@ pub(super) struct Session {
     pub(super) selected: Option<Box<Selected>>,
     /// What the client has switched on.
     pub(super) enabled: Enabled,
-    admission: Admission,
+    pub(super) admission: Admission,
     /// Limit: errors in a row; the configuration's `protocol_errors` ends the session.
     errors: u32,
     /// By when the client must have logged in.
@@ -49,6 +49,8 @@ pub(super) enum Then {
     Continue,
     /// Shakes hands.
     StartTls,
+    /// Compresses both directions.
+    Compress,
     /// Ends.
     End,
 }
@@ -101,6 +103,7 @@ impl Session {
             match then {
                 Then::Continue => {}
                 Then::StartTls => Box::pin(self.start_tls()).await?,
+                Then::Compress => self.connection.start_deflate().await?,
                 Then::End => return Ok(()),
             }
             if self.connection.queued() >= OUT_HIGH {
@@ -238,6 +241,7 @@ impl Session {
             logged_in: self.account.is_some(),
             can_start_tls: !tls && self.context.tls.is_some(),
             passwords_allowed: tls || self.connection.peer().is_local(),
+            channel_binding: self.account.is_none() && !self.connection.channel_bindings().is_empty(),
         }
     }
 

@@ -69,6 +69,7 @@ pub fn of(command: &Command) -> Row {
         Command::Status { .. } => row("STATUS", "status", Authenticated),
         Command::Append { .. } => row("APPEND", "append", Authenticated),
         Command::Idle => row("IDLE", "idle", Authenticated),
+        Command::Compress(_) => row("COMPRESS", "compress", Authenticated),
         Command::Check => row("CHECK", "check", Selected),
         Command::Close => row("CLOSE", "close", Selected),
         Command::Unselect => row("UNSELECT", "unselect", Selected),

@@ -67,6 +67,8 @@ impl Check<'_, '_> {
                 self.expect(owner == Some(id), || format!("user {}: address {address} leads to {owner:?}", user.name));
                 addresses.insert(address.clone());
             }
+            let keys_fit = user.scram.as_ref().is_none_or(|keys| keys.iterations > 0 && !user.password_hash.is_empty());
+            self.expect(keys_fit, || format!("user {}: SCRAM keys without a password or iterations", user.name));
         }
         for entry in self.view.tables.addresses.iter(self.view.txn)? {
             let (key, _) = entry?;

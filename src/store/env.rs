@@ -187,7 +187,8 @@ impl<E: Into<Error>> From<E> for FormatProblem {
     }
 }
 
-const FORMAT_KEY: &[u8] = b"format";
+/// The key of the one entry of `meta`.
+pub(crate) const FORMAT_KEY: &[u8] = b"format";
 
 fn check_format(env: &Env<WithoutTls>, tables: &Tables, path: &Path) -> Result<Format, FormatProblem> {
     let mut txn = env.write_txn().map_err(Error::from)?;

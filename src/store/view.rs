@@ -1,8 +1,8 @@
 //! Reading: typed access to every table over one snapshot, in a read or a write transaction.
 
 use super::codec::{Fields, key_kind_u32, key_kind_u64, key_u32_u32, key_u32_u64_u32, key_u64_u32};
-use super::env::Tables;
-use super::schema::{AccountState, Content, Globals, MailboxEntry, MailboxState, MessageRow, User, state_kind, table};
+use super::env::{FORMAT_KEY, Tables};
+use super::schema::{AccountState, Content, Format, Globals, MailboxEntry, MailboxState, MessageRow, User, state_kind, table};
 use super::Error;
 use crate::types::{AccountId, BodyId, ContentId, MailboxId, ModSeq, Uid, UidSet};
 use heed::RoTxn;
@@ -28,6 +28,11 @@ pub(crate) fn mailbox_key(account: AccountId, name: &str) -> Vec<u8> {
 }
 
 impl View<'_> {
+    pub(crate) fn format(&self) -> Result<Format, Error> {
+        let format = self.tables.meta.get(self.txn, FORMAT_KEY)?.ok_or(Error::Corrupt(table::META))?;
+        Format::decode(format)
+    }
+
     pub(crate) fn globals(&self) -> Result<Globals, Error> {
         self.tables.state.get(self.txn, &[state_kind::GLOBAL])?.map_or_else(|| Ok(Globals::new()), Globals::decode)
     }

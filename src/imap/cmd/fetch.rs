@@ -76,7 +76,9 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, request: Request
                 }
             }
             if fetch.failures == failures {
-                modseqs.iter().for_each(|modseq| selected.view.tell(*modseq));
+                for modseq in modseqs {
+                    selected.view.tell(modseq);
+                }
             }
             rest = behind;
         }

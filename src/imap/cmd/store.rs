@@ -9,7 +9,7 @@ use crate::mailbox::{Change, Error};
 use crate::types::{FlagOperation, Flags, ModSeq, Uid, UidSet};
 
 /// Limit: messages changed in one step; their new flags are held in memory until they are told.
-const STEP_MAX: u32 = 1024;
+const STEP_MAX: u32 = 4096;
 /// Rows that are read at a time.
 const ROWS_MAX: u32 = 64;
 
