@@ -28,7 +28,7 @@ pub(super) const SEEDS: &[&str] = &[
     "SELECT {7}\r\nA level",
     "EXAMINE blurdybloop",
     "SELECT INBOX (CONDSTORE)",
-    "EXAMINE INBOX ( condstore )",
+    "EXAMINE INBOX (condstore)",
     "CREATE owatagusiam/blurdybloop",
     "CREATE \"foo bar/\"",
     "DELETE foo",
