@@ -278,7 +278,7 @@ impl Core {
             Some((name, detail)) => (name.to_lowercase(), Some(detail.to_owned()).filter(|detail| !detail.is_empty())),
             None => (local.to_lowercase(), None),
         };
-        let found = self.store.read(|view| {
+        self.store.read(|view| {
             let whole = domain.as_ref().map(|domain| view.address(&format!("{name}@{domain}"))).transpose()?.flatten();
             let ours = domain.as_deref().is_none_or(ours);
             let mut account = whole;
@@ -297,8 +297,7 @@ impl Core {
             };
             let user = view.user(account)?.ok_or(Refusal::NotFound)?;
             Ok(Ok(Recipient { account, name: user.name, detail }))
-        })?;
-        found
+        })?
     }
 
     pub(super) fn store_arc(&self) -> Arc<Store> {

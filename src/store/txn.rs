@@ -59,13 +59,10 @@ impl<'t> Tx<'t> {
 
     fn globals(&mut self) -> Result<&mut Globals, Error> {
         self.writes += 1;
-        match self.globals {
-            Some(ref mut globals) => Ok(globals),
-            None => {
-                let stored = self.view().globals()?;
-                Ok(self.globals.insert(stored))
-            }
+        if self.globals.is_none() {
+            self.globals = Some(self.view().globals()?);
         }
+        self.globals.as_mut().ok_or(Error::Corrupt(super::schema::table::STATE))
     }
 
     /// Writes what is kept in memory; the writer calls it once before it commits.
@@ -183,19 +180,18 @@ impl<'t> Tx<'t> {
     /// Notes that `first..=last` no longer exist; touching holes become one.
     pub(crate) fn add_hole(&mut self, mailbox: MailboxId, first: u32, last: u32) -> Result<(), Error> {
         let (mut low, mut high) = (first, last);
-        if let Some((start, end)) = self.view().hole_at_or_before(mailbox, first)? {
-            if end.saturating_add(1) >= first {
-                low = start;
-                high = high.max(end);
-            }
+        if let Some((start, end)) = self.view().hole_at_or_before(mailbox, first)?
+            && end.saturating_add(1) >= first
+        {
+            low = start;
+            high = high.max(end);
         }
-        if let Some(next) = high.checked_add(1) {
-            if let Some((start, end)) = self.view().hole_at_or_before(mailbox, next)? {
-                if start == next {
-                    self.delete(self.tables.holes, &key_u32_u32(mailbox.0, start))?;
-                    high = end;
-                }
-            }
+        if let Some(next) = high.checked_add(1)
+            && let Some((start, end)) = self.view().hole_at_or_before(mailbox, next)?
+            && start == next
+        {
+            self.delete(self.tables.holes, &key_u32_u32(mailbox.0, start))?;
+            high = end;
         }
         self.put(self.tables.holes, &key_u32_u32(mailbox.0, low), &high.to_be_bytes())
     }
@@ -261,10 +257,10 @@ impl<'t> Tx<'t> {
         if self.add_refs(kind::CONTENT, id.0, -1)? > 0 {
             return Ok(());
         }
-        if let Some(content) = self.view().content(id)? {
-            if self.add_refs(kind::BODY, content.body.0, -1)? == 0 {
-                self.add_garbage(kind::BODY, content.body.0)?;
-            }
+        if let Some(content) = self.view().content(id)?
+            && self.add_refs(kind::BODY, content.body.0, -1)? == 0
+        {
+            self.add_garbage(kind::BODY, content.body.0)?;
         }
         self.delete_range(self.tables.contents, &key_u64_u32(id.0, 0), &key_u64_u32(id.0, u32::MAX)).map(drop)
     }

@@ -55,7 +55,7 @@ fn octets(random: &mut Random) -> Vec<u8> {
     text
 }
 
-async fn read_all(mailbox: &Mailbox, uid: u32) -> Vec<u8> {
+fn read_all(mailbox: &Mailbox, uid: u32) -> Vec<u8> {
     let message = mailbox.message(Uid(uid)).unwrap();
     let mut out = Vec::new();
     while (out.len() as u64) < message.size() {
@@ -238,7 +238,7 @@ impl World {
         assert_eq!(model.known, expected, "{name}");
     }
 
-    async fn check(&mut self, name: &'static str) {
+    fn check(&mut self, name: &'static str) {
         let mailbox = self.account.open(name).unwrap();
         let snapshot = mailbox.snapshot().unwrap();
         let model = self.mailboxes.get_mut(name).unwrap();
@@ -263,7 +263,7 @@ impl World {
             }
         }
         if let Some((uid, message)) = model.messages.iter().next_back() {
-            assert_eq!(read_all(&mailbox, *uid).await, message.octets);
+            assert_eq!(read_all(&mailbox, *uid), message.octets);
         }
     }
 }
@@ -303,7 +303,7 @@ async fn play(seed: u64, steps: usize) {
             10 => world.expunge(&mut random, name).await,
             _ => world.follow(name),
         }
-        world.check(name).await;
+        world.check(name);
         world.resynchronise(&mut random, name, &history);
         let model = &world.mailboxes[name];
         history.push((name, model.modseq, model.messages.iter().map(|(uid, message)| (*uid, flagged(message))).collect()));
@@ -320,7 +320,7 @@ async fn play(seed: u64, steps: usize) {
     }
     for name in NAMES {
         world.follow(name);
-        world.check(name).await;
+        world.check(name);
     }
     let info = core.account_info("anna").unwrap();
     let messages: Vec<&ModelMessage> = world.mailboxes.values().flat_map(|mailbox| mailbox.messages.values()).collect();

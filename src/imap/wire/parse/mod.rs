@@ -17,6 +17,8 @@ mod date;
 mod fetch;
 mod flags;
 mod mailbox;
+mod modifier;
+mod result;
 mod search;
 mod selected;
 mod sequence;
