@@ -110,7 +110,7 @@ mod tests {
         });
         assert!(!inside.contains("STARTTLS") && !inside.contains("AUTH="), "{inside}");
         assert!(
-            inside.contains(" UIDPLUS MOVE IDLE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN PARTIAL SPECIAL-USE"),
+            inside.contains(" UIDPLUS MOVE IDLE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN PARTIAL SPECIAL-USE "),
             "{inside}"
         );
     }

@@ -109,6 +109,7 @@ mod tests {
         "STARTTLS",
         "AUTHENTICATE PLAIN",
         "LOGIN a b",
+        "COMPRESS DEFLATE",
         "ENABLE X",
         "NAMESPACE",
         "SELECT a",
@@ -162,7 +163,8 @@ mod tests {
             let row = of(&parse(&frame).unwrap().1);
             assert!(text.starts_with(row.name), "{text} is called {}", row.name);
             assert!(files.contains(row.stem), "src/imap/cmd/{}.rs is missing", row.stem);
-            assert!(transcripts.contains(row.stem), "tests/imap/{}.txt is missing", row.stem);
+            let found = transcripts.contains(row.stem) || transcripts.contains(&format!("ext-{}", row.stem));
+            assert!(found, "tests/imap/{}.txt is missing", row.stem);
             used.insert(row.stem);
         }
         files.retain(|file| !used.contains(file.as_str()) && !PARTS.contains(&file.as_str()));

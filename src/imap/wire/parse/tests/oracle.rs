@@ -46,6 +46,7 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
             user: username.as_ref().to_vec(),
             password: Secret(password.declassify().as_ref().to_vec()),
         },
+        CommandBody::Compress { algorithm } => Command::Compress(algorithm.to_string().to_ascii_uppercase()),
         CommandBody::Enable { capabilities } => {
             Command::Enable(capabilities.into_iter().map(|name| name.to_string().to_ascii_uppercase()).collect())
         }
@@ -151,6 +152,7 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
 /// The command with every set in one form: ascending, joined, `*` as the largest number.
 pub(super) fn canonical(command: Command) -> Command {
     match command {
+        Command::Compress(algorithm) => Command::Compress(algorithm.to_ascii_uppercase()),
         Command::Expunge { uids } => Command::Expunge { uids: uids.map(canonical_set) },
         Command::Search { uid, returns, charset, keys } => {
             Command::Search { uid, returns, charset, keys: keys.into_iter().map(canonical_key).collect() }
