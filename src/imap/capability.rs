@@ -109,6 +109,9 @@ mod tests {
             channel_binding: true,
         });
         assert!(!inside.contains("STARTTLS") && !inside.contains("AUTH="), "{inside}");
-        assert!(inside.contains(" UIDPLUS MOVE IDLE SPECIAL-USE"), "{inside}");
+        assert!(
+            inside.contains(" UIDPLUS MOVE IDLE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN PARTIAL SPECIAL-USE"),
+            "{inside}"
+        );
     }
 }
