@@ -389,6 +389,31 @@ mod tests {
     }
 
     #[test]
+    fn a_saved_result_is_bounded_and_forgets_what_went() {
+        let mut view = View::new(UidSet::from_range(1, 100_000), Uid(100_001), ModSeq(1));
+        assert!(view.save(&UidSet::from_range(5, 9)));
+        view.expunge(&UidSet::from_range(1, 6));
+        assert_eq!(view.by_uid(&SequenceSet::SAVED), UidSet::from_range(5, 9));
+        assert_eq!(view.told_modseq(), ModSeq(1));
+        view.drop_expunged();
+        assert_eq!(view.by_number(&SequenceSet::SAVED), Ok(UidSet::from_range(7, 9)));
+        // Every other message is too much.
+        assert!(!view.save(&(1..=100_000).filter(|uid| uid % 2 == 0).collect()));
+        assert!(view.by_number_existing(&SequenceSet::SAVED).is_empty());
+    }
+
+    #[test]
+    fn the_told_modseq_waits_for_expunges() {
+        let mut view = view(&[1, 2]);
+        view.expunge(&UidSet::from_range(2, 2));
+        view.advance(ModSeq(7));
+        view.advance(ModSeq(9));
+        assert_eq!((view.modseq(), view.told_modseq()), (ModSeq(9), ModSeq(1)));
+        view.drop_expunged();
+        assert_eq!(view.told_modseq(), ModSeq(9));
+    }
+
+    #[test]
     fn own_changes_are_remembered_until_synchronised() {
         let mut view = view(&[1]);
         view.tell(ModSeq(5));
