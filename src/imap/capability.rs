@@ -32,7 +32,15 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("MOVE", When::LoggedIn, "RFC 6851"),
     ("IDLE", When::LoggedIn, "RFC 2177"),
     ("SPECIAL-USE", When::LoggedIn, "RFC 6154"),
+    ("CREATE-SPECIAL-USE", When::LoggedIn, "RFC 6154 §3"),
+    ("LIST-EXTENDED", When::LoggedIn, "RFC 5258"),
+    ("LIST-STATUS", When::LoggedIn, "RFC 5819"),
+    ("STATUS=SIZE", When::LoggedIn, "RFC 8438"),
+    (APPEND_LIMIT, When::LoggedIn, "RFC 7889"),
 ];
+
+/// The capability that tells a number: octets of the largest message that APPEND takes.
+const APPEND_LIMIT: &str = "APPENDLIMIT";
 
 /// What decides the list.
 #[derive(Clone, Copy, Debug)]
@@ -43,12 +51,14 @@ pub struct Circumstances {
     pub can_start_tls: bool,
     /// Passwords may be sent: TLS, or a local peer.
     pub passwords_allowed: bool,
+    /// Octets of the largest message that APPEND takes.
+    pub append_limit: u64,
 }
 
 /// The list as CAPABILITY tells it: `CAPABILITY IMAP4rev1 ...`.
 #[must_use]
 pub fn list(circumstances: Circumstances) -> String {
-    let Circumstances { logged_in, can_start_tls, passwords_allowed } = circumstances;
+    let Circumstances { logged_in, can_start_tls, passwords_allowed, append_limit } = circumstances;
     let mut line = String::from("CAPABILITY");
     for (name, when, _) in CAPABILITIES {
         let shown = match when {
@@ -61,6 +71,10 @@ pub fn list(circumstances: Circumstances) -> String {
         if shown {
             line.push(' ');
             line.push_str(name);
+            if *name == APPEND_LIMIT {
+                line.push('=');
+                line.push_str(&append_limit.to_string());
+            }
         }
     }
     line
@@ -77,12 +91,12 @@ mod tests {
 
     #[test]
     fn passwords_are_offered_only_where_they_are_safe() {
-        let open = Circumstances { logged_in: false, can_start_tls: true, passwords_allowed: false };
+        let open = Circumstances { logged_in: false, can_start_tls: true, passwords_allowed: false, append_limit: 7 };
         assert_eq!(list(open), "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE STARTTLS LOGINDISABLED");
         let local = Circumstances { passwords_allowed: true, ..open };
         assert_eq!(list(local), "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE STARTTLS AUTH=PLAIN");
-        let inside = list(Circumstances { logged_in: true, can_start_tls: true, passwords_allowed: true });
+        let inside = list(Circumstances { logged_in: true, passwords_allowed: true, ..open });
         assert!(!inside.contains("STARTTLS") && !inside.contains("AUTH="), "{inside}");
-        assert!(inside.ends_with("UIDPLUS MOVE IDLE SPECIAL-USE"), "{inside}");
+        assert!(inside.contains(" UIDPLUS MOVE IDLE SPECIAL-USE ") && inside.contains(" APPENDLIMIT=7"), "{inside}");
     }
 }

@@ -1,6 +1,6 @@
 //! Our own command type. imap-codec's cannot be extended; parsers in `wire` make these.
 
-use crate::types::{DateTime, Flags, FlagOperation};
+use crate::types::{DateTime, FlagOperation, Flags};
 
 /// Sequence numbers or UIDs as the client wrote them (RFC 9051 sequence-set).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +45,8 @@ pub enum Command {
     Namespace,
     /// SELECT, or EXAMINE where `read_only`.
     Select { mailbox: MailboxName, read_only: bool },
-    /// CREATE
-    Create(MailboxName),
+    /// CREATE; `uses` are the attributes of USE (RFC 6154 §3) as the client wrote them.
+    Create { mailbox: MailboxName, uses: Vec<String> },
     /// DELETE
     Delete(MailboxName),
     /// RENAME
@@ -56,7 +56,7 @@ pub enum Command {
     /// UNSUBSCRIBE
     Unsubscribe(MailboxName),
     /// LIST
-    List { reference: String, pattern: String },
+    List(ListRequest),
     /// LSUB
     Lsub { reference: String, pattern: String },
     /// STATUS
@@ -94,6 +94,34 @@ pub struct Literal {
     pub non_synchronizing: bool,
 }
 
+/// LIST with what RFC 5258 and its extensions add.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListRequest {
+    /// The reference name.
+    pub reference: String,
+    /// The patterns; one without parentheses is one.
+    pub patterns: Vec<String>,
+    /// Any of the extended forms was used (RFC 5258 §1).
+    pub extended: bool,
+    /// Which names are selected.
+    pub selection: ListSelection,
+    /// RETURN SUBSCRIBED. CHILDREN and SPECIAL-USE are told always.
+    pub subscribed: bool,
+    /// RETURN STATUS (RFC 5819)
+    pub status: Option<Vec<StatusItem>>,
+}
+
+/// The selection options of LIST that make a difference here: REMOTE selects nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListSelection {
+    /// SUBSCRIBED
+    pub subscribed: bool,
+    /// RECURSIVEMATCH; only together with another one.
+    pub recursive_match: bool,
+    /// SPECIAL-USE (RFC 6154 §2)
+    pub special_use: bool,
+}
+
 /// What STATUS can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusItem {
@@ -107,6 +135,12 @@ pub enum StatusItem {
     UidValidity,
     /// UNSEEN
     Unseen,
+    /// DELETED (RFC 9051 §6.3.11)
+    Deleted,
+    /// SIZE (RFC 8438)
+    Size,
+    /// APPENDLIMIT (RFC 7889)
+    AppendLimit,
 }
 
 /// What FETCH can ask for; macros are already expanded.

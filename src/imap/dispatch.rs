@@ -60,6 +60,7 @@ impl Session {
     /// Commands of the authenticated and the selected state.
     async fn dispatch_authenticated(&mut self, command: Command) -> Result<Reply, Failure> {
         let Some(account) = &self.account else { return Err(OUT_OF_STATE.into()) };
+        let append_limit = self.context.config.limits.message_size;
         let out = &mut Output::new(&mut self.connection);
         match command {
             Command::Enable(names) => enable::run(&names, out).await,
@@ -71,7 +72,7 @@ impl Session {
                 self.selected = Some(Box::new(selected));
                 Ok(reply)
             }
-            Command::Create(name) => Box::pin(create::run(account, &name)).await,
+            Command::Create { mailbox, uses } => Box::pin(create::run(account, &mailbox, &uses)).await,
             Command::Delete(name) => {
                 let delete = delete::run(account, self.selected.as_deref(), &name);
                 let (reply, was_selected) = Box::pin(delete).await?;
@@ -83,9 +84,9 @@ impl Session {
             Command::Rename { from, to } => Box::pin(rename::run(account, &from, &to)).await,
             Command::Subscribe(name) => Box::pin(subscribe::run(account, &name, true)).await,
             Command::Unsubscribe(name) => Box::pin(subscribe::run(account, &name, false)).await,
-            Command::List { reference, pattern } => Box::pin(list::list(account, out, &reference, &pattern)).await,
+            Command::List(request) => Box::pin(list::list(account, out, append_limit, &request)).await,
             Command::Lsub { reference, pattern } => Box::pin(list::lsub(account, out, &reference, &pattern)).await,
-            Command::Status { mailbox, items } => status::run(account, out, &mailbox, &items).await,
+            Command::Status { mailbox, items } => status::run(account, out, append_limit, &mailbox, &items).await,
             Command::Append { mailbox, flags, date, literal } => {
                 let request = append::Request { mailbox: &mailbox, flags, date, literal };
                 let append = append::run(&mut self.connection, &mut self.receiver, &self.context, account, request);

@@ -11,6 +11,7 @@ pub mod cmd;
 pub mod command;
 mod dispatch;
 pub mod output;
+pub mod pattern;
 pub mod reply;
 pub mod selected;
 mod session;

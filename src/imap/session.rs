@@ -206,6 +206,7 @@ impl Session {
             logged_in: self.account.is_some(),
             can_start_tls: !tls && self.context.tls.is_some(),
             passwords_allowed: tls || self.connection.peer().is_local(),
+            append_limit: self.context.config.limits.message_size,
         }
     }
 

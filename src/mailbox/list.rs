@@ -145,13 +145,26 @@ fn put_superiors(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<(), 
     Ok(())
 }
 
-fn create(tx: &mut Tx<'_>, account: AccountId, name: &str, special_use: Option<SpecialUse>) -> Result<MailboxId, store::Error> {
+fn create(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    name: &str,
+    special_use: Option<SpecialUse>,
+) -> Result<MailboxId, store::Error> {
     let entry = tx.view().mailbox_entry(account, name)?;
     if entry.is_some_and(|entry| entry.mailbox.is_some()) {
         return Err(Refusal::Exists.into());
     }
     check_room(&tx.view(), account, superiors(name).count() + 1)?;
     put_superiors(tx, account, name)?;
+    if special_use.is_some() {
+        // One mailbox for each use: the new one takes it over (RFC 6154 §3).
+        for (name, entry) in tx.view().mailbox_entries(account, "")? {
+            if entry.special_use == special_use {
+                tx.put_mailbox_entry(account, &name, MailboxEntry { special_use: None, ..entry })?;
+            }
+        }
+    }
     put_new(tx, account, name, special_use, entry.is_some_and(|entry| entry.subscribed))
 }
 
@@ -306,7 +319,8 @@ impl Account {
         Ok(names.into_values().collect())
     }
 
-    /// Makes a mailbox and its missing superiors (RFC 9051 §6.3.4). Names are UTF-8 with `/`; one trailing `/` is ignored.
+    /// Makes a mailbox and its missing superiors (RFC 9051 §6.3.4). A special use goes from the mailbox that has it to
+    /// the new one. Names are UTF-8 with `/`; one trailing `/` is ignored.
     ///
     /// # Errors
     /// `Exists`, `Invalid` names, `Limit`, `Temporary`.

@@ -15,6 +15,7 @@ mod cursor;
 mod date;
 mod fetch;
 mod flags;
+mod list;
 mod mailbox;
 mod search;
 mod selected;
@@ -54,10 +55,10 @@ const VERBS: &[(&str, Parser)] = &[
     ("FETCH", fetch::fetch),
     ("ID", codec::whole),
     ("IDLE", codec::whole),
-    ("LIST", mailbox::list),
+    ("LIST", list::list),
     ("LOGIN", authenticate::login),
     ("LOGOUT", codec::whole),
-    ("LSUB", mailbox::lsub),
+    ("LSUB", list::lsub),
     ("MOVE", selected::move_to),
     ("NAMESPACE", codec::whole),
     ("NOOP", codec::whole),

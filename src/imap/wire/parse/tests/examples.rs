@@ -1,5 +1,7 @@
 use super::{command, error, octets};
-use crate::imap::command::{Command, FetchItem, Literal, SearchKey, Secret, SectionPart, SequenceSet, StatusItem};
+use crate::imap::command::{
+    Command, FetchItem, ListRequest, Literal, SearchKey, Secret, SectionPart, SequenceSet, StatusItem,
+};
 use crate::imap::wire::error::ErrorKind;
 use crate::types::{DateTime, FlagOperation, Flags, SystemFlags};
 
@@ -114,7 +116,11 @@ fn mailbox_names() {
 #[test]
 fn lists() {
     let list = |reference: &str, pattern: &str| {
-        Ok(Command::List { reference: reference.to_owned(), pattern: pattern.to_owned() })
+        Ok(Command::List(ListRequest {
+            reference: reference.to_owned(),
+            patterns: vec![pattern.to_owned()],
+            ..ListRequest::default()
+        }))
     };
     assert_eq!(command("LIST \"\" \"\""), list("", ""));
     assert_eq!(command("LIST \"\" *"), list("", "*"));

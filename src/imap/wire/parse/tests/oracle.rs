@@ -1,6 +1,8 @@
 //! imap-codec's commands as ours, written independently of the parsers.
 
-use crate::imap::command::{Command, FetchItem, Literal, SearchKey, Secret, SectionPart, SequenceSet, StatusItem};
+use crate::imap::command::{
+    Command, FetchItem, ListRequest, Literal, SearchKey, Secret, SectionPart, SequenceSet, StatusItem,
+};
 use crate::imap::wire::utf7;
 use crate::types::{DateTime, FlagOperation, Flags, SystemFlags, UidSet};
 use base64::Engine as _;
@@ -58,14 +60,16 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
         }
         CommandBody::Select { mailbox } => Command::Select { mailbox: name(&mailbox)?, read_only: false },
         CommandBody::Examine { mailbox } => Command::Select { mailbox: name(&mailbox)?, read_only: true },
-        CommandBody::Create { mailbox } => Command::Create(name(&mailbox)?),
+        CommandBody::Create { mailbox } => Command::Create { mailbox: name(&mailbox)?, uses: Vec::new() },
         CommandBody::Delete { mailbox } => Command::Delete(name(&mailbox)?),
         CommandBody::Subscribe { mailbox } => Command::Subscribe(name(&mailbox)?),
         CommandBody::Unsubscribe { mailbox } => Command::Unsubscribe(name(&mailbox)?),
         CommandBody::Rename { from, to } => Command::Rename { from: name(&from)?, to: name(&to)? },
-        CommandBody::List { reference, mailbox_wildcard } => {
-            Command::List { reference: reference_name(&reference)?, pattern: pattern(&mailbox_wildcard)? }
-        }
+        CommandBody::List { reference, mailbox_wildcard } => Command::List(ListRequest {
+            reference: reference_name(&reference)?,
+            patterns: vec![pattern(&mailbox_wildcard)?],
+            ..ListRequest::default()
+        }),
         CommandBody::Lsub { reference, mailbox_wildcard } => {
             Command::Lsub { reference: reference_name(&reference)?, pattern: pattern(&mailbox_wildcard)? }
         }
