@@ -9,7 +9,7 @@ fuzz_target!(|data: &[u8]| {
     assert!(parse_addresses(data, 100).len() <= 101);
     let unfolded = header::unfold(data);
     assert!(unfolded.len() <= data.len());
-    let _ = words::decode(data);
+    let _ = words::decode_words(data);
     let kept = header::filter_fields(data, &["From", "to", "X"], false);
     let left = header::filter_fields(data, &["From", "to", "X"], true);
     // The blank line that ends a header may be in both.

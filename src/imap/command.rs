@@ -23,6 +23,8 @@ impl std::fmt::Debug for Secret {
 }
 
 /// A command without its tag.
+// Fields are named as the arguments in the RFC's grammar.
+#[allow(missing_docs)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// CAPABILITY
@@ -144,6 +146,8 @@ pub enum StatusItem {
 }
 
 /// What FETCH can ask for; macros are already expanded.
+// Fields are named as in the RFC's grammar.
+#[allow(missing_docs)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchItem {
     /// BODY without a section
@@ -188,6 +192,8 @@ pub enum SectionPart {
 }
 
 /// A search key (RFC 9051 §6.4.4). Strings are already UTF-8.
+// Fields are named as in the RFC's grammar.
+#[allow(missing_docs)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SearchKey {
     /// ALL

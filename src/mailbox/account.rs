@@ -85,20 +85,13 @@ fn check_account_name(name: &str) -> Result<(), Refusal> {
 /// Refuses what cannot be a further address; gives its stored form.
 fn check_alias(alias: &str) -> Result<String, Refusal> {
     let alias = alias.to_lowercase();
-    let (local, domain) =
-        alias.rsplit_once('@').map_or((alias.as_str(), None), |(local, domain)| (local, Some(domain)));
-    let plain = |text: &str| {
-        !text
-            .chars()
-            .any(|character| character.is_control() || character.is_whitespace() || "<>\"@,;:\\()".contains(character))
-    };
+    let (local, domain) = alias.rsplit_once('@').map_or((alias.as_str(), None), |(local, domain)| (local, Some(domain)));
+    let plain = |text: &str| !text.chars().any(|character| character.is_control() || character.is_whitespace() || "<>\"@,;:\\()".contains(character));
     if alias.len() > KEY_TEXT_MAX {
         return Err(Refusal::Limit("the address is too long"));
     }
     if local.is_empty() || !plain(local) || domain.is_some_and(|domain| domain.is_empty() || !plain(domain)) {
-        return Err(Refusal::Invalid(
-            "an alias is a local part such as 'info', or an address such as 'info@example.org'",
-        ));
+        return Err(Refusal::Invalid("an alias is a local part such as 'info', or an address such as 'info@example.org'"));
     }
     if local.contains('+') {
         return Err(Refusal::Invalid("an alias cannot have a plus sign: what follows it names a mailbox"));
@@ -111,11 +104,7 @@ fn create_account(tx: &mut Tx<'_>, name: &str, password_hash: Option<&str>) -> R
         return Err(Refusal::Exists.into());
     }
     let id = tx.new_account()?;
-    let user = User {
-        name: name.to_owned(),
-        password_hash: password_hash.unwrap_or_default().to_owned(),
-        aliases: Vec::new(),
-    };
+    let user = User { name: name.to_owned(), password_hash: password_hash.unwrap_or_default().to_owned(), aliases: Vec::new() };
     tx.put_user(id, &user)?;
     tx.put_address(name, id)?;
     tx.put_account_state(id, &AccountState::default())?;

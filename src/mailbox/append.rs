@@ -256,11 +256,7 @@ impl Core {
     ///
     /// # Errors
     /// `Temporary` where the store fails.
-    pub async fn deliver(
-        &self,
-        staged: Staged,
-        deliveries: Vec<Delivery>,
-    ) -> Result<Vec<Result<Appended, Error>>, Error> {
+    pub async fn deliver(&self, staged: Staged, deliveries: Vec<Delivery>) -> Result<Vec<Result<Appended, Error>>, Error> {
         let mut staged = staged;
         let parts = staged.parts();
         let made = self

@@ -160,9 +160,13 @@ impl<F: FnMut(AddressBuf)> Parser<'_, F> {
             self.rest = rest.get(1..).unwrap_or_default();
         }
         let (words, _, _) = self.words(true);
-        let (mailbox, host) = match words.iter().rposition(Word::is_at) {
-            Some(at) => (joined(words.get(..at).unwrap_or_default()), domain(words.get(at + 1..).unwrap_or_default())),
-            None => (joined(&words), Vec::new()),
+        let (mailbox, host) = if let Some(at) = words.iter().rposition(Word::is_at) {
+            (joined(words.get(..at).unwrap_or_default()), domain(words.get(at + 1..).unwrap_or_default()))
+        } else {
+            // Some put the whole address in quotes.
+            let mut mailbox = joined(&words);
+            let host = mailbox.iter().rposition(|octet| *octet == b'@').map(|at| mailbox.split_off(at));
+            (mailbox, host.map(|host| host.get(1..).unwrap_or_default().to_vec()).unwrap_or_default())
         };
         address.mailbox = Some(mailbox);
         address.host = Some(host);
@@ -385,7 +389,7 @@ mod tests {
             ("John Doe <jdoe@machine.example>", &["John Doe|-|jdoe|machine.example"][..]),
             (r#""Joe Q. Public" <john.q.public@example.com>"#, &["Joe Q. Public|-|john.q.public|example.com"]),
             (
-                r#"Mary Smith <mary@x.test>, jdoe@example.org, Who? <one@y.test>"#,
+                "Mary Smith <mary@x.test>, jdoe@example.org, Who? <one@y.test>",
                 &["Mary Smith|-|mary|x.test", "-|-|jdoe|example.org", "Who?|-|one|y.test"],
             ),
             (
@@ -446,6 +450,7 @@ mod tests {
             ("@example.org", &["-|-||example.org"]),
             ("a@", &["-|-|a|"]),
             ("a@b@c", &["-|-|a@b|c"]),
+            ("A <\"a@x.test\">", &["A|-|a|x.test"]),
             ("<a@b@c>", &["-|-|a@b|c"]),
             ("John Smith jsmith@example.com", &["John Smith|-|jsmith|example.com"]),
             ("A <a@x.test> B <b@x.test>", &["A|-|a|x.test", "B|-|b|x.test"]),

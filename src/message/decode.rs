@@ -264,7 +264,9 @@ mod tests {
     fn decoded(encoding: &str, pieces: &[&[u8]]) -> Vec<u8> {
         let mut decoder = Transfer::new(encoding.as_bytes()).unwrap();
         let mut out = Vec::new();
-        pieces.iter().for_each(|piece| decoder.push(piece, &mut out));
+        for piece in pieces {
+            decoder.push(piece, &mut out);
+        }
         decoder.finish(&mut out);
         out
     }
@@ -272,7 +274,9 @@ mod tests {
     fn text(charset: &str, octets: &[u8]) -> String {
         let mut out = String::new();
         let mut decoder = CharsetDecoder::new(Some(charset.as_bytes()));
-        octets.iter().for_each(|octet| decoder.push(&[*octet], false, &mut out));
+        for octet in octets {
+            decoder.push(&[*octet], false, &mut out);
+        }
         decoder.push(&[], true, &mut out);
         out
     }

@@ -75,6 +75,47 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
+/// Limit: octets kept of a field that comes in pieces.
+const FIELD_MAX: usize = 64 * 1024;
+
+/// Parts a header block that comes in pieces into fields; of a longer field than 64 KiB the start.
+#[derive(Debug, Default)]
+pub struct FieldSplitter {
+    field: Vec<u8>,
+    in_line: bool,
+}
+
+impl FieldSplitter {
+    /// At the start of a header block.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { field: Vec::new(), in_line: false }
+    }
+
+    /// Takes the next octets; gives each field that is complete, with its name and line ends.
+    pub fn push(&mut self, octets: &[u8], mut each: impl FnMut(&[u8])) {
+        let mut rest = octets;
+        while let Some(first) = rest.first() {
+            if !self.in_line && !matches!(first, b' ' | b'\t') {
+                self.finish(&mut each);
+            }
+            let (line, behind) = rest.split_at(line_length(rest));
+            let free = FIELD_MAX - self.field.len();
+            self.field.extend_from_slice(line.get(..free).unwrap_or(line));
+            self.in_line = !line.ends_with(b"\n");
+            rest = behind;
+        }
+    }
+
+    /// The block is complete: gives the last field.
+    pub fn finish(&mut self, mut each: impl FnMut(&[u8])) {
+        if !is_blank(&self.field) {
+            each(&self.field);
+        }
+        self.field.clear();
+    }
+}
+
 /// Length of the first line with its LF, or of everything where there is none.
 fn line_length(octets: &[u8]) -> usize {
     memchr(b'\n', octets).map_or(octets.len(), |at| at + 1)
@@ -139,7 +180,7 @@ pub fn filter_fields<N: AsRef<[u8]>>(header: &[u8], names: &[N], not: bool) -> V
 
 #[cfg(test)]
 mod tests {
-    use super::{fields, filter_fields, is_blank, split_name, unfold};
+    use super::{FieldSplitter, fields, filter_fields, is_blank, split_name, unfold};
     use proptest::prelude::*;
 
     const HEADER: &[u8] = b"From: a\r\nSubject : one\r\n\ttwo\r\n three\r\nnot a field\r\nTo:b\r\nX-Empty:\r\n\r\n";
@@ -196,6 +237,15 @@ mod tests {
             let mut joined: Vec<u8> = all.by_ref().flat_map(|field| field.raw.to_vec()).collect();
             joined.extend_from_slice(all.rest());
             prop_assert_eq!(joined, header.as_bytes());
+        }
+
+        #[test]
+        fn pieces_give_the_same_fields(header in "([aB]: [ab]{0,3}(\r\n [ab])?\r\n){0,6}(\r\n)?", size in 1usize..9) {
+            let whole: Vec<_> = fields(header.as_bytes()).map(|field| field.raw.to_vec()).collect();
+            let (mut splitter, mut found) = (FieldSplitter::new(), Vec::new());
+            header.as_bytes().chunks(size).for_each(|piece| splitter.push(piece, |field| found.push(field.to_vec())));
+            splitter.finish(|field| found.push(field.to_vec()));
+            prop_assert_eq!(found, whole);
         }
     }
 }

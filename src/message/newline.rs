@@ -86,7 +86,7 @@ mod tests {
                 }
                 model.push(octet);
             }
-            let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+            let pieces: Vec<&[u8]> = pieces.iter().map(String::as_bytes).collect();
             prop_assert_eq!(normalize(&pieces), model.clone());
             prop_assert_eq!(normalize(&[&model]), model);
         }

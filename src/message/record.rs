@@ -134,7 +134,7 @@ impl Record {
         };
         let structure = self.slice(&self.structure);
         Envelope::is_valid(self.slice(&self.envelope))
-            && Part::is_valid(structure, &(0..size), 0)
+            && Part::check(structure, &(0..size), 0).is_some()
             && Part::unpack(structure).is_some_and(|root| {
                 root.header == (0..self.basics.header_len) && root.body == (self.basics.header_len..size)
             })

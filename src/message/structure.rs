@@ -226,46 +226,49 @@ impl<'a> Part<'a> {
         Some(())
     }
 
-    /// Whether these octets are a whole part with all its children, which lie in one another as they must.
-    pub(super) fn is_valid(octets: &'a [u8], within: &Range<u64>, depth: usize) -> bool {
-        let Some(part) = Self::unpack(octets) else {
-            return false;
-        };
+    /// The end of the body, where these octets are a whole part with all its children, which lie in
+    /// one another as they must.
+    pub(super) fn check(octets: &'a [u8], within: &Range<u64>, depth: usize) -> Option<u64> {
+        let part = Self::unpack(octets)?;
         if part.header.start < within.start || part.body.end > within.end || depth > DEPTH_MAX + 1 {
-            return false;
+            return None;
         }
-        let mut lists_are_whole = {
-            let (mut parameters, mut languages) = (part.parameters, part.languages);
-            while parameters.next().is_some() {}
-            while languages.next().is_some() {}
-            parameters.is_empty() && languages.is_empty()
-        };
-        if let Some(mut disposition) = part.disposition {
-            while disposition.parameters.next().is_some() {}
-            lists_are_whole &= disposition.parameters.is_empty();
-        }
-        if !lists_are_whole || !part.envelope.is_none_or(Envelope::is_valid) {
-            return false;
+        let disposition = part.disposition.map(|disposition| disposition.parameters).unwrap_or_default();
+        let lists_are_whole = is_whole(part.parameters)
+            && is_whole(disposition)
+            && part.languages.is_whole()
+            && part.envelope.is_none_or(Envelope::is_valid);
+        if !lists_are_whole {
+            return None;
         }
         let mut within = part.body.clone();
         let mut children = part.children.reader;
         let mut count = 0usize;
         while !children.is_empty() {
-            let Some(child) = children.string() else {
-                return false;
-            };
-            if !Self::is_valid(child, &within, depth + 1) {
-                return false;
-            }
             // Parts follow one another.
-            within.start = Self::unpack(child).map_or(within.end, |child| child.body.end);
+            within.start = Self::check(children.string()?, &within, depth + 1)?;
             count += 1;
         }
-        match part.kind {
+        let fits = match part.kind {
             Kind::Leaf => count == 0,
             Kind::Multipart => count > 0,
             Kind::Message => count == 1,
-        }
+        };
+        fits.then_some(part.body.end)
+    }
+}
+
+/// Whether the list can be read to its end: a damaged entry stops the iteration before.
+fn is_whole(mut parameters: Parameters<'_>) -> bool {
+    while parameters.next().is_some() {}
+    parameters.is_empty()
+}
+
+impl Strings<'_> {
+    /// Whether the list can be read to its end.
+    fn is_whole(mut self) -> bool {
+        while self.next().is_some() {}
+        self.is_empty()
     }
 }
 

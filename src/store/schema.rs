@@ -2,8 +2,8 @@
 //!
 //! All numbers are big-endian. A change of any layout raises [`SCHEMA_VERSION`] and adds a step to `migrate`.
 
-use super::Error;
 use super::codec::{Fields, put_text};
+use super::Error;
 use crate::types::{
     AccountId, BodyId, ContentId, DateTime, InstanceId, KeywordBits, MailboxId, ModSeq, SpecialUse, SystemFlags,
     UidValidity,

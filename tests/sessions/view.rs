@@ -15,67 +15,22 @@ const SESSIONS: usize = 3;
 #[derive(Clone, Debug)]
 enum Step {
     /// A delivery, no session of ours.
-    Deliver {
-        count: usize,
-        flags: usize,
-    },
-    Store {
-        session: usize,
-        uid: bool,
-        set: (u32, u32),
-        operation: usize,
-        silent: bool,
-        flags: usize,
-    },
-    Fetch {
-        session: usize,
-        uid: bool,
-        set: (u32, u32),
-        items: usize,
-    },
-    Search {
-        session: usize,
-        uid: bool,
-    },
-    Copy {
-        session: usize,
-        uid: bool,
-        set: (u32, u32),
-        own: bool,
-    },
-    Move {
-        session: usize,
-        uid: bool,
-        set: (u32, u32),
-    },
-    Expunge {
-        session: usize,
-    },
-    UidExpunge {
-        session: usize,
-        set: (u32, u32),
-    },
-    Append {
-        session: usize,
-        flags: usize,
-    },
-    Noop {
-        session: usize,
-    },
-    Select {
-        session: usize,
-        read_only: bool,
-        close: bool,
-    },
+    Deliver { count: usize, flags: usize },
+    Store { session: usize, uid: bool, set: (u32, u32), operation: usize, silent: bool, flags: usize },
+    Fetch { session: usize, uid: bool, set: (u32, u32), items: usize },
+    Search { session: usize, uid: bool },
+    Copy { session: usize, uid: bool, set: (u32, u32), own: bool },
+    Move { session: usize, uid: bool, set: (u32, u32) },
+    Expunge { session: usize },
+    UidExpunge { session: usize, set: (u32, u32) },
+    Append { session: usize, flags: usize },
+    Noop { session: usize },
+    Select { session: usize, read_only: bool, close: bool },
     /// One session waits in IDLE while another acts.
-    Idle {
-        session: usize,
-        meanwhile: Box<Step>,
-    },
+    Idle { session: usize, meanwhile: Box<Step> },
 }
 
-const FLAGS: [&str; 7] =
-    ["\\Seen", "\\Deleted", "\\Flagged \\Deleted", "\\Answered Work", "Work Private", "", "\\Draft"];
+const FLAGS: [&str; 7] = ["\\Seen", "\\Deleted", "\\Flagged \\Deleted", "\\Answered Work", "Work Private", "", "\\Draft"];
 const ITEMS: [&str; 5] = ["FLAGS", "(UID FLAGS)", "BODY.PEEK[TEXT]", "BODY[]", "(RFC822.SIZE UID)"];
 const OPERATIONS: [&str; 3] = ["FLAGS", "+FLAGS", "-FLAGS"];
 

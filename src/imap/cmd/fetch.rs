@@ -220,7 +220,12 @@ impl Response {
     }
 
     /// Writes an item from the message's record or octets.
-    async fn message_item(&mut self, out: &mut Output<'_>, opened: &Opened, item: &FetchItem) -> Result<(), Failure> {
+    async fn message_item(
+        &mut self,
+        out: &mut Output<'_>,
+        opened: &Opened,
+        item: &FetchItem,
+    ) -> Result<(), Failure> {
         let Some(record) = opened.record() else { return Ok(()) };
         let line = self.next();
         match item {

@@ -246,8 +246,7 @@ fn announce(line: &mut Vec<u8>, length: u64) {
 
 /// What lies in the window of octets that begin at `offset`.
 fn slice<'a>(octets: &'a [u8], offset: u64, window: &Range<u64>) -> &'a [u8] {
-    let within =
-        |position: u64| usize::try_from(position.saturating_sub(offset)).unwrap_or(usize::MAX).min(octets.len());
+    let within = |position: u64| usize::try_from(position.saturating_sub(offset)).unwrap_or(usize::MAX).min(octets.len());
     octets.get(within(window.start)..within(window.end)).unwrap_or_default()
 }
 
@@ -276,7 +275,7 @@ enum At {
 
 impl<'a> Filter<'a> {
     fn new(names: &'a [String], named: bool) -> Self {
-        Self { names, named, state: At::LineStart(false), name: Vec::new() }
+        Self { names, named, state: At::LineStart(!named), name: Vec::new() }
     }
 
     fn feed(&mut self, mut octets: &[u8], kept: &mut Vec<u8>) {
@@ -362,12 +361,12 @@ mod tests {
     #[test]
     fn fields_are_kept_whole_and_in_order_however_they_come() {
         for cuts in 1..HEADER.len() {
-            assert_eq!(
-                filtered(HEADER, &["TO", "subject"], true, cuts),
-                "Subject: b\r\n\tfolded\r\nTo:d\r\n e\r\n\r\n"
-            );
+            assert_eq!(filtered(HEADER, &["TO", "subject"], true, cuts), "Subject: b\r\n\tfolded\r\nTo:d\r\n e\r\n\r\n");
             assert_eq!(filtered(HEADER, &["x-long"], true, cuts), "X-Long : c\r\n\r\n");
-            assert_eq!(filtered(HEADER, &["from", "to", "subject"], false, cuts), "X-Long : c\r\nnonsense\r\n\r\n");
+            assert_eq!(
+                filtered(HEADER, &["from", "to", "subject"], false, cuts),
+                "X-Long : c\r\nnonsense\r\n\r\n"
+            );
             assert_eq!(filtered(HEADER, &[], false, cuts), HEADER);
             assert_eq!(filtered(HEADER, &["Absent"], true, cuts), "\r\n");
         }

@@ -47,7 +47,7 @@ fn check(message: &[u8], record: &Record) {
     fn check_part(message: &[u8], part: &Part<'_>, within: std::ops::Range<u64>) {
         assert!(within.start <= part.header.start && part.header.end == part.body.start && part.body.end <= within.end);
         let body = octets(message, part);
-        assert_eq!(part.lines, body.iter().filter(|octet| **octet == b'\n').count() as u64, "{}", body.escape_ascii());
+        assert_eq!(part.lines, memchr::memchr_iter(b'\n', body).count() as u64, "{}", body.escape_ascii());
         let mut from = part.body.start;
         for child in part.children() {
             assert!(child.header.start >= from);
@@ -470,7 +470,9 @@ fn mime_like() -> impl Strategy<Value = Vec<u8>> {
     let end = prop_oneof![30 => Just("\r\n"), 1 => Just(""), 1 => Just("\r\r\n"), 1 => Just("\n")];
     prop::collection::vec((line, end), 0..40).prop_map(|lines| {
         let mut text = "Content-Type: multipart/mixed; boundary=b\r\n".to_owned();
-        lines.iter().for_each(|(line, end)| text.extend([line.as_str(), end]));
+        for (line, end) in &lines {
+            text.extend([line.as_str(), end]);
+        }
         text.into_bytes()
     })
 }
@@ -489,7 +491,9 @@ proptest! {
         scanner.push(rest);
         prop_assert_eq!(scanner.finish(), whole);
         let mut scanner = Scanner::new();
-        message.iter().for_each(|octet| scanner.push(&[*octet]));
+        for octet in &message {
+            scanner.push(&[*octet]);
+        }
         prop_assert_eq!(scanner.finish(), scan(&message));
     }
 
@@ -510,6 +514,14 @@ proptest! {
     }
 }
 
+fn show(file: &str, part: &Part<'_>, number: &str) {
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).to_ascii_lowercase();
+    println!("part\t{file}\t{number}\t{}/{}\t{}", text(part.media_type), text(part.subtype), part.size());
+    for (child, at) in part.children().zip(1..) {
+        show(file, &child, &format!("{number}.{at}"));
+    }
+}
+
 /// Scans every file of the directory that MAILNOOK_CORPUS names, and writes one line for each part:
 /// file, part number, type, octets of the body. The interop tests compare them with another parser.
 #[test]
@@ -518,13 +530,6 @@ fn corpus() {
         println!("skipped: MAILNOOK_CORPUS names no directory of messages");
         return;
     };
-    fn show(file: &str, part: &Part<'_>, number: &str) {
-        let text = |octets: &[u8]| String::from_utf8_lossy(octets).to_ascii_lowercase();
-        println!("part\t{file}\t{number}\t{}/{}\t{}", text(part.media_type), text(part.subtype), part.size());
-        for (child, at) in part.children().zip(1..) {
-            show(file, &child, &format!("{number}.{at}"));
-        }
-    }
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() {
