@@ -36,6 +36,9 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("LIST-EXTENDED", When::LoggedIn, "RFC 5258"),
     ("LIST-STATUS", When::LoggedIn, "RFC 5819"),
     ("STATUS=SIZE", When::LoggedIn, "RFC 8438"),
+    ("OBJECTID", When::LoggedIn, "RFC 8474"),
+    ("SAVEDATE", When::LoggedIn, "RFC 8514"),
+    ("UNAUTHENTICATE", When::LoggedIn, "RFC 8437"),
     (APPEND_LIMIT, When::LoggedIn, "RFC 7889"),
 ];
 

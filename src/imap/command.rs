@@ -39,6 +39,8 @@ pub enum Command {
     Authenticate { mechanism: String, initial: Option<Secret> },
     /// LOGIN
     Login { user: Vec<u8>, password: Secret },
+    /// UNAUTHENTICATE (RFC 8437)
+    Unauthenticate,
     /// ENABLE: the names, upper case.
     Enable(Vec<String>),
     /// ID (RFC 2971): None is NIL.
@@ -143,6 +145,8 @@ pub enum StatusItem {
     Size,
     /// APPENDLIMIT (RFC 7889)
     AppendLimit,
+    /// MAILBOXID (RFC 8474)
+    MailboxId,
 }
 
 /// What FETCH can ask for; macros are already expanded.
@@ -164,6 +168,12 @@ pub enum FetchItem {
     Rfc822Size,
     /// UID
     Uid,
+    /// EMAILID (RFC 8474)
+    EmailId,
+    /// THREADID (RFC 8474): always NIL
+    ThreadId,
+    /// SAVEDATE (RFC 8514)
+    SaveDate,
     /// RFC822 (answers as `RFC822`, sets \Seen)
     Rfc822,
     /// RFC822.HEADER (does not set \Seen)
@@ -222,6 +232,16 @@ pub enum SearchKey {
     SentOn(i32),
     /// SENTSINCE
     SentSince(i32),
+    /// SAVEDBEFORE, SAVEDON, SAVEDSINCE (RFC 8514): days as above.
+    SavedBefore(i32),
+    /// SAVEDON
+    SavedOn(i32),
+    /// SAVEDSINCE
+    SavedSince(i32),
+    /// EMAILID (RFC 8474)
+    EmailId(String),
+    /// THREADID (RFC 8474): no message has one
+    ThreadId(String),
     /// LARGER
     Larger(u64),
     /// SMALLER

@@ -4,7 +4,8 @@
 
 use super::cmd::{
     append, authenticate, capability, check, close, copy, create, delete, enable, expunge, fetch, id, idle, list,
-    login, logout, namespace, noop, rename, search, select, starttls, status, store, subscribe, unselect,
+    login, logout, namespace, noop, rename, search, select, starttls, status, store, subscribe, unauthenticate,
+    unselect,
 };
 use super::command::Command;
 use super::output::Output;
@@ -31,6 +32,7 @@ impl Session {
             Command::StartTls => {
                 return Ok((starttls::run(&self.connection, self.context.tls.as_ref())?, Then::StartTls));
             }
+            Command::Unauthenticate => return Ok((unauthenticate::run(), Then::LogOut)),
             Command::Authenticate { .. } | Command::Login { .. } => self.authenticate(command).await?,
             other => match &self.account {
                 Some(_) => Box::pin(self.dispatch_authenticated(other)).await?,

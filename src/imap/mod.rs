@@ -10,6 +10,7 @@ pub mod capability;
 pub mod cmd;
 pub mod command;
 mod dispatch;
+pub mod object_id;
 pub mod output;
 pub mod pattern;
 pub mod reply;

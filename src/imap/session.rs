@@ -43,6 +43,8 @@ pub(super) struct Session {
 pub(super) enum Then {
     /// Reads the next command.
     Continue,
+    /// Forgets who logged in.
+    LogOut,
     /// Shakes hands.
     StartTls,
     /// Ends.
@@ -95,6 +97,7 @@ impl Session {
             };
             match then {
                 Then::Continue => {}
+                Then::LogOut => self.log_out(),
                 Then::StartTls => Box::pin(self.start_tls()).await?,
                 Then::End => return Ok(()),
             }
@@ -198,6 +201,14 @@ impl Session {
         self.account = Some(account);
         self.admission.logged_in();
         Reply::ok(text).code(capability::list(self.circumstances()))
+    }
+
+    /// The session is as it was before its login (RFC 8437 §3). It counts as one that logged in all the same: the
+    /// places of those before login are for strangers.
+    fn log_out(&mut self) {
+        self.account = None;
+        self.selected = None;
+        self.login_deadline = Instant::now() + self.context.config.limits.login;
     }
 
     pub(super) fn circumstances(&self) -> Circumstances {

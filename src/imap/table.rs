@@ -55,6 +55,7 @@ pub const fn of(command: &Command) -> Row {
         Command::StartTls => row("STARTTLS", "starttls", NotAuthenticated),
         Command::Authenticate { .. } => row("AUTHENTICATE", "authenticate", NotAuthenticated),
         Command::Login { .. } => row("LOGIN", "login", NotAuthenticated),
+        Command::Unauthenticate => row("UNAUTHENTICATE", "unauthenticate", Authenticated),
         Command::Enable(_) => row("ENABLE", "enable", Authenticated),
         Command::Namespace => row("NAMESPACE", "namespace", Authenticated),
         Command::Select { read_only: false, .. } => row("SELECT", "select", Authenticated),

@@ -244,6 +244,8 @@ fn rename_inbox(tx: &mut Tx<'_>, account: AccountId, to: &str) -> Result<(), sto
     let target = create(tx, account, to, None)?;
     let mut source = Edit::open(tx, inbox)?;
     let mut destination = Edit::open(tx, target)?;
+    // RFC 8514 §3: they come into a mailbox in which they were not.
+    let now = tx.now()?;
     let mut rows = Vec::new();
     tx.view().rows(inbox, 1, u32::MAX, |uid, row| {
         rows.push((uid, row));
@@ -258,7 +260,7 @@ fn rename_inbox(tx: &mut Tx<'_>, account: AccountId, to: &str) -> Result<(), sto
             system: row.flags,
             keywords,
             internal_date: row.internal_date,
-            save_date: row.save_date,
+            save_date: now,
             size: row.size,
         };
         source.remove(tx, uid, &row)?;

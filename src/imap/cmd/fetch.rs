@@ -6,6 +6,7 @@
 use super::fetch_body::{self, Part};
 use super::resolve;
 use crate::imap::command::{FetchItem, SequenceSet};
+use crate::imap::object_id;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::sync::{Selected, write_number};
@@ -98,6 +99,7 @@ impl<'a> Fetch<'a> {
     fn new(items: &'a [FetchItem], uid: bool, read_only: bool) -> Self {
         let source = |item: &FetchItem| match item {
             FetchItem::Flags | FetchItem::InternalDate | FetchItem::Rfc822Size | FetchItem::Uid => Source::Row,
+            FetchItem::EmailId | FetchItem::ThreadId | FetchItem::SaveDate => Source::Row,
             FetchItem::Body | FetchItem::BodyStructure | FetchItem::Envelope => Source::Record,
             FetchItem::Rfc822 | FetchItem::Rfc822Header | FetchItem::Rfc822Text | FetchItem::Section { .. } => {
                 Source::Octets
@@ -209,6 +211,15 @@ impl Response {
                 line.extend_from_slice(b"INTERNALDATE ");
                 write::date_time(line, row.internal_date);
             }
+            FetchItem::EmailId => {
+                self.next().extend_from_slice(format!("EMAILID ({})", object_id::email(row.content)).as_bytes());
+            }
+            FetchItem::ThreadId => self.next().extend_from_slice(b"THREADID NIL"),
+            FetchItem::SaveDate => {
+                let line = self.next();
+                line.extend_from_slice(b"SAVEDATE ");
+                write::date_time(line, row.save_time());
+            }
             FetchItem::Flags => {
                 let line = self.next();
                 line.extend_from_slice(b"FLAGS ");
@@ -220,12 +231,7 @@ impl Response {
     }
 
     /// Writes an item from the message's record or octets.
-    async fn message_item(
-        &mut self,
-        out: &mut Output<'_>,
-        opened: &Opened,
-        item: &FetchItem,
-    ) -> Result<(), Failure> {
+    async fn message_item(&mut self, out: &mut Output<'_>, opened: &Opened, item: &FetchItem) -> Result<(), Failure> {
         let Some(record) = opened.record() else { return Ok(()) };
         let line = self.next();
         match item {

@@ -28,6 +28,7 @@ pub mod starttls;
 pub mod status;
 pub mod store;
 pub mod subscribe;
+pub mod unauthenticate;
 pub mod unselect;
 
 use super::command::SequenceSet;

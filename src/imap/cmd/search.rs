@@ -4,6 +4,7 @@
 //! messages there are.
 
 use crate::imap::command::SearchKey;
+use crate::imap::object_id;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::selected::View;
@@ -48,6 +49,11 @@ pub async fn run(
     Ok(Reply::ok("SEARCH completed"))
 }
 
+/// What no message is.
+fn nothing() -> Query {
+    Query::Not(Box::new(Query::All))
+}
+
 /// Keys as the client wrote them to a query of the core. The parser bounds how deep they nest.
 struct Translation<'a> {
     view: &'a View,
@@ -79,6 +85,11 @@ impl Translation<'_> {
             SearchKey::SentBefore(day) => Query::SentBefore(day),
             SearchKey::SentOn(day) => Query::SentOn(day),
             SearchKey::SentSince(day) => Query::SentSince(day),
+            SearchKey::SavedBefore(day) => Query::SavedBefore(day),
+            SearchKey::SavedOn(day) => Query::SavedOn(day),
+            SearchKey::SavedSince(day) => Query::SavedSince(day),
+            SearchKey::EmailId(id) => object_id::parse_email(&id).map_or_else(nothing, Query::Content),
+            SearchKey::ThreadId(_) => nothing(),
             SearchKey::Larger(octets) => Query::Larger(octets),
             SearchKey::Smaller(octets) => Query::Smaller(octets),
             SearchKey::Header { field, text } => Query::Header { field, text },

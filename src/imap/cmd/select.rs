@@ -1,5 +1,6 @@
 //! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2). Costs no more for 100,000 messages than for one.
 
+use crate::imap::object_id;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::selected::View;
@@ -32,6 +33,8 @@ pub async fn run(
     }
     out.untagged(&format!("OK [UIDVALIDITY {}] UIDs valid", status.uid_validity.0)).await?;
     out.untagged(&format!("OK [UIDNEXT {}] Predicted next UID", status.uid_next.0)).await?;
+    let id = object_id::mailbox(selected.mailbox.id());
+    out.untagged(&format!("OK [MAILBOXID ({id})] Mailbox identifier")).await?;
     let reply = if read_only {
         Reply::ok("EXAMINE completed").code("READ-ONLY")
     } else {

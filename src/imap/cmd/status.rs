@@ -4,6 +4,7 @@
 //! Quirk(K-9, FairEmail): STATUS on the selected mailbox, which the RFC advises against, is answered too.
 
 use crate::imap::command::StatusItem;
+use crate::imap::object_id;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::sync::write_number;
@@ -41,6 +42,9 @@ pub async fn tell(
     write::mailbox(&mut line, mailbox);
     line.extend_from_slice(b" (");
     for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            line.push(b' ');
+        }
         let (name, value) = match item {
             StatusItem::Messages => ("MESSAGES ", u64::from(status.messages)),
             StatusItem::Recent => ("RECENT ", u64::from(status.recent)),
@@ -49,11 +53,13 @@ pub async fn tell(
             StatusItem::Unseen => ("UNSEEN ", u64::from(status.unseen)),
             StatusItem::Deleted => ("DELETED ", u64::from(status.deleted)),
             StatusItem::Size => ("SIZE ", status.bytes),
+            StatusItem::MailboxId => {
+                let id = object_id::mailbox(status.mailbox);
+                line.extend_from_slice(format!("MAILBOXID ({id})").as_bytes());
+                continue;
+            }
             StatusItem::AppendLimit => ("APPENDLIMIT ", append_limit),
         };
-        if index > 0 {
-            line.push(b' ');
-        }
         write_number(&mut line, name, value, "");
     }
     line.extend_from_slice(b")\r\n");

@@ -133,7 +133,7 @@ impl Items {
 }
 
 fn simple_item(name: &str) -> Option<FetchItem> {
-    const ITEMS: [(&str, FetchItem); 10] = [
+    const ITEMS: [(&str, FetchItem); 13] = [
         ("BODY", FetchItem::Body),
         ("BODYSTRUCTURE", FetchItem::BodyStructure),
         ("ENVELOPE", FetchItem::Envelope),
@@ -141,6 +141,9 @@ fn simple_item(name: &str) -> Option<FetchItem> {
         ("INTERNALDATE", FetchItem::InternalDate),
         ("RFC822.SIZE", FetchItem::Rfc822Size),
         ("UID", FetchItem::Uid),
+        ("EMAILID", FetchItem::EmailId),
+        ("THREADID", FetchItem::ThreadId),
+        ("SAVEDATE", FetchItem::SaveDate),
         ("RFC822", FetchItem::Rfc822),
         ("RFC822.HEADER", FetchItem::Rfc822Header),
         ("RFC822.TEXT", FetchItem::Rfc822Text),

@@ -129,7 +129,7 @@ pub(super) fn status_items(cursor: &mut Cursor<'_>) -> Result<Vec<StatusItem>, F
 }
 
 fn status_item(name: &str) -> Option<StatusItem> {
-    const ITEMS: [(&str, StatusItem); 8] = [
+    const ITEMS: [(&str, StatusItem); 9] = [
         ("MESSAGES", StatusItem::Messages),
         ("RECENT", StatusItem::Recent),
         ("UIDNEXT", StatusItem::UidNext),
@@ -138,6 +138,7 @@ fn status_item(name: &str) -> Option<StatusItem> {
         ("DELETED", StatusItem::Deleted),
         ("SIZE", StatusItem::Size),
         ("APPENDLIMIT", StatusItem::AppendLimit),
+        ("MAILBOXID", StatusItem::MailboxId),
     ];
     ITEMS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, item)| *item)
 }

@@ -69,6 +69,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("STATUS", mailbox::status),
     ("STORE", selected::store),
     ("SUBSCRIBE", mailbox::subscribe),
+    ("UNAUTHENTICATE", authenticate::unauthenticate),
     ("UNSELECT", codec::whole),
     ("UNSUBSCRIBE", mailbox::unsubscribe),
 ];
