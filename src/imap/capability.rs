@@ -39,6 +39,8 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("OBJECTID", When::LoggedIn, "RFC 8474"),
     ("SAVEDATE", When::LoggedIn, "RFC 8514"),
     ("UNAUTHENTICATE", When::LoggedIn, "RFC 8437"),
+    ("MULTIAPPEND", When::LoggedIn, "RFC 3502"),
+    ("REPLACE", When::LoggedIn, "RFC 8508"),
     (APPEND_LIMIT, When::LoggedIn, "RFC 7889"),
 ];
 

@@ -65,8 +65,10 @@ pub enum Command {
     Lsub { reference: String, pattern: String },
     /// STATUS
     Status { mailbox: MailboxName, items: Vec<StatusItem> },
-    /// APPEND; the literal follows on the wire and is streamed.
-    Append { mailbox: MailboxName, flags: Flags, date: Option<DateTime>, literal: Literal },
+    /// APPEND; the literal follows on the wire and is streamed. More messages may stand behind it (RFC 3502).
+    Append { mailbox: MailboxName, message: AppendMessage },
+    /// REPLACE (RFC 8508); the literal follows on the wire. The set names one message.
+    Replace { uid: bool, set: SequenceSet, mailbox: MailboxName, message: AppendMessage },
     /// IDLE
     Idle,
     /// CHECK
@@ -87,6 +89,19 @@ pub enum Command {
     Copy { uid: bool, set: SequenceSet, mailbox: MailboxName },
     /// MOVE
     Move { uid: bool, set: SequenceSet, mailbox: MailboxName },
+}
+
+/// A message that APPEND announces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppendMessage {
+    /// Its flags.
+    pub flags: Flags,
+    /// Its internal date; None: now.
+    pub date: Option<DateTime>,
+    /// Its octets, which follow on the wire.
+    pub literal: Literal,
+    /// A literal8 (RFC 3516): the octets are kept as they are, line ends too.
+    pub binary: bool,
 }
 
 /// A literal announced at the end of a line.

@@ -4,8 +4,8 @@
 
 use super::cmd::{
     append, authenticate, capability, check, close, copy, create, delete, enable, expunge, fetch, id, idle, list,
-    login, logout, namespace, noop, rename, search, select, starttls, status, store, subscribe, unauthenticate,
-    unselect,
+    login, logout, namespace, noop, rename, replace, search, select, starttls, status, store, subscribe,
+    unauthenticate, unselect,
 };
 use super::command::Command;
 use super::output::Output;
@@ -89,10 +89,16 @@ impl Session {
             Command::List(request) => Box::pin(list::list(account, out, append_limit, &request)).await,
             Command::Lsub { reference, pattern } => Box::pin(list::lsub(account, out, &reference, &pattern)).await,
             Command::Status { mailbox, items } => status::run(account, out, append_limit, &mailbox, &items).await,
-            Command::Append { mailbox, flags, date, literal } => {
-                let request = append::Request { mailbox: &mailbox, flags, date, literal };
+            Command::Append { mailbox, message } => {
+                let request = (mailbox.as_str(), message);
                 let append = append::run(&mut self.connection, &mut self.receiver, &self.context, account, request);
                 Box::pin(append).await
+            }
+            Command::Replace { uid, set, mailbox, message } => {
+                let Some(selected) = self.selected.as_deref() else { return Err(OUT_OF_STATE.into()) };
+                let request = replace::Request { uid, set: &set, mailbox: &mailbox, message };
+                let of = (account, selected);
+                Box::pin(replace::run(&mut self.connection, &mut self.receiver, &self.context, of, request)).await
             }
             Command::Idle => {
                 let patience = self.context.config.limits.imap_idle;
@@ -136,9 +142,10 @@ impl Session {
 
     /// Answers a command that the table rules out. A message that comes with it is swallowed.
     pub(super) async fn skip(&mut self, command: Command, reply: Reply) -> Outcome {
-        if let Command::Append { literal, .. } = command {
+        if let Command::Append { message, .. } | Command::Replace { message, .. } = command {
             let deadline = self.deadline();
-            append::refuse(&mut self.connection, &mut self.receiver, &self.context, literal, deadline).await?;
+            let (connection, receiver) = (&mut self.connection, &mut self.receiver);
+            append::refuse(connection, receiver, &self.context, message.literal, deadline).await?;
         }
         Err(reply.into())
     }

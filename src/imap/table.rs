@@ -68,6 +68,8 @@ pub const fn of(command: &Command) -> Row {
         Command::List(_) => row("LIST", "list", Authenticated),
         Command::Lsub { .. } => row("LSUB", "list", Authenticated),
         Command::Status { .. } => row("STATUS", "status", Authenticated),
+        Command::Replace { uid: false, .. } => row("REPLACE", "replace", Selected),
+        Command::Replace { uid: true, .. } => uids("UID REPLACE", "replace"),
         Command::Append { .. } => row("APPEND", "append", Authenticated),
         Command::Idle => row("IDLE", "idle", Authenticated),
         Command::Check => row("CHECK", "check", Selected),

@@ -22,6 +22,7 @@ pub mod logout;
 pub mod namespace;
 pub mod noop;
 pub mod rename;
+pub mod replace;
 pub mod search;
 pub mod select;
 pub mod starttls;

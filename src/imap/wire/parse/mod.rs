@@ -26,6 +26,7 @@ mod tests;
 use super::error::{ErrorKind, Fault, ParseError, Tag};
 use super::frame::Frame;
 use crate::imap::command::Command;
+pub(super) use append::{RESUMED, next_message};
 use cursor::Cursor;
 
 /// The form of a command.
@@ -63,6 +64,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("NAMESPACE", codec::whole),
     ("NOOP", codec::whole),
     ("RENAME", mailbox::rename),
+    ("REPLACE", append::replace),
     ("SEARCH", search::search),
     ("SELECT", mailbox::select),
     ("STARTTLS", codec::whole),
@@ -80,6 +82,7 @@ const UID_VERBS: &[(&str, Parser)] = &[
     ("EXPUNGE", selected::uid_expunge),
     ("FETCH", fetch::fetch),
     ("MOVE", selected::move_to),
+    ("REPLACE", append::replace),
     ("SEARCH", search::search),
     ("STORE", selected::store),
 ];
@@ -123,8 +126,8 @@ fn read_command(cursor: &mut Cursor<'_>, frame: &Frame) -> Result<Command, Fault
     let Some((name, parser)) = parser else {
         return Err(Fault { text: "unknown command", kind: ErrorKind::UnknownCommand });
     };
-    // Only APPEND streams a literal.
-    if frame.message.is_some() && *name != "APPEND" {
+    // Only these stream a literal.
+    if frame.message.is_some() && !matches!(*name, "APPEND" | "REPLACE") {
         return Err(Fault::syntax("a literal is not allowed here"));
     }
     let command = parser(cursor, frame, Form { verb: name, uid })?;

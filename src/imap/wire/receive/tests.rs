@@ -174,7 +174,9 @@ fn streams_an_append_between_its_borders() {
         .await;
         client.write_all(b"inbox (\\Seen) {3}\r\n").await.unwrap();
         let received = input.command(&mut connection, COMMAND_MAX).await.unwrap();
-        let Received::Command(_, Command::Append { mailbox, literal, .. }) = received else { panic!("{received:?}") };
+        let Received::Command(_, Command::Append { mailbox, message: AppendMessage { literal, .. } }) = received else {
+            panic!("{received:?}")
+        };
         assert_eq!((mailbox.as_str(), literal), ("INBOX", Literal { size: 3, non_synchronizing: false }));
         input.accept_message(&mut connection, literal).await.unwrap();
         client.read_exact(&mut ask).await.unwrap();
@@ -199,11 +201,15 @@ fn discards_messages_that_nobody_wants() {
             .unwrap();
         for (max, end) in [(9, AppendEnd::Complete), (99, AppendEnd::More)] {
             let received = input.command(&mut connection, COMMAND_MAX).await.unwrap();
-            let Received::Command(_, Command::Append { literal, .. }) = received else { panic!("{received:?}") };
+            let Received::Command(_, Command::Append { message: AppendMessage { literal, .. }, .. }) = received else {
+                panic!("{received:?}")
+            };
             assert_eq!(input.discard_message(&mut connection, literal, max).await.unwrap(), end);
         }
         let received = input.command(&mut connection, COMMAND_MAX).await.unwrap();
-        let Received::Command(_, Command::Append { literal, .. }) = received else { panic!("{received:?}") };
+        let Received::Command(_, Command::Append { message: AppendMessage { literal, .. }, .. }) = received else {
+            panic!("{received:?}")
+        };
         client.write_all(b"123").await.unwrap();
         let end = input.discard_message(&mut connection, literal, 8).await.unwrap();
         assert!(matches!(end, AppendEnd::Bye(_)));

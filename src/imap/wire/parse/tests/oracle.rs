@@ -1,7 +1,7 @@
 //! imap-codec's commands as ours, written independently of the parsers.
 
 use crate::imap::command::{
-    Command, FetchItem, ListRequest, Literal, SearchKey, Secret, SectionPart, SequenceSet, StatusItem,
+    AppendMessage, Command, FetchItem, ListRequest, Literal, SearchKey, Secret, SectionPart, SequenceSet, StatusItem,
 };
 use crate::imap::wire::utf7;
 use crate::types::{DateTime, FlagOperation, Flags, SystemFlags, UidSet};
@@ -88,17 +88,20 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
         }
         CommandBody::Append { mailbox, flags: set, date, message } => Command::Append {
             mailbox: name(&mailbox)?,
-            flags: flags(&set, true)?,
-            date: date.map(|date| DateTime {
-                seconds: date.as_ref().timestamp(),
-                zone: i16::try_from(date.as_ref().offset().local_minus_utc() / 60).expect("a zone"),
-            }),
-            literal: match message {
-                LiteralOrLiteral8::Literal(literal) => Literal {
-                    size: literal.as_ref().len() as u64,
-                    non_synchronizing: literal.mode() == LiteralMode::NonSync,
+            message: AppendMessage {
+                flags: flags(&set, true)?,
+                date: date.map(|date| DateTime {
+                    seconds: date.as_ref().timestamp(),
+                    zone: i16::try_from(date.as_ref().offset().local_minus_utc() / 60).expect("a zone"),
+                }),
+                literal: match message {
+                    LiteralOrLiteral8::Literal(literal) => Literal {
+                        size: literal.as_ref().len() as u64,
+                        non_synchronizing: literal.mode() == LiteralMode::NonSync,
+                    },
+                    LiteralOrLiteral8::Literal8(_) => return None,
                 },
-                LiteralOrLiteral8::Literal8(_) => return None,
+                binary: false,
             },
         },
         CommandBody::Search { charset, criteria, uid } => Command::Search {
