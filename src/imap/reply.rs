@@ -91,7 +91,7 @@ pub enum Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Refused(refusal(error))
+        Self::Refused(refusal(&error))
     }
 }
 
@@ -109,8 +109,8 @@ impl From<Reply> for Failure {
 
 /// The tagged reply for an error of the mailbox core.
 #[must_use]
-pub fn refusal(error: Error) -> Reply {
-    match error {
+pub fn refusal(error: &Error) -> Reply {
+    match *error {
         Error::NotFound => Reply::no("No such mailbox").code("NONEXISTENT"),
         Error::Exists => Reply::no("There is a mailbox of that name already").code("ALREADYEXISTS"),
         Error::ReadOnly => Reply::no("The mailbox is read-only").code("READ-ONLY"),
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn a_code_stands_in_brackets_before_the_text() {
         assert_eq!(Reply::ok("Done").line(), "OK Done");
-        assert_eq!(refusal(Error::Exists).line(), "NO [ALREADYEXISTS] There is a mailbox of that name already");
+        assert_eq!(refusal(&Error::Exists).line(), "NO [ALREADYEXISTS] There is a mailbox of that name already");
         let Failure::Refused(reply) = destination(Error::NotFound) else { panic!("refused") };
         assert_eq!(reply.line(), "NO [TRYCREATE] No such mailbox");
     }

@@ -41,8 +41,15 @@ impl View {
     /// The view after SELECT told of `uids`.
     #[must_use]
     pub fn new(uids: UidSet, uid_next: Uid, modseq: ModSeq) -> Self {
-        let mut view =
-            Self { uids, before: Vec::new(), recent: UidSet::new(), pending: UidSet::new(), uid_next, modseq, told: Vec::new() };
+        let mut view = Self {
+            uids,
+            before: Vec::new(),
+            recent: UidSet::new(),
+            pending: UidSet::new(),
+            uid_next,
+            modseq,
+            told: Vec::new(),
+        };
         view.count();
         view
     }

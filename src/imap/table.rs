@@ -89,3 +89,92 @@ pub const fn of(command: &Command) -> Row {
         Command::Move { uid: true, .. } => uids("UID MOVE", "copy"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::imap::wire::frame::Frame;
+    use crate::imap::wire::parse::parse;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    /// One command of every kind.
+    const EVERY: &[&str] = &[
+        "CAPABILITY",
+        "NOOP",
+        "LOGOUT",
+        "ID NIL",
+        "STARTTLS",
+        "AUTHENTICATE PLAIN",
+        "LOGIN a b",
+        "ENABLE X",
+        "NAMESPACE",
+        "SELECT a",
+        "EXAMINE a",
+        "CREATE a",
+        "DELETE a",
+        "RENAME a b",
+        "SUBSCRIBE a",
+        "UNSUBSCRIBE a",
+        "LIST \"\" a",
+        "LSUB \"\" a",
+        "STATUS a (MESSAGES)",
+        "APPEND a {1}",
+        "IDLE",
+        "CHECK",
+        "CLOSE",
+        "UNSELECT",
+        "EXPUNGE",
+        "UID EXPUNGE 1",
+        "SEARCH ALL",
+        "UID SEARCH ALL",
+        "FETCH 1 FLAGS",
+        "UID FETCH 1 FLAGS",
+        "STORE 1 FLAGS ()",
+        "UID STORE 1 FLAGS ()",
+        "COPY 1 a",
+        "UID COPY 1 a",
+        "MOVE 1 a",
+        "UID MOVE 1 a",
+    ];
+
+    /// Files under `cmd/` that are no command.
+    const PARTS: &[&str] = &["mod", "fetch_body"];
+
+    fn stems(folder: &str, extension: &str) -> BTreeSet<String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        paths
+            .filter(|path| path.extension().is_some_and(|found| found == extension))
+            .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn every_command_has_its_row_its_file_and_its_transcript() {
+        let mut files = stems("src/imap/cmd", "rs");
+        let transcripts = stems("tests/imap", "txt");
+        let mut used = BTreeSet::new();
+        for text in EVERY {
+            let frame = Frame::from_text(format!("a {text}\r\n").as_bytes()).unwrap();
+            let row = of(&parse(&frame).unwrap().1);
+            assert!(text.starts_with(row.name), "{text} is called {}", row.name);
+            assert!(files.contains(row.stem), "src/imap/cmd/{}.rs is missing", row.stem);
+            assert!(transcripts.contains(row.stem), "tests/imap/{}.txt is missing", row.stem);
+            used.insert(row.stem);
+        }
+        files.retain(|file| !used.contains(file.as_str()) && !PARTS.contains(&file.as_str()));
+        assert!(files.is_empty(), "no command has these files: {files:?}");
+    }
+
+    #[test]
+    fn sequence_numbers_hold_off_expunges_where_the_rfc_says_so() {
+        for text in EVERY {
+            let frame = Frame::from_text(format!("a {text}\r\n").as_bytes()).unwrap();
+            let row = of(&parse(&frame).unwrap().1);
+            let wanted = ["FETCH", "STORE", "SEARCH"].contains(&row.name);
+            assert_eq!(row.uses_numbers, wanted, "{text}");
+            assert_eq!(row.uid, row.name.starts_with("UID "), "{text}");
+        }
+    }
+}

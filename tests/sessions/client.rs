@@ -132,7 +132,11 @@ impl Client {
     pub fn agrees_with(&self, store: &[(u32, BTreeSet<String>)]) {
         assert_eq!(self.messages.len(), store.len(), "number of messages");
         for (index, (known, (uid, flags))) in self.messages.iter().zip(store).enumerate() {
-            assert!(known.uid.is_none_or(|known| known == *uid), "message {}: {known:?}, in the store {uid}", index + 1);
+            assert!(
+                known.uid.is_none_or(|known| known == *uid),
+                "message {}: {known:?}, in the store {uid}",
+                index + 1
+            );
             if let Some(known) = &known.flags {
                 let known: BTreeSet<String> = known.iter().filter(|flag| *flag != "\\Recent").cloned().collect();
                 assert_eq!(&known, flags, "flags of message {} (UID {uid})", index + 1);

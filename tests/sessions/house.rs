@@ -52,13 +52,8 @@ impl House {
         let account = core.account(id).expect("the account");
         let auth = Authenticator::new(core.store().clone(), &config.auth).expect("an authenticator");
         let limiter = Limiter::new(&config.limits);
-        let imap = imap::Context {
-            core: core.clone(),
-            auth,
-            tls: None,
-            config: Arc::new(config),
-            shutdown: Shutdown::new(),
-        };
+        let imap =
+            imap::Context { core: core.clone(), auth, tls: None, config: Arc::new(config), shutdown: Shutdown::new() };
         Self { executor: Executor::new(), directory, core, account, imap: Arc::new(imap), limiter }
     }
 

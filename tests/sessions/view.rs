@@ -7,6 +7,7 @@
 use crate::client::Client;
 use crate::house::House;
 use proptest::prelude::*;
+use smol::future::zip;
 use std::collections::BTreeMap;
 
 const SESSIONS: usize = 3;
@@ -15,22 +16,67 @@ const SESSIONS: usize = 3;
 #[derive(Clone, Debug)]
 enum Step {
     /// A delivery, no session of ours.
-    Deliver { count: usize, flags: usize },
-    Store { session: usize, uid: bool, set: (u32, u32), operation: usize, silent: bool, flags: usize },
-    Fetch { session: usize, uid: bool, set: (u32, u32), items: usize },
-    Search { session: usize, uid: bool },
-    Copy { session: usize, uid: bool, set: (u32, u32), own: bool },
-    Move { session: usize, uid: bool, set: (u32, u32) },
-    Expunge { session: usize },
-    UidExpunge { session: usize, set: (u32, u32) },
-    Append { session: usize, flags: usize },
-    Noop { session: usize },
-    Select { session: usize, read_only: bool, close: bool },
+    Deliver {
+        count: usize,
+        flags: usize,
+    },
+    Store {
+        session: usize,
+        uid: bool,
+        set: (u32, u32),
+        operation: usize,
+        silent: bool,
+        flags: usize,
+    },
+    Fetch {
+        session: usize,
+        uid: bool,
+        set: (u32, u32),
+        items: usize,
+    },
+    Search {
+        session: usize,
+        uid: bool,
+    },
+    Copy {
+        session: usize,
+        uid: bool,
+        set: (u32, u32),
+        own: bool,
+    },
+    Move {
+        session: usize,
+        uid: bool,
+        set: (u32, u32),
+    },
+    Expunge {
+        session: usize,
+    },
+    UidExpunge {
+        session: usize,
+        set: (u32, u32),
+    },
+    Append {
+        session: usize,
+        flags: usize,
+    },
+    Noop {
+        session: usize,
+    },
+    Select {
+        session: usize,
+        read_only: bool,
+        close: bool,
+    },
     /// One session waits in IDLE while another acts.
-    Idle { session: usize, meanwhile: Box<Step> },
+    Idle {
+        session: usize,
+        meanwhile: Box<Step>,
+    },
 }
 
-const FLAGS: [&str; 7] = ["\\Seen", "\\Deleted", "\\Flagged \\Deleted", "\\Answered Work", "Work Private", "", "\\Draft"];
+const FLAGS: [&str; 7] =
+    ["\\Seen", "\\Deleted", "\\Flagged \\Deleted", "\\Answered Work", "Work Private", "", "\\Draft"];
 const ITEMS: [&str; 5] = ["FLAGS", "(UID FLAGS)", "BODY.PEEK[TEXT]", "BODY[]", "(RFC822.SIZE UID)"];
 const OPERATIONS: [&str; 3] = ["FLAGS", "+FLAGS", "-FLAGS"];
 
@@ -89,9 +135,45 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 50, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// All at the same time. No silent STORE: its client cannot know in which order it and others came.
+    #[test]
+    fn every_client_knows_it_after_commands_at_the_same_time(steps in prop::collection::vec(step(), 1..80)) {
+        let house = House::new();
+        house.run(async {
+            let mut clients = Vec::new();
+            for _ in 0..SESSIONS {
+                let mut client = Client::log_in(house.connect()).await;
+                client.select(false).await;
+                clients.push(client);
+            }
+            let [first, second, third] = &mut clients[..] else { unreachable!() };
+            let outside = async {
+                for step in &steps {
+                    deliver(&house, step).await;
+                }
+            };
+            let sessions = zip(zip(follow(first, 0, &steps), follow(second, 1, &steps)), follow(third, 2, &steps));
+            zip(outside, sessions).await;
+            settle(&house, &mut clients).await;
+        });
+        house.finish();
+    }
+}
+
+async fn follow(client: &mut Client, session: usize, steps: &[Step]) {
+    for step in steps.iter().filter(|step| session_of(step) == Some(session)) {
+        if !matches!(step, Step::Store { silent: true, .. }) {
+            act(client, step).await;
+        }
+    }
+}
+
 async fn run(house: &House, clients: &mut [Client], step: &Step) {
-    match step {
-        Step::Idle { session, meanwhile } => {
+    match (step, session_of(step)) {
+        (Step::Idle { session, meanwhile }, _) => {
             clients[*session].idle().await;
             // The one that waits can do nothing else.
             if session_of(meanwhile) != Some(*session) {
@@ -99,48 +181,58 @@ async fn run(house: &House, clients: &mut [Client], step: &Step) {
             }
             clients[*session].done().await;
         }
-        Step::Deliver { count, flags } => {
-            for _ in 0..*count {
-                house.deliver(FLAGS[*flags]).await;
-            }
+        (_, Some(session)) => act(&mut clients[session], step).await,
+        (_, None) => deliver(house, step).await,
+    }
+}
+
+async fn deliver(house: &House, step: &Step) {
+    if let Step::Deliver { count, flags } = step {
+        for _ in 0..*count {
+            house.deliver(FLAGS[*flags]).await;
         }
-        Step::Store { session, uid, set, operation, silent, flags } => {
-            let client = &mut clients[*session];
+    }
+}
+
+/// What one client does by itself.
+async fn act(client: &mut Client, step: &Step) {
+    match step {
+        Step::Deliver { .. } => {}
+        Step::Idle { .. } => {
+            client.idle().await;
+            client.done().await;
+        }
+        Step::Store { uid, set, operation, silent, flags, .. } => {
             let Some(set) = client.set(*uid, *set) else { return };
             client.store(*uid, &set, OPERATIONS[*operation], *silent, FLAGS[*flags]).await;
         }
-        Step::Fetch { session, uid, set, items } => {
-            let client = &mut clients[*session];
+        Step::Fetch { uid, set, items, .. } => {
             let Some(set) = client.set(*uid, *set) else { return };
             client.command(&format!("{}FETCH {set} {}", prefix(*uid), ITEMS[*items]), !uid).await;
         }
-        Step::Search { session, uid } => {
-            clients[*session].command(&format!("{}SEARCH UNDELETED", prefix(*uid)), !uid).await;
+        Step::Search { uid, .. } => {
+            client.command(&format!("{}SEARCH UNDELETED", prefix(*uid)), !uid).await;
         }
-        Step::Copy { session, uid, set, own } => {
-            let client = &mut clients[*session];
+        Step::Copy { uid, set, own, .. } => {
             let Some(set) = client.set(*uid, *set) else { return };
             let mailbox = if *own { "INBOX" } else { "Archive" };
             client.command(&format!("{}COPY {set} {mailbox}", prefix(*uid)), false).await;
         }
-        Step::Move { session, uid, set } => {
-            let client = &mut clients[*session];
+        Step::Move { uid, set, .. } => {
             let Some(set) = client.set(*uid, *set) else { return };
             client.command(&format!("{}MOVE {set} Trash", prefix(*uid)), false).await;
         }
-        Step::Expunge { session } => clients[*session].command("EXPUNGE", false).await,
-        Step::UidExpunge { session, set } => {
-            let client = &mut clients[*session];
+        Step::Expunge { .. } => client.command("EXPUNGE", false).await,
+        Step::UidExpunge { set, .. } => {
             let Some(set) = client.set(true, *set) else { return };
             client.command(&format!("UID EXPUNGE {set}"), false).await;
         }
-        Step::Append { session, flags } => {
+        Step::Append { flags, .. } => {
             let command = format!("APPEND INBOX ({}) {{10+}}\r\nS: x\r\n\r\ny\r\n", FLAGS[*flags]);
-            clients[*session].command(&command, false).await;
+            client.command(&command, false).await;
         }
-        Step::Noop { session } => clients[*session].command("NOOP", false).await,
-        Step::Select { session, read_only, close } => {
-            let client = &mut clients[*session];
+        Step::Noop { .. } => client.command("NOOP", false).await,
+        Step::Select { read_only, close, .. } => {
             if *close {
                 client.leave("CLOSE").await;
             }

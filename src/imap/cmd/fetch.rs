@@ -13,12 +13,15 @@ use crate::imap::sync::{Selected, write_number};
 use crate::imap::wire::write;
 use crate::mailbox::{Error, Message, Row};
 use crate::message::Record;
-use crate::types::{FlagOperation, Flags, SystemFlags, Uid, UidSet};
+use crate::types::{FlagOperation, Flags, ModSeq, SystemFlags, Uid, UidSet};
 use smol::future::yield_now;
 
 /// Limit: octets of the messages that are marked \Seen in one step before they are sent. A line that is cut
 /// leaves no more than that marked but not read.
 const SEEN_STEP: u64 = 1024 * 1024;
+
+/// Limit: messages that cannot be read; then the command gives up.
+const FAILURES_MAX: u32 = 16;
 
 /// Tells what is asked of the messages in the set.
 ///
@@ -41,15 +44,26 @@ pub async fn run(
         let mut rest = rows.as_mut_slice();
         while !rest.is_empty() {
             let (step, behind) = rest.split_at_mut(fetch.step(rest));
-            let marked = fetch.mark_seen(selected, step).await?;
+            let (marked, modseqs) = fetch.mark_seen(selected, step).await?;
+            let failures = fetch.failures;
             for row in step {
-                fetch.tell(selected, out, row, marked.contains(row.uid.0)).await?;
+                match fetch.tell(selected, out, row, marked.contains(row.uid.0)).await {
+                    // One damaged message does not hide the others.
+                    Err(Failure::Refused(reply)) if fetch.failures < FAILURES_MAX => fetch.failed(reply),
+                    told => told?,
+                }
+            }
+            if fetch.failures == failures {
+                modseqs.iter().for_each(|modseq| selected.view.tell(*modseq));
             }
             rest = behind;
         }
         let Some(next) = next else { break };
         from = Uid(next);
         yield_now().await;
+    }
+    if let Some(reply) = fetch.failure {
+        return Err(reply.into());
     }
     if !uid && fetch.found < uids.len() {
         return Err(Error::Expunged.into());
@@ -93,6 +107,9 @@ struct Fetch<'a> {
     sets_seen: bool,
     /// Messages told.
     found: u32,
+    /// Messages that could not be read, and what to say of the first.
+    failures: u32,
+    failure: Option<Reply>,
 }
 
 impl<'a> Fetch<'a> {
@@ -115,7 +132,14 @@ impl<'a> Fetch<'a> {
             source: items.iter().map(source).max().unwrap_or(Source::Row),
             sets_seen: !read_only && items.iter().any(sets_seen),
             found: 0,
+            failures: 0,
+            failure: None,
         }
+    }
+
+    fn failed(&mut self, reply: Reply) {
+        self.failures += 1;
+        self.failure.get_or_insert(reply);
     }
 
     /// How many of the rows are told in one step: one at least, and no more than [`SEEN_STEP`] octets of them.
@@ -131,11 +155,12 @@ impl<'a> Fetch<'a> {
         fits.count().max(1)
     }
 
-    /// Sets \Seen where the items do that (RFC 3501 §6.4.5); the messages whose flags changed.
-    async fn mark_seen(&self, selected: &mut Selected, rows: &mut [Row]) -> Result<UidSet, Failure> {
+    /// Sets \Seen where the items do that (RFC 3501 §6.4.5): the messages whose flags changed, and the modification
+    /// sequences of that, which need not be told again if all of these are.
+    async fn mark_seen(&self, selected: &Selected, rows: &mut [Row]) -> Result<(UidSet, Vec<ModSeq>), Failure> {
         let unseen = |row: &&Row| !row.flags.contains(SystemFlags::SEEN);
         if !self.sets_seen || !rows.iter().any(|row| unseen(&row)) {
-            return Ok(UidSet::new());
+            return Ok((UidSet::new(), Vec::new()));
         }
         let uids: UidSet = rows.iter().filter(unseen).map(|row| row.uid.0).collect();
         let seen = Flags { system: SystemFlags::SEEN, keywords: Vec::new() };
@@ -145,8 +170,7 @@ impl<'a> Fetch<'a> {
                 (row.flags, row.keywords, row.modseq) = (change.flags, change.keywords, change.modseq);
             }
         }
-        stored.modseqs.iter().for_each(|modseq| selected.view.tell(*modseq));
-        Ok(uids)
+        Ok((uids, stored.modseqs))
     }
 
     /// The FETCH response of one message. `marked`: its flags changed and are told too.

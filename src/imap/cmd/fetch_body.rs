@@ -31,6 +31,7 @@ pub struct Part<'a> {
 
 impl<'a> Part<'a> {
     /// What an item names; None where it is none of octets.
+    #[must_use]
     pub fn of(item: &'a FetchItem) -> Option<Self> {
         let whole = |name, section| Some(Self { name: Some(name), path: &[], section, partial: None });
         match item {
@@ -246,7 +247,8 @@ fn announce(line: &mut Vec<u8>, length: u64) {
 
 /// What lies in the window of octets that begin at `offset`.
 fn slice<'a>(octets: &'a [u8], offset: u64, window: &Range<u64>) -> &'a [u8] {
-    let within = |position: u64| usize::try_from(position.saturating_sub(offset)).unwrap_or(usize::MAX).min(octets.len());
+    let within =
+        |position: u64| usize::try_from(position.saturating_sub(offset)).unwrap_or(usize::MAX).min(octets.len());
     octets.get(within(window.start)..within(window.end)).unwrap_or_default()
 }
 
@@ -361,12 +363,12 @@ mod tests {
     #[test]
     fn fields_are_kept_whole_and_in_order_however_they_come() {
         for cuts in 1..HEADER.len() {
-            assert_eq!(filtered(HEADER, &["TO", "subject"], true, cuts), "Subject: b\r\n\tfolded\r\nTo:d\r\n e\r\n\r\n");
-            assert_eq!(filtered(HEADER, &["x-long"], true, cuts), "X-Long : c\r\n\r\n");
             assert_eq!(
-                filtered(HEADER, &["from", "to", "subject"], false, cuts),
-                "X-Long : c\r\nnonsense\r\n\r\n"
+                filtered(HEADER, &["TO", "subject"], true, cuts),
+                "Subject: b\r\n\tfolded\r\nTo:d\r\n e\r\n\r\n"
             );
+            assert_eq!(filtered(HEADER, &["x-long"], true, cuts), "X-Long : c\r\n\r\n");
+            assert_eq!(filtered(HEADER, &["from", "to", "subject"], false, cuts), "X-Long : c\r\nnonsense\r\n\r\n");
             assert_eq!(filtered(HEADER, &[], false, cuts), HEADER);
             assert_eq!(filtered(HEADER, &["Absent"], true, cuts), "\r\n");
         }

@@ -34,13 +34,12 @@ pub async fn run(
 ) -> Result<Reply, Failure> {
     let deadline = Instant::now() + limit;
     connection.queue(b"+ idling\r\n");
-    let line = match selected {
-        Some((selected, watch)) => follow(connection, selected, watch, deadline, shutdown).await?,
-        None => {
-            connection.flush().await?;
-            let line = pin!(async { Ok(connection.line(DONE_MAX).await) });
-            wait::input(line, deadline, shutdown).await?
-        }
+    let line = if let Some((selected, watch)) = selected {
+        follow(connection, selected, watch, deadline, shutdown).await?
+    } else {
+        connection.flush().await?;
+        let line = pin!(async { Ok(connection.line(DONE_MAX).await) });
+        wait::input(line, deadline, shutdown).await?
     };
     match line {
         Ok(line) if is_done(&line) => Ok(Reply::ok("IDLE completed")),

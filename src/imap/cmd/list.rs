@@ -178,7 +178,8 @@ async fn tell(
 
 fn attributes(entry: &ListEntry) -> String {
     let mut text = String::from(children(entry));
-    if entry.mailbox.is_none() {
+    // A name that is only subscribed may come again: in LSUB \Noselect means something else.
+    if entry.exists && entry.mailbox.is_none() {
         text.insert_str(0, "\\Noselect ");
     }
     if let Some(special_use) = entry.special_use {

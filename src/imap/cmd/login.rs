@@ -21,17 +21,11 @@ pub fn allowed(connection: &Connection) -> Result<(), Failure> {
 ///
 /// # Errors
 /// `[AUTHENTICATIONFAILED]`, or `[UNAVAILABLE]` where the server cannot tell at the moment.
-pub async fn run(
-    connection: &Connection,
-    context: &Context,
-    user: &[u8],
-    password: &[u8],
-) -> Result<Account, Failure> {
+pub async fn run(connection: &Connection, context: &Context, user: &[u8], password: &[u8]) -> Result<Account, Failure> {
     allowed(connection)?;
     let failed = || Reply::no("Wrong user name or password").code("AUTHENTICATIONFAILED");
     let user = std::str::from_utf8(user).map_err(|_| failed())?;
-    let attempt =
-        Attempt { user, password, peer: connection.peer(), protocol: "imap", tls: connection.is_tls() };
+    let attempt = Attempt { user, password, peer: connection.peer(), protocol: "imap", tls: connection.is_tls() };
     let logged_in = context.auth.login(attempt).await.map_err(|error| match error {
         AuthError::BadCredentials => failed(),
         AuthError::Busy => Reply::no("Too busy, try again later").code("UNAVAILABLE"),

@@ -219,7 +219,7 @@ impl Framer {
         if line_end.is_none() {
             return (took, None);
         }
-        strip_line_end(&mut self.frame.bytes);
+        strip_line_end(&mut self.frame.bytes, self.line);
         (took, self.line_complete(max))
     }
 
@@ -294,7 +294,7 @@ impl Framer {
         if line_end.is_none() {
             return (took, None);
         }
-        strip_line_end(tail);
+        strip_line_end(tail, 0);
         let event = match announced(tail) {
             Some(announced) => self.after_discarded_announcement(announced),
             None => Some(self.discarded()),
@@ -334,12 +334,13 @@ impl Framer {
     }
 }
 
-/// Removes LF or CRLF from the end.
-fn strip_line_end(line: &mut Vec<u8>) {
-    if line.last() == Some(&b'\n') {
-        line.pop();
-        if line.last() == Some(&b'\r') {
-            line.pop();
+/// Removes LF or CRLF from the end of the line that begins at `start`. A CR before that is a literal's.
+fn strip_line_end(octets: &mut Vec<u8>, start: usize) {
+    for end in [b'\n', b'\r'] {
+        if octets.len() > start && octets.last() == Some(&end) {
+            octets.pop();
+        } else {
+            return;
         }
     }
 }

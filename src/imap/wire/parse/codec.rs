@@ -27,10 +27,10 @@ pub(super) fn whole(cursor: &mut Cursor<'_>, frame: &Frame, form: Form) -> Resul
     if !cursor.at_end() {
         line.push(b' ');
         line.extend_from_slice(cursor.rest());
-        let behind_literals = frame.literals.last().map_or(0, |literal| frame.bytes.len() - literal.end);
-        while line.last() == Some(&b' ') && (frame.literals.is_empty() || behind_literals > 0) {
-            line.pop();
-        }
+        let literals_end = frame.literals.last().map_or(0, |literal| literal.end);
+        let behind = frame.bytes.get(literals_end..).unwrap_or_default();
+        let padding = behind.iter().rev().take_while(|&&octet| octet == b' ').count();
+        line.truncate(line.len().saturating_sub(padding));
     }
     quirks::ascii_only(&mut line);
     line.extend_from_slice(b"\r\n");

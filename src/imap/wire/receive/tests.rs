@@ -123,6 +123,18 @@ fn an_append_that_is_not_understood_stays_in_step() {
     assert_eq!(output, b"");
 }
 
+/// Found by the fuzz target `imap_receive`: the CR of a literal was taken for that of a line end.
+#[test]
+fn a_literal_keeps_its_last_cr() {
+    let (received, _) = receive_all(b"a LOGIN x {2+}\r\ny\r\nb NOOP {1+}\r\n\r\nc NOOP\r\n", COMMAND_MAX);
+    let password = |received: &Received| match received {
+        Received::Command(_, Command::Login { password, .. }) => password.0.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(password(&received[0]), b"y\r");
+    assert_eq!(texts(&received)[1..], ["b BAD the arguments are not valid", "c Noop"]);
+}
+
 #[test]
 fn one_blank_line_is_forgiven() {
     let (received, _) = receive_all(b"\r\na NOOP\r\n\r\n\r\nb NOOP\r\n", COMMAND_MAX);
