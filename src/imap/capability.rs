@@ -41,6 +41,8 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("UNAUTHENTICATE", When::LoggedIn, "RFC 8437"),
     ("MULTIAPPEND", When::LoggedIn, "RFC 3502"),
     ("REPLACE", When::LoggedIn, "RFC 8508"),
+    ("BINARY", When::LoggedIn, "RFC 3516"),
+    ("PREVIEW", When::LoggedIn, "RFC 8970"),
     (APPEND_LIMIT, When::LoggedIn, "RFC 7889"),
 ];
 

@@ -189,6 +189,22 @@ pub enum FetchItem {
     ThreadId,
     /// SAVEDATE (RFC 8514)
     SaveDate,
+    /// PREVIEW (RFC 8970), with LAZY or without
+    Preview,
+    /// BINARY[...] or BINARY.PEEK[...] (RFC 3516)
+    Binary {
+        /// The part; empty: the whole message.
+        path: Vec<u32>,
+        /// Of the decoded octets: offset and length.
+        partial: Option<(u64, u64)>,
+        /// Does not set \Seen.
+        peek: bool,
+    },
+    /// BINARY.SIZE[...]
+    BinarySize {
+        /// The part; empty: the whole message.
+        path: Vec<u32>,
+    },
     /// RFC822 (answers as `RFC822`, sets \Seen)
     Rfc822,
     /// RFC822.HEADER (does not set \Seen)

@@ -120,9 +120,12 @@ mod tests {
         "LSUB \"\" a",
         "STATUS a (MESSAGES)",
         "APPEND a {1}",
+        "REPLACE 1 a {1}",
+        "UID REPLACE 1 a {1}",
         "IDLE",
         "CHECK",
         "CLOSE",
+        "UNAUTHENTICATE",
         "UNSELECT",
         "EXPUNGE",
         "UID EXPUNGE 1",
@@ -139,7 +142,7 @@ mod tests {
     ];
 
     /// Files under `cmd/` that are no command.
-    const PARTS: &[&str] = &["mod", "fetch_body"];
+    const PARTS: &[&str] = &["mod", "fetch_binary", "fetch_body", "fetch_preview"];
 
     fn stems(folder: &str, extension: &str) -> BTreeSet<String> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);

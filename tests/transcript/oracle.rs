@@ -28,6 +28,14 @@ fn without_extensions(response: &[u8]) -> Option<Vec<u8>> {
     if let Some(at) = find(&octets, b" (\"CHILDINFO\" (").filter(|_| is("LIST")) {
         octets.truncate(at);
     }
+    // RFC 3516: imap-codec does not know where a part of BINARY begins.
+    while let Some(at) = find(&octets, b" BINARY[").or_else(|| find(&octets, b"(BINARY[")).filter(|_| is("FETCH")) {
+        let Some(end) = find(&octets[at..], b"]").map(|end| at + end + 1) else { break };
+        let origin = if octets.get(end) == Some(&b'<') { value_length(&octets[end..]) } else { 0 };
+        octets.drain(end..end + origin);
+        // So that it is not found again.
+        octets[at + 1..at + 7].copy_from_slice(b"binary");
+    }
     for (_, name, _) in ITEMS.iter().filter(|(response, _, _)| is(response)) {
         let first = find(&octets, format!("({name} ").as_bytes());
         let Some(at) = first.or_else(|| find(&octets, format!(" {name} ").as_bytes())) else { continue };

@@ -11,5 +11,5 @@ mod tests;
 
 pub use super::date::write_date_time as date_time;
 pub use envelope::envelope;
-pub use string::{astring, mailbox, nstring, number, section, string};
+pub use string::{astring, binary_section, mailbox, nstring, number, section, string};
 pub use structure::{body, body_structure};
