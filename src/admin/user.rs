@@ -3,7 +3,7 @@
 use super::call::{Call, Failure};
 use super::json::Json;
 use super::{Context, exit, name, text, worker};
-use crate::auth::hash_password;
+use crate::auth::{Password, hash_password};
 use crate::config;
 use crate::mailbox::{AccountInfo, Core, Error, ListEntry, Status};
 
@@ -20,8 +20,8 @@ pub async fn create(core: &Core, name: &str, password: String, auth: &config::Au
 }
 
 async fn create_account(core: &Core, name: &str, password: String, auth: &config::Auth) -> Result<(), Failure> {
-    let hash = hashed(password, auth.clone()).await?;
-    core.create_account(name, Some(&hash)).await.map_err(|error| match error {
+    let password = hashed(password, auth.clone()).await?;
+    core.create_account(name, Some(&password)).await.map_err(|error| match error {
         Error::Exists => Failure::new(exit::FAILURE, format!("the name {name} is taken by a user or an alias")),
         other => Failure::core(&other),
     })?;
@@ -29,7 +29,7 @@ async fn create_account(core: &Core, name: &str, password: String, auth: &config
     Ok(())
 }
 
-async fn hashed(password: String, auth: config::Auth) -> Result<String, Failure> {
+async fn hashed(password: String, auth: config::Auth) -> Result<Password, Failure> {
     let hash = worker::run(move || hash_password(password.as_bytes(), &auth)).await?;
     hash.map_err(|error| Failure::new(exit::TEMPORARY, error.to_string()))
 }
@@ -64,8 +64,8 @@ pub(super) async fn set_password(
     let name = name::account(given).map_err(usage)?;
     name::password(&name, &password).map_err(usage)?;
     let account = context.core.account_info(&name).map_err(|error| missing(&error, &name))?;
-    let hash = hashed(password, context.config.auth.clone()).await?;
-    if let Err(error) = context.core.store().set_password_hash(account.id, hash).await {
+    let password = hashed(password, context.config.auth.clone()).await?;
+    if let Err(error) = context.core.store().set_password(account.id, password).await {
         log::error!("admin: the password of {name} was not set: {error:?}");
         return Err(Failure::core(&Error::Temporary));
     }

@@ -1,9 +1,13 @@
 //! Logs users in: finds them in the store, has their password checked, writes the log.
 
-use super::checker::{Attempt, AuthError, Checked, Checker, Described, LoggedIn, Renewed};
+use super::checker::{Attempt, AuthError, Checked, Checker, Described, LoggedIn, Proof};
+use super::credential::Credential;
+use super::exchange::{Client, Exchange};
 use super::hash::HashError;
+use super::sasl::Mechanism;
+use super::scram;
 use crate::config;
-use crate::store::Store;
+use crate::store::{Login, Renewal, ScramKeys, Store};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,15 +15,18 @@ use std::time::Instant;
 pub struct Authenticator {
     store: Arc<Store>,
     checker: Checker,
+    /// The store's own random octets, from which users without SCRAM keys get theirs.
+    secret: [u8; 16],
 }
 
 impl Authenticator {
     /// Takes users from `store`; hashes as `config` says.
     ///
     /// # Errors
-    /// Impossible parameters, no randomness.
+    /// Impossible parameters, no randomness, a store that cannot be read.
     pub fn new(store: Arc<Store>, config: &config::Auth) -> Result<Arc<Self>, HashError> {
-        Ok(Arc::new(Self { store, checker: Checker::new(config)? }))
+        let secret = store.identity().map_err(|_| HashError::Random)?;
+        Ok(Arc::new(Self { store, checker: Checker::new(config)?, secret }))
     }
 
     /// Checks a login and writes a line about it to the log. The answer to a failed one comes
@@ -29,29 +36,58 @@ impl Authenticator {
     /// See [`AuthError`].
     pub async fn login(&self, attempt: Attempt<'_>) -> Result<LoggedIn, AuthError> {
         let arrived = Instant::now();
-        let login = if Checker::is_plausible(&attempt) {
-            self.store.login(attempt.user).map_err(|error| {
-                log::error!("login deferred: {} reason=failure: {error}", Described(&attempt));
-                AuthError::Temporary
-            })?
-        } else {
-            None
-        };
+        let login = if Checker::is_plausible(&attempt) { self.find(&attempt)? } else { None };
         let Checked { login, renewed } = self.checker.check(arrived, &attempt, login).await?;
-        if let Some(renewed) = renewed {
-            self.renew(&login, &renewed).await;
+        if let Some((renewal, credential)) = renewed {
+            self.renew(&login, renewal, credential).await;
         }
-        let tls = if attempt.tls { "yes" } else { "no" };
-        log::info!("login: {} tls={tls}", Described(&Attempt { user: &login.name, ..attempt }));
+        self.log_success(&Attempt { user: &login.name, ..attempt });
         Ok(LoggedIn { account: login.account, name: login.name })
     }
 
-    /// Stores a hash with the parameters of today, unless the password was changed meanwhile.
-    async fn renew(&self, login: &crate::store::Login, renewed: &Renewed) {
+    /// Begins a SASL exchange.
+    #[must_use]
+    pub fn begin(&self, mechanism: Mechanism, client: Client) -> Exchange<'_> {
+        Exchange::new(self, mechanism, client)
+    }
+
+    /// The line about a login that succeeded.
+    pub(super) fn log_success(&self, attempt: &Attempt<'_>) {
+        let tls = if attempt.tls { "yes" } else { "no" };
+        log::info!("login: {} tls={tls}", Described(attempt));
+    }
+
+    /// The user of that name.
+    pub(super) fn find(&self, attempt: &Attempt<'_>) -> Result<Option<Login>, AuthError> {
+        self.store.login(attempt.user).map_err(|error| {
+            log::error!("login deferred: {} reason=failure: {error}", Described(attempt));
+            AuthError::Temporary
+        })
+    }
+
+    /// The keys of a user who has none.
+    pub(super) fn decoy(&self, user: &str) -> ScramKeys {
+        scram::decoy(&self.secret, user)
+    }
+
+    /// Decides about a login by SCRAM, as [`Authenticator::login`] does about one by password.
+    pub(super) async fn prove(
+        &self,
+        arrived: Instant,
+        attempt: &Attempt<'_>,
+        login: Option<Login>,
+        proof: Proof,
+    ) -> Result<LoggedIn, AuthError> {
+        let login = self.checker.check_proof(arrived, attempt, login, proof).await?;
+        Ok(LoggedIn { account: login.account, name: login.name })
+    }
+
+    /// Stores what is missing or out of date of a password, unless it was changed meanwhile.
+    async fn renew(&self, login: &Login, renewal: Renewal, credential: Credential) {
         let Some(old) = login.password_hash.clone() else { return };
-        match self.store.renew_password_hash(login.account, old, renewed.hash.clone()).await {
+        match self.store.renew_password(login.account, old, renewal).await {
             Ok(true) => {
-                self.checker.renewed(renewed);
+                self.checker.renewed(credential);
                 log::info!("password hash renewed: user={:?}", login.name);
             }
             Ok(false) => {}
@@ -104,14 +140,14 @@ mod tests {
             assert_eq!(auth.login(attempt("a.smith", "secret")).await, Ok(anna.clone()));
 
             let new = hash_password("other", &CONFIG).unwrap();
-            core.store().set_password_hash(account, new.clone()).await.unwrap();
+            core.store().set_password(account, new.clone()).await.unwrap();
             assert_eq!(auth.login(attempt("anna", "secret")).await, Err(AuthError::BadCredentials));
             assert_eq!(auth.login(attempt("anna", "other")).await, Ok(anna));
             assert_eq!(auth.login(attempt("bert", "secret")).await, Err(AuthError::BadCredentials));
             // A hash that was computed from an older one does not undo a change.
-            let undone = core.store().renew_password_hash(account, renewed, old).await.unwrap();
-            assert!(!undone);
-            assert_eq!(core.store().login("anna").unwrap().unwrap().password_hash, Some(new));
+            let renewal = Renewal { hash: Some(old.hash), scram: None };
+            assert!(!core.store().renew_password(account, renewed, renewal).await.unwrap());
+            assert_eq!(core.store().login("anna").unwrap().unwrap().password_hash, Some(new.hash));
             assert_eq!(core.verify().unwrap(), Vec::<String>::new());
         });
         core.close();

@@ -2,7 +2,8 @@
 
 use super::credential::{Credential, ProcessKey};
 use super::hash::{HashError, Scheme};
-use super::hashing::{Hashing, NoOutcome, Outcome};
+use super::hashing::{Hashing, NoOutcome, Outcome, Renew};
+use super::scram;
 use super::throttle::{Admission, End, Throttle, Try};
 use super::verified::Verified;
 use crate::types::AccountId;
@@ -67,16 +68,19 @@ impl std::error::Error for AuthError {}
 pub(super) struct Checked {
     /// Who it is.
     pub(super) login: store::Login,
-    /// The hash to store instead of the old one.
-    pub(super) renewed: Option<Renewed>,
+    /// What to store of the password, and by what the login is remembered once that is done.
+    pub(super) renewed: Option<(store::Renewal, Credential)>,
 }
 
-/// A new hash of a password, made because the configured parameters have changed.
-pub(super) struct Renewed {
-    /// The PHC string.
-    pub(super) hash: String,
-    /// By what the login is remembered once that string is stored.
-    credential: Credential,
+/// What there is to be said against a login whose proof was checked already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Nothing.
+    Fits,
+    /// It was not made with the password.
+    Wrong,
+    /// It was made on another connection, or the client was kept from binding it to one.
+    WrongBinding,
 }
 
 /// Everything that decides about logins but for the list of users.
@@ -123,29 +127,14 @@ impl Checker {
             address: attempt.peer.address.into(),
             credential: self.key.credential(&name, attempt.password, stored.unwrap_or_default()),
         };
-        let admission = lock(&self.throttle).begin(arrived, &this);
-        let (before, on_failure, counted) = match admission {
-            Admission::Check { before, on_failure, counted } => (before, on_failure, counted),
-            Admission::KnownWrong { delay } => {
-                log_failure(attempt, reason(login.as_ref()));
-                sleep_until(arrived, delay).await;
-                return Err(AuthError::BadCredentials);
-            }
-            Admission::Refuse { delay } => {
-                log_failure(attempt, "throttled");
-                sleep_until(arrived, delay).await;
-                return Err(AuthError::Busy);
-            }
-        };
-        let mut pending = Pending { throttle: &self.throttle, this, counted, end: End::Abandoned };
+        let (before, mut pending) = self.admit(arrived, attempt, this, reason(login.as_ref())).await?;
         let outcome = self.outcome(arrived, before, attempt, login.as_ref(), &this).await;
         match (outcome, login) {
-            (Ok(Outcome::Fits(renewed)), Some(login)) => {
+            (Ok(Outcome::Fits(renewal)), Some(login)) => {
                 pending.end = End::Success;
-                let renewed = renewed.map(|hash| {
-                    let credential = self.key.credential(&name, attempt.password, &hash);
-                    Renewed { hash, credential }
-                });
+                let hash = renewal.hash.as_deref().or(login.password_hash.as_deref()).unwrap_or_default();
+                let credential = self.key.credential(&name, attempt.password, hash);
+                let renewed = (!renewal.is_empty()).then_some((renewal, credential));
                 Ok(Checked { login, renewed })
             }
             (Err(NoOutcome::Full | NoOutcome::TooSlow), _) => {
@@ -162,11 +151,64 @@ impl Checker {
                 if let Outcome::Failed(error) = outcome {
                     log::error!("user {name:?}: {error}; set a new password");
                 }
-                pending.end = End::Wrong;
-                drop(pending);
-                log_failure(attempt, reason(login.as_ref()));
-                sleep_until(arrived, on_failure).await;
+                Err(pending.fail(arrived, attempt, reason(login.as_ref())).await)
+            }
+        }
+    }
+
+    /// Decides about a login that came at `arrived` with a proof of the password in place of it; the attempt's password
+    /// is empty. Equal wrong passwords cannot be recognised here, since no two proofs are alike.
+    pub(super) async fn check_proof(
+        &self,
+        arrived: Instant,
+        attempt: &Attempt<'_>,
+        login: Option<store::Login>,
+        proof: Proof,
+    ) -> Result<store::Login, AuthError> {
+        let name = login.as_ref().map_or_else(|| attempt.user.to_ascii_lowercase(), |login| login.name.clone());
+        let this = Try {
+            user: self.key.user(&name),
+            address: attempt.peer.address.into(),
+            credential: Credential::once().map_err(|_| AuthError::Temporary)?,
+        };
+        let reason = match (proof, &login) {
+            (Proof::WrongBinding, _) => "channel-binding",
+            (_, login) => reason(login.as_ref()),
+        };
+        let (before, mut pending) = self.admit(arrived, attempt, this, reason).await?;
+        sleep_until(arrived, before).await;
+        match login.filter(|login| proof == Proof::Fits && login.scram.is_some()) {
+            Some(login) => {
+                pending.end = End::Success;
+                Ok(login)
+            }
+            None => Err(pending.fail(arrived, attempt, reason).await),
+        }
+    }
+
+    /// Asks the throttle. The delay to wait before the check, and what to tell its outcome.
+    async fn admit(
+        &self,
+        arrived: Instant,
+        attempt: &Attempt<'_>,
+        this: Try,
+        reason: &str,
+    ) -> Result<(Duration, Pending<'_>), AuthError> {
+        let admission = lock(&self.throttle).begin(arrived, &this);
+        match admission {
+            Admission::Check { before, on_failure, counted } => {
+                let pending = Pending { throttle: &self.throttle, this, counted, on_failure, end: End::Abandoned };
+                Ok((before, pending))
+            }
+            Admission::KnownWrong { delay } => {
+                log_failure(attempt, reason);
+                sleep_until(arrived, delay).await;
                 Err(AuthError::BadCredentials)
+            }
+            Admission::Refuse { delay } => {
+                log_failure(attempt, "throttled");
+                sleep_until(arrived, delay).await;
+                Err(AuthError::Busy)
             }
         }
     }
@@ -185,16 +227,17 @@ impl Checker {
         }
         let remembered = || lock(&self.verified).contains(Instant::now(), &this.credential);
         if remembered() {
-            return Ok(Outcome::Fits(None));
+            return Ok(Outcome::Fits(store::Renewal::default()));
         }
         sleep_until(arrived, before).await;
         // An equal login may have been verified meanwhile.
         if remembered() {
-            return Ok(Outcome::Fits(None));
+            return Ok(Outcome::Fits(store::Renewal::default()));
         }
         let stored = login.and_then(|login| login.password_hash.as_deref());
         let hash = stored.unwrap_or(&self.dummy);
-        let outcome = self.hashing.check(this.credential, hash, attempt.password, stored.is_some()).await?;
+        let renew = Renew { hash: stored.is_some(), keys: login.is_some_and(needs_keys) };
+        let outcome = self.hashing.check(this.credential, hash, attempt.password, renew).await?;
         match outcome {
             // Nobody can know a password that fits the dummy; this is for the reader's peace of mind.
             Outcome::Fits(_) if stored.is_none() => Ok(Outcome::DoesNotFit),
@@ -206,9 +249,9 @@ impl Checker {
         }
     }
 
-    /// The renewed hash is stored: the next login finds its result under it.
-    pub(super) fn renewed(&self, renewed: &Renewed) {
-        lock(&self.verified).insert(Instant::now(), renewed.credential);
+    /// What was renewed is stored: the next login finds its result under the new hash.
+    pub(super) fn renewed(&self, credential: Credential) {
+        lock(&self.verified).insert(Instant::now(), credential);
     }
 }
 
@@ -217,7 +260,21 @@ struct Pending<'a> {
     throttle: &'a Mutex<Throttle>,
     this: Try,
     counted: bool,
+    /// A failure is answered so long after the attempt came.
+    on_failure: Duration,
     end: End,
+}
+
+impl Pending<'_> {
+    /// The credentials were wrong: the throttle and the log hear of it at once, the client later.
+    async fn fail(mut self, arrived: Instant, attempt: &Attempt<'_>, reason: &str) -> AuthError {
+        let on_failure = self.on_failure;
+        self.end = End::Wrong;
+        drop(self);
+        log_failure(attempt, reason);
+        sleep_until(arrived, on_failure).await;
+        AuthError::BadCredentials
+    }
 }
 
 impl Drop for Pending<'_> {
@@ -236,6 +293,11 @@ async fn sleep_until(arrived: Instant, delay: Duration) {
     if due > Instant::now() {
         smol::Timer::at(due).await;
     }
+}
+
+/// Whether the user has no SCRAM keys, or weaker ones than are made today.
+fn needs_keys(login: &store::Login) -> bool {
+    login.scram.as_ref().is_none_or(|keys| keys.iterations < scram::ITERATIONS)
 }
 
 fn reason(login: Option<&store::Login>) -> &'static str {

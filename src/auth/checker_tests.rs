@@ -15,8 +15,8 @@ fn peer(address: &str) -> net::Peer {
 }
 
 fn anna(config: &config::Auth) -> store::Login {
-    let hash = hash_password("secret", config).unwrap();
-    store::Login { account: AccountId(1), name: "anna".to_owned(), password_hash: Some(hash) }
+    let store::Password { hash, scram } = hash_password("secret", config).unwrap();
+    store::Login { account: AccountId(1), name: "anna".to_owned(), password_hash: Some(hash), scram }
 }
 
 fn attempt<'a>(user: &'a str, password: &'a [u8], peer: &'a net::Peer) -> Attempt<'a> {
@@ -29,7 +29,7 @@ async fn check(
     login: Option<&store::Login>,
 ) -> Result<Option<String>, AuthError> {
     let result = checker.check(Instant::now(), &attempt, login.cloned()).await?;
-    Ok(result.renewed.map(|renewed| renewed.hash))
+    Ok(result.renewed.and_then(|(renewal, _)| renewal.hash))
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn verified_logins_need_no_second_hash_until_the_password_changes() {
         let second = Instant::now();
         check(&checker, attempt("anna", b"secret", &peer), Some(&anna)).await.unwrap();
         assert!(second.elapsed() < hashed / 2, "{:?} {hashed:?}", second.elapsed());
-        let changed = store::Login { password_hash: Some(hash_password("new", &CONFIG).unwrap()), ..anna };
+        let changed = store::Login { password_hash: Some(hash_password("new", &CONFIG).unwrap().hash), ..anna };
         let refused = check(&checker, attempt("anna", b"secret", &peer), Some(&changed)).await;
         assert_eq!(refused, Err(AuthError::BadCredentials));
     });
@@ -74,11 +74,49 @@ fn hashes_with_old_parameters_are_renewed_and_remembered() {
         let (checker, peer) = (Checker::new(&CONFIG).unwrap(), peer("192.0.2.1"));
         let anna = anna(&config::Auth { argon2_memory: 32, ..CONFIG });
         let result = checker.check(Instant::now(), &attempt("anna", b"secret", &peer), Some(anna.clone())).await;
-        let renewed = result.ok().unwrap().renewed.unwrap();
-        checker.renewed(&renewed);
-        assert!(lock(&checker.verified).contains(Instant::now(), &renewed.credential));
-        let anna = store::Login { password_hash: Some(renewed.hash), ..anna };
+        let (renewal, credential) = result.ok().unwrap().renewed.unwrap();
+        assert_eq!(renewal.scram, None);
+        checker.renewed(credential);
+        assert!(lock(&checker.verified).contains(Instant::now(), &credential));
+        let anna = store::Login { password_hash: renewal.hash, ..anna };
         assert_eq!(check(&checker, attempt("anna", b"secret", &peer), Some(&anna)).await, Ok(None));
+    });
+}
+
+#[test]
+fn missing_scram_keys_are_made_at_a_login_with_the_password() {
+    smol::block_on(async {
+        let (checker, peer) = (Checker::new(&CONFIG).unwrap(), peer("192.0.2.1"));
+        let anna = store::Login { scram: None, ..anna(&CONFIG) };
+        let result = checker.check(Instant::now(), &attempt("anna", b"secret", &peer), Some(anna)).await;
+        let (renewal, _) = result.ok().unwrap().renewed.unwrap();
+        assert!(renewal.hash.is_none() && renewal.scram.is_some());
+    });
+}
+
+#[test]
+fn proofs_are_throttled_like_passwords() {
+    smol::block_on(async {
+        let (checker, peer, anna) = (Checker::new(&CONFIG).unwrap(), peer("192.0.2.1"), anna(&CONFIG));
+        let check = |login: Option<store::Login>, proof| {
+            let attempt = attempt("anna", b"", &peer);
+            let checker = &checker;
+            async move {
+                let start = Instant::now();
+                (checker.check_proof(start, &attempt, login, proof).await.map(|login| login.name), start.elapsed())
+            }
+        };
+        let (outcome, elapsed) = check(Some(anna.clone()), Proof::Fits).await;
+        assert!(outcome == Ok("anna".to_owned()) && elapsed < Duration::from_millis(400));
+        for (login, proof) in [(Some(anna.clone()), Proof::Wrong), (Some(anna.clone()), Proof::WrongBinding)] {
+            let (outcome, elapsed) = check(login, proof).await;
+            assert!(outcome == Err(AuthError::BadCredentials) && elapsed >= Duration::from_millis(500));
+        }
+        // Nobody gets in without keys, whatever was proved against a decoy.
+        let (outcome, _) = check(None, Proof::Fits).await;
+        assert_eq!(outcome, Err(AuthError::BadCredentials));
+        let (outcome, elapsed) = check(Some(anna), Proof::Fits).await;
+        assert!(outcome.is_ok() && elapsed >= Duration::from_millis(500));
     });
 }
 

@@ -52,6 +52,18 @@ impl ProcessKey {
     }
 }
 
+impl Credential {
+    /// For a login of which nothing can be remembered: no other has this key.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub(super) fn once() -> Result<Self, getrandom::Error> {
+        let mut octets = [0; 32];
+        getrandom::fill(&mut octets)?;
+        Ok(Self(octets))
+    }
+}
+
 #[cfg(test)]
 impl UserKey {
     pub(super) const fn test(number: u8) -> Self {

@@ -1,6 +1,8 @@
 //! Argon2id (RFC 9106) in PHC strings, which carry the parameters that each hash was made with.
 
+use super::scram;
 use crate::config;
+use crate::store::Password;
 use argon2::password_hash::phc::{Output, ParamsString, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};
 use std::fmt;
@@ -48,13 +50,15 @@ impl fmt::Display for HashError {
 
 impl std::error::Error for HashError {}
 
-/// Makes the PHC string to store for a password, with the configured parameters. Blocks for as
-/// long as a login does and takes the configured memory meanwhile.
+/// Makes what is stored of a password, with the configured parameters. Blocks for as long as a login does and takes
+/// the configured memory meanwhile.
 ///
 /// # Errors
 /// Impossible parameters, no memory, no randomness.
-pub fn hash_password(password: impl AsRef<[u8]>, config: &config::Auth) -> Result<String, HashError> {
-    Scheme::new(config)?.hash(password.as_ref(), &mut Scratch::default())
+pub fn hash_password(password: impl AsRef<[u8]>, config: &config::Auth) -> Result<Password, HashError> {
+    let password = password.as_ref();
+    let hash = Scheme::new(config)?.hash(password, &mut Scratch::default())?;
+    Ok(Password { hash, scram: scram::keys(password) })
 }
 
 /// How new hashes are made.
@@ -191,18 +195,18 @@ mod tests {
 
     #[test]
     fn a_hash_fits_its_password_alone() {
-        let stored = hash_password("p\u{e4}ssword", &cheap()).unwrap();
+        let stored = hash_password("p\u{e4}ssword", &cheap()).unwrap().hash;
         assert!(stored.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{stored}");
         assert_eq!(fits(&stored, "p\u{e4}ssword".as_bytes()), Ok(true));
         assert_eq!(fits(&stored, b"password"), Ok(false));
         assert_eq!(fits(&stored, b""), Ok(false));
-        assert_ne!(stored, hash_password("p\u{e4}ssword", &cheap()).unwrap());
+        assert_ne!(stored, hash_password("p\u{e4}ssword", &cheap()).unwrap().hash);
     }
 
     #[test]
     fn the_parameters_of_the_stored_hash_count() {
         let other = config::Auth { argon2_memory: 32, argon2_passes: 2, ..cheap() };
-        let stored = hash_password("secret", &other).unwrap();
+        let stored = hash_password("secret", &other).unwrap().hash;
         assert_eq!(fits(&stored, b"secret"), Ok(true));
         assert!(!Scheme::new(&cheap()).unwrap().is_current(&stored));
         assert!(Scheme::new(&other).unwrap().is_current(&stored));
@@ -245,8 +249,8 @@ mod tests {
     #[test]
     fn scratch_serves_hashes_of_different_sizes() {
         let mut scratch = Scratch::default();
-        let small = hash_password("a", &cheap()).unwrap();
-        let large = hash_password("a", &config::Auth { argon2_memory: 512, ..cheap() }).unwrap();
+        let small = hash_password("a", &cheap()).unwrap().hash;
+        let large = hash_password("a", &config::Auth { argon2_memory: 512, ..cheap() }).unwrap().hash;
         for stored in [&small, &large, &small] {
             assert_eq!(verify(stored, b"a", &mut scratch), Ok(true));
         }

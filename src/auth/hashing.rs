@@ -3,6 +3,8 @@
 
 use super::credential::Credential;
 use super::hash::{HashError, Scheme, Scratch, verify};
+use super::scram;
+use crate::store::Renewal;
 use smol::channel::{Sender, bounded};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,12 +20,21 @@ const STACK: usize = 256 * 1024;
 /// What came of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The password fits. The new hash to store, where the old one was not made as configured.
-    Fits(Option<String>),
+    /// The password fits. What to store, where the old hash was not made as configured or keys are missing.
+    Fits(Renewal),
     /// It does not.
     DoesNotFit,
     /// The hash could not be computed.
     Failed(HashError),
+}
+
+/// What may be made anew of a password that fits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Renew {
+    /// The hash, where it was not made as configured: it is a real user's.
+    pub(super) hash: bool,
+    /// The SCRAM keys: there are none, or weak ones.
+    pub(super) keys: bool,
 }
 
 /// Why there is no outcome.
@@ -63,8 +74,7 @@ struct Job {
     credential: Credential,
     stored: String,
     password: Vec<u8>,
-    /// Whether `stored` is a real user's, whose hash may be renewed.
-    renew: bool,
+    renew: Renew,
     waiting: Vec<Sender<Outcome>>,
 }
 
@@ -88,7 +98,7 @@ impl Hashing {
         credential: Credential,
         stored: &str,
         password: &[u8],
-        renew: bool,
+        renew: Renew,
     ) -> Result<Outcome, NoOutcome> {
         let (sender, receiver) = bounded(1);
         self.enqueue(credential, stored, password, renew, sender)?;
@@ -105,7 +115,7 @@ impl Hashing {
         credential: Credential,
         stored: &str,
         password: &[u8],
-        renew: bool,
+        renew: Renew,
         sender: Sender<Outcome>,
     ) -> Result<(), NoOutcome> {
         let mut state = self.shared.lock();
@@ -207,11 +217,13 @@ impl Shared {
         match verify(&job.stored, &job.password, scratch) {
             Ok(false) => Outcome::DoesNotFit,
             Err(error) => Outcome::Failed(error),
-            Ok(true) if job.renew && !self.scheme.is_current(&job.stored) => {
-                // A hash that cannot be renewed now is renewed at a later login.
-                Outcome::Fits(self.scheme.hash(&job.password, scratch).ok())
+            Ok(true) => {
+                // What cannot be made now is made at a later login.
+                let outdated = job.renew.hash && !self.scheme.is_current(&job.stored);
+                let hash = outdated.then(|| self.scheme.hash(&job.password, scratch).ok()).flatten();
+                let scram = job.renew.keys.then(|| scram::keys(&job.password)).flatten();
+                Outcome::Fits(Renewal { hash, scram })
             }
-            Ok(true) => Outcome::Fits(None),
         }
     }
 
@@ -259,6 +271,13 @@ mod tests {
         }
     }
 
+    const NOTHING: Renew = Renew { hash: false, keys: false };
+    const HASH: Renew = Renew { hash: true, keys: false };
+
+    fn fits() -> Outcome {
+        Outcome::Fits(Renewal::default())
+    }
+
     fn hashing(queue: usize) -> Hashing {
         Hashing::new(Scheme::new(&config(64, 1)).unwrap(), 1, queue)
     }
@@ -267,20 +286,28 @@ mod tests {
     fn checks_and_renews() {
         smol::block_on(async {
             let hashing = hashing(4);
-            let current = hash_password("secret", &config(64, 1)).unwrap();
+            let current = hash_password("secret", &config(64, 1)).unwrap().hash;
             let check = |number, stored: &str, password: &'static [u8], renew| {
                 let stored = stored.to_owned();
                 let hashing = &hashing;
                 async move { hashing.check(Credential::test(number), &stored, password, renew).await }
             };
-            assert_eq!(check(1, &current, b"secret", true).await, Ok(Outcome::Fits(None)));
-            assert_eq!(check(2, &current, b"other", true).await, Ok(Outcome::DoesNotFit));
-            assert_eq!(check(3, "broken", b"x", true).await, Ok(Outcome::Failed(HashError::Unusable)));
-            let old = hash_password("secret", &config(32, 1)).unwrap();
-            assert_eq!(check(4, &old, b"secret", false).await, Ok(Outcome::Fits(None)));
-            let Ok(Outcome::Fits(Some(renewed))) = check(4, &old, b"secret", true).await else { panic!() };
+            assert_eq!(check(1, &current, b"secret", HASH).await, Ok(fits()));
+            assert_eq!(check(2, &current, b"other", HASH).await, Ok(Outcome::DoesNotFit));
+            assert_eq!(check(3, "broken", b"x", HASH).await, Ok(Outcome::Failed(HashError::Unusable)));
+            let old = hash_password("secret", &config(32, 1)).unwrap().hash;
+            assert_eq!(check(4, &old, b"secret", NOTHING).await, Ok(fits()));
+            let Ok(Outcome::Fits(Renewal { hash: Some(renewed), scram: None })) = check(4, &old, b"secret", HASH).await
+            else {
+                panic!()
+            };
             assert!(hashing.shared.scheme.is_current(&renewed));
-            assert_eq!(check(5, &renewed, b"secret", true).await, Ok(Outcome::Fits(None)));
+            assert_eq!(check(5, &renewed, b"secret", HASH).await, Ok(fits()));
+            let keys = Renew { hash: false, keys: true };
+            let Ok(Outcome::Fits(Renewal { hash: None, scram: Some(_) })) = check(6, &current, b"secret", keys).await
+            else {
+                panic!()
+            };
         });
     }
 
@@ -288,20 +315,20 @@ mod tests {
     fn a_full_queue_refuses_and_equal_checks_share_a_place() {
         smol::block_on(async {
             let hashing = hashing(1);
-            let slow = hash_password("secret", &config(8192, 8)).unwrap();
+            let slow = hash_password("secret", &config(8192, 8)).unwrap().hash;
             let (sender, first) = bounded(1);
-            hashing.enqueue(Credential::test(1), &slow, b"secret", false, sender).unwrap();
+            hashing.enqueue(Credential::test(1), &slow, b"secret", NOTHING, sender).unwrap();
             while hashing.shared.lock().running.is_empty() {
                 std::thread::yield_now();
             }
             let (sender, second) = bounded(1);
-            hashing.enqueue(Credential::test(2), &slow, b"wrong", false, sender).unwrap();
+            hashing.enqueue(Credential::test(2), &slow, b"wrong", NOTHING, sender).unwrap();
             let (sender, joined) = bounded(1);
-            hashing.enqueue(Credential::test(2), &slow, b"wrong", false, sender).unwrap();
+            hashing.enqueue(Credential::test(2), &slow, b"wrong", NOTHING, sender).unwrap();
             let (sender, _full) = bounded(1);
-            let refused = hashing.enqueue(Credential::test(3), &slow, b"wrong", false, sender);
+            let refused = hashing.enqueue(Credential::test(3), &slow, b"wrong", NOTHING, sender);
             assert_eq!(refused, Err(NoOutcome::Full));
-            assert_eq!(first.recv().await, Ok(Outcome::Fits(None)));
+            assert_eq!(first.recv().await, Ok(fits()));
             assert_eq!(second.recv().await, Ok(Outcome::DoesNotFit));
             assert_eq!(joined.recv().await, Ok(Outcome::DoesNotFit));
         });
@@ -311,18 +338,18 @@ mod tests {
     fn a_client_that_hangs_up_gives_its_place_back() {
         smol::block_on(async {
             let hashing = hashing(1);
-            let slow = hash_password("secret", &config(8192, 8)).unwrap();
+            let slow = hash_password("secret", &config(8192, 8)).unwrap().hash;
             let (sender, _first) = bounded(1);
-            hashing.enqueue(Credential::test(1), &slow, b"secret", false, sender).unwrap();
+            hashing.enqueue(Credential::test(1), &slow, b"secret", NOTHING, sender).unwrap();
             while hashing.shared.lock().running.is_empty() {
                 std::thread::yield_now();
             }
             let (sender, gone) = bounded(1);
-            hashing.enqueue(Credential::test(2), &slow, b"wrong", false, sender).unwrap();
+            hashing.enqueue(Credential::test(2), &slow, b"wrong", NOTHING, sender).unwrap();
             drop(gone);
             let (sender, third) = bounded(1);
-            hashing.enqueue(Credential::test(3), &slow, b"secret", false, sender).unwrap();
-            assert_eq!(third.recv().await, Ok(Outcome::Fits(None)));
+            hashing.enqueue(Credential::test(3), &slow, b"secret", NOTHING, sender).unwrap();
+            assert_eq!(third.recv().await, Ok(fits()));
         });
     }
 
@@ -330,7 +357,7 @@ mod tests {
     fn the_threads_end_with_the_authenticator() {
         let shared = {
             let hashing = hashing(1);
-            smol::block_on(hashing.check(Credential::test(1), "broken", b"x", false)).unwrap();
+            smol::block_on(hashing.check(Credential::test(1), "broken", b"x", NOTHING)).unwrap();
             Arc::clone(&hashing.shared)
         };
         while shared.lock().threads > 0 {

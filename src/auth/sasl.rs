@@ -10,34 +10,42 @@ pub const RESPONSE_MAX: usize = (2 * USER_MAX + PASSWORD_MAX + 2).div_ceil(3) * 
 /// A SASL mechanism that clients may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mechanism {
+    /// RFC 7677, bound to the TLS connection
+    ScramSha256Plus,
+    /// RFC 7677
+    ScramSha256,
     /// RFC 4616
     Plain,
+    /// draft-murchison-sasl-login: obsolete, but Outlook knows no other beside its own.
+    Login,
 }
 
 impl Mechanism {
     /// Every mechanism, the preferred one first.
-    pub const ALL: [Self; 1] = [Self::Plain];
+    const ALL: [Self; 4] = [Self::ScramSha256Plus, Self::ScramSha256, Self::Plain, Self::Login];
 
     /// Its registered name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
+            Self::ScramSha256 => "SCRAM-SHA-256",
             Self::Plain => "PLAIN",
+            Self::Login => "LOGIN",
         }
+    }
+
+    /// The mechanisms of a connection, the preferred one first. None where a password may not be sent, since a login is
+    /// worth little if anybody can go on with the connection, or read the mail; `channel_binding`: whether there is
+    /// something to bind a login to.
+    pub fn offered(allowed: bool, channel_binding: bool) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |&one| allowed && (channel_binding || one != Self::ScramSha256Plus))
     }
 
     /// The mechanism of that name, in any case.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|mechanism| mechanism.name().as_bytes().eq_ignore_ascii_case(name))
-    }
-
-    /// Whether the password itself crosses the wire, which needs TLS or a local peer.
-    #[must_use]
-    pub const fn is_plaintext(self) -> bool {
-        match self {
-            Self::Plain => true,
-        }
     }
 }
 
@@ -52,15 +60,15 @@ pub enum SaslError {
     Authorization,
 }
 
-/// What a client proved or claims: a user and a password.
+/// What a client claims: a user and a password.
 #[derive(PartialEq, Eq)]
-pub struct Credentials {
+pub(super) struct Credentials {
     /// Whom the client wants to act as; empty or equal to `user`.
-    pub authzid: String,
+    pub(super) authzid: String,
     /// Who logs in.
-    pub user: String,
+    pub(super) user: String,
     /// The password as octets.
-    pub password: Vec<u8>,
+    pub(super) password: Vec<u8>,
 }
 
 /// Decodes a response line. Strict: no white space, no missing padding, no stray bits. A single
@@ -68,7 +76,7 @@ pub struct Credentials {
 ///
 /// # Errors
 /// [`SaslError::Base64`]
-pub fn decode(line: &[u8]) -> Result<Vec<u8>, SaslError> {
+pub(super) fn decode(line: &[u8]) -> Result<Vec<u8>, SaslError> {
     if line == b"=" {
         return Ok(Vec::new());
     }
@@ -83,7 +91,7 @@ pub fn decode(line: &[u8]) -> Result<Vec<u8>, SaslError> {
 /// # Errors
 /// [`SaslError::Syntax`], or [`SaslError::Authorization`] where the authorization identity is
 /// neither empty nor the user.
-pub fn plain(message: &[u8]) -> Result<Credentials, SaslError> {
+pub(super) fn plain(message: &[u8]) -> Result<Credentials, SaslError> {
     let mut parts = message.split(|&octet| octet == 0);
     let (Some(authzid), Some(user), Some(password), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
@@ -143,8 +151,17 @@ mod tests {
     #[test]
     fn mechanisms_are_found_in_any_case() {
         assert_eq!(Mechanism::from_name(b"plain"), Some(Mechanism::Plain));
+        assert_eq!(Mechanism::from_name(b"scram-sha-256-plus"), Some(Mechanism::ScramSha256Plus));
         assert_eq!(Mechanism::from_name(b"CRAM-MD5"), None);
         assert_eq!(Mechanism::from_name(b""), None);
+    }
+
+    #[test]
+    fn mechanisms_are_offered_where_they_can_be_used() {
+        let names = |allowed, binding| Mechanism::offered(allowed, binding).map(Mechanism::name).collect::<Vec<_>>();
+        assert_eq!(names(true, true), ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"]);
+        assert_eq!(names(true, false), ["SCRAM-SHA-256", "PLAIN", "LOGIN"]);
+        assert_eq!(names(false, true), Vec::<&str>::new());
     }
 
     proptest! {

@@ -9,6 +9,8 @@ enum When {
     StartTls,
     /// Before login, where passwords may be sent.
     PasswordsAllowed,
+    /// Before login, under TLS that a login can be bound to.
+    ChannelBinding,
     /// Before login, where passwords are refused.
     PasswordsRefused,
     /// After login.
@@ -24,7 +26,10 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("ENABLE", When::Always, "RFC 5161"),
     ("STARTTLS", When::StartTls, "RFC 3501 §6.2.1"),
     ("LOGINDISABLED", When::PasswordsRefused, "RFC 3501 §6.2.3"),
+    ("AUTH=SCRAM-SHA-256-PLUS", When::ChannelBinding, "RFC 7677"),
+    ("AUTH=SCRAM-SHA-256", When::PasswordsAllowed, "RFC 7677"),
     ("AUTH=PLAIN", When::PasswordsAllowed, "RFC 4616"),
+    ("AUTH=LOGIN", When::PasswordsAllowed, "draft-murchison-sasl-login"),
     ("NAMESPACE", When::LoggedIn, "RFC 2342"),
     ("CHILDREN", When::LoggedIn, "RFC 3348"),
     ("UNSELECT", When::LoggedIn, "RFC 3691"),
@@ -32,6 +37,7 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("MOVE", When::LoggedIn, "RFC 6851"),
     ("IDLE", When::LoggedIn, "RFC 2177"),
     ("SPECIAL-USE", When::LoggedIn, "RFC 6154"),
+    ("COMPRESS=DEFLATE", When::LoggedIn, "RFC 4978"),
     ("CREATE-SPECIAL-USE", When::LoggedIn, "RFC 6154 §3"),
     ("LIST-EXTENDED", When::LoggedIn, "RFC 5258"),
     ("LIST-STATUS", When::LoggedIn, "RFC 5819"),
@@ -60,18 +66,21 @@ pub struct Circumstances {
     pub passwords_allowed: bool,
     /// Octets of the largest message that APPEND takes.
     pub append_limit: u64,
+    /// Logins can be bound to the connection.
+    pub channel_binding: bool,
 }
 
 /// The list as CAPABILITY tells it: `CAPABILITY IMAP4rev1 ...`.
 #[must_use]
 pub fn list(circumstances: Circumstances) -> String {
-    let Circumstances { logged_in, can_start_tls, passwords_allowed, append_limit } = circumstances;
+    let Circumstances { logged_in, can_start_tls, passwords_allowed, append_limit, channel_binding } = circumstances;
     let mut line = String::from("CAPABILITY");
     for (name, when, _) in CAPABILITIES {
         let shown = match when {
             When::Always => true,
             When::StartTls => !logged_in && can_start_tls,
             When::PasswordsAllowed => !logged_in && passwords_allowed,
+            When::ChannelBinding => !logged_in && passwords_allowed && channel_binding,
             When::PasswordsRefused => !logged_in && !passwords_allowed,
             When::LoggedIn => logged_in,
         };
@@ -98,12 +107,29 @@ mod tests {
 
     #[test]
     fn passwords_are_offered_only_where_they_are_safe() {
-        let open = Circumstances { logged_in: false, can_start_tls: true, passwords_allowed: false, append_limit: 7 };
+        let open = Circumstances {
+            logged_in: false,
+            can_start_tls: true,
+            passwords_allowed: false,
+            append_limit: 7,
+            channel_binding: false,
+        };
         assert_eq!(list(open), "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE STARTTLS LOGINDISABLED");
         let local = Circumstances { passwords_allowed: true, ..open };
-        assert_eq!(list(local), "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE STARTTLS AUTH=PLAIN");
-        let inside = list(Circumstances { logged_in: true, passwords_allowed: true, ..open });
+        assert_eq!(
+            list(local),
+            "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE STARTTLS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN"
+        );
+        let safe = Circumstances { can_start_tls: false, channel_binding: true, ..local };
+        assert!(list(safe).contains(" AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 "), "{}", list(safe));
+        let inside = list(Circumstances {
+            logged_in: true,
+            can_start_tls: true,
+            passwords_allowed: true,
+            channel_binding: true,
+            append_limit: 7,
+        });
         assert!(!inside.contains("STARTTLS") && !inside.contains("AUTH="), "{inside}");
-        assert!(inside.contains(" UIDPLUS MOVE IDLE SPECIAL-USE ") && inside.contains(" APPENDLIMIT=7"), "{inside}");
+        assert!(inside.contains(" UIDPLUS MOVE IDLE SPECIAL-USE") && inside.contains(" APPENDLIMIT=7"), "{inside}");
     }
 }

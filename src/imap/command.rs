@@ -73,6 +73,8 @@ pub enum Command {
     Idle,
     /// CHECK
     Check,
+    /// COMPRESS with the algorithm
+    Compress(String),
     /// CLOSE
     Close,
     /// UNSELECT

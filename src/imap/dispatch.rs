@@ -3,8 +3,8 @@
 //! Every command's future is boxed alone, so that a session that waits in IDLE pays for IDLE only.
 
 use super::cmd::{
-    append, authenticate, capability, check, close, copy, create, delete, enable, expunge, fetch, id, idle, list,
-    login, logout, namespace, noop, rename, replace, search, select, starttls, status, store, subscribe,
+    append, authenticate, capability, check, close, compress, copy, create, delete, enable, expunge, fetch, id, idle,
+    list, login, logout, namespace, noop, rename, replace, search, select, starttls, status, store, subscribe,
     unauthenticate, unselect,
 };
 use super::command::Command;
@@ -32,7 +32,10 @@ impl Session {
             Command::StartTls => {
                 return Ok((starttls::run(&self.connection, self.context.tls.as_ref())?, Then::StartTls));
             }
-            Command::Unauthenticate => return Ok((unauthenticate::run(), Then::LogOut)),
+            Command::Compress(algorithm) => {
+                return Ok((compress::run(&self.connection, &self.admission, &algorithm)?, Then::Compress));
+            }
+            Command::Unauthenticate => return Ok((unauthenticate::run(&self.connection)?, Then::LogOut)),
             Command::Authenticate { .. } | Command::Login { .. } => self.authenticate(command).await?,
             other => match &self.account {
                 Some(_) => Box::pin(self.dispatch_authenticated(other)).await?,

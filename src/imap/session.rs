@@ -31,7 +31,7 @@ pub(super) struct Session {
     pub(super) account: Option<Account>,
     /// Invariant: only with an account.
     pub(super) selected: Option<Box<Selected>>,
-    admission: Admission,
+    pub(super) admission: Admission,
     /// Limit: errors in a row; the configuration's `protocol_errors` ends the session.
     errors: u32,
     /// By when the client must have logged in.
@@ -47,6 +47,8 @@ pub(super) enum Then {
     LogOut,
     /// Shakes hands.
     StartTls,
+    /// Compresses both directions.
+    Compress,
     /// Ends.
     End,
 }
@@ -99,6 +101,7 @@ impl Session {
                 Then::Continue => {}
                 Then::LogOut => self.log_out(),
                 Then::StartTls => Box::pin(self.start_tls()).await?,
+                Then::Compress => self.connection.start_deflate().await?,
                 Then::End => return Ok(()),
             }
             if self.connection.queued() >= OUT_HIGH {
@@ -218,6 +221,7 @@ impl Session {
             can_start_tls: !tls && self.context.tls.is_some(),
             passwords_allowed: tls || self.connection.peer().is_local(),
             append_limit: self.context.config.limits.message_size,
+            channel_binding: self.account.is_none() && !self.connection.channel_bindings().is_empty(),
         }
     }
 

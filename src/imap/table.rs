@@ -72,6 +72,7 @@ pub const fn of(command: &Command) -> Row {
         Command::Replace { uid: true, .. } => uids("UID REPLACE", "replace"),
         Command::Append { .. } => row("APPEND", "append", Authenticated),
         Command::Idle => row("IDLE", "idle", Authenticated),
+        Command::Compress(_) => row("COMPRESS", "compress", Authenticated),
         Command::Check => row("CHECK", "check", Selected),
         Command::Close => row("CLOSE", "close", Selected),
         Command::Unselect => row("UNSELECT", "unselect", Selected),

@@ -4,7 +4,7 @@ use super::notify::Notify;
 use super::{Appended, Delivery, DeliveryTarget, Error, Staged, Watch, list};
 use crate::store::schema::{AccountState, User, kind};
 use crate::store::txn::Tx;
-use crate::store::{self, KEY_TEXT_MAX, Refusal, Store};
+use crate::store::{self, KEY_TEXT_MAX, Password, Refusal, Store};
 use crate::types::{AccountId, DateTime, Flags, MailboxId, SpecialUse};
 use chrono::Offset as _;
 use std::path::PathBuf;
@@ -85,13 +85,20 @@ fn check_account_name(name: &str) -> Result<(), Refusal> {
 /// Refuses what cannot be a further address; gives its stored form.
 fn check_alias(alias: &str) -> Result<String, Refusal> {
     let alias = alias.to_lowercase();
-    let (local, domain) = alias.rsplit_once('@').map_or((alias.as_str(), None), |(local, domain)| (local, Some(domain)));
-    let plain = |text: &str| !text.chars().any(|character| character.is_control() || character.is_whitespace() || "<>\"@,;:\\()".contains(character));
+    let (local, domain) =
+        alias.rsplit_once('@').map_or((alias.as_str(), None), |(local, domain)| (local, Some(domain)));
+    let plain = |text: &str| {
+        !text
+            .chars()
+            .any(|character| character.is_control() || character.is_whitespace() || "<>\"@,;:\\()".contains(character))
+    };
     if alias.len() > KEY_TEXT_MAX {
         return Err(Refusal::Limit("the address is too long"));
     }
     if local.is_empty() || !plain(local) || domain.is_some_and(|domain| domain.is_empty() || !plain(domain)) {
-        return Err(Refusal::Invalid("an alias is a local part such as 'info', or an address such as 'info@example.org'"));
+        return Err(Refusal::Invalid(
+            "an alias is a local part such as 'info', or an address such as 'info@example.org'",
+        ));
     }
     if local.contains('+') {
         return Err(Refusal::Invalid("an alias cannot have a plus sign: what follows it names a mailbox"));
@@ -99,12 +106,13 @@ fn check_alias(alias: &str) -> Result<String, Refusal> {
     Ok(alias)
 }
 
-fn create_account(tx: &mut Tx<'_>, name: &str, password_hash: Option<&str>) -> Result<AccountId, store::Error> {
+fn create_account(tx: &mut Tx<'_>, name: &str, password: Option<&Password>) -> Result<AccountId, store::Error> {
     if tx.view().address(name)?.is_some() {
         return Err(Refusal::Exists.into());
     }
     let id = tx.new_account()?;
-    let user = User { name: name.to_owned(), password_hash: password_hash.unwrap_or_default().to_owned(), aliases: Vec::new() };
+    let (password_hash, scram) = password.cloned().map(|password| (password.hash, password.scram)).unwrap_or_default();
+    let user = User { name: name.to_owned(), password_hash, aliases: Vec::new(), scram };
     tx.put_user(id, &user)?;
     tx.put_address(name, id)?;
     tx.put_account_state(id, &AccountState::default())?;
@@ -180,14 +188,14 @@ impl Core {
         self.options.max_message_size
     }
 
-    /// Makes an account with INBOX and the special-use mailboxes, all subscribed. `password_hash` is a PHC string.
+    /// Makes an account with INBOX and the special-use mailboxes, all subscribed. Without a password nobody can log in.
     ///
     /// # Errors
     /// `Exists` where the name or alias is taken, `Invalid` names, `Temporary`.
-    pub async fn create_account(&self, name: &str, password_hash: Option<&str>) -> Result<AccountId, Error> {
-        let (name, hash) = (name.to_ascii_lowercase(), password_hash.map(str::to_owned));
+    pub async fn create_account(&self, name: &str, password: Option<&Password>) -> Result<AccountId, Error> {
+        let (name, password) = (name.to_ascii_lowercase(), password.cloned());
         check_account_name(&name)?;
-        Ok(self.store.write(move |tx| create_account(tx, &name, hash.as_deref())).await?)
+        Ok(self.store.write(move |tx| create_account(tx, &name, password.as_ref())).await?)
     }
 
     /// Removes the account and all its mail.
@@ -277,7 +285,7 @@ impl Core {
             Some((name, detail)) => (name.to_lowercase(), Some(detail.to_owned()).filter(|detail| !detail.is_empty())),
             None => (local.to_lowercase(), None),
         };
-        let found = self.store.read(|view| {
+        self.store.read(|view| {
             let whole = domain.as_ref().map(|domain| view.address(&format!("{name}@{domain}"))).transpose()?.flatten();
             let ours = domain.as_deref().is_none_or(ours);
             let mut account = whole;
@@ -296,8 +304,7 @@ impl Core {
             };
             let user = view.user(account)?.ok_or(Refusal::NotFound)?;
             Ok(Ok(Recipient { account, name: user.name, detail }))
-        })?;
-        found
+        })?
     }
 
     pub(super) fn store_arc(&self) -> Arc<Store> {
@@ -366,7 +373,7 @@ impl Account {
     /// Stores a staged message.
     ///
     /// # Errors
-    /// `NotFound` where there is no such mailbox (IMAP: [TRYCREATE]); `Invalid` keywords, `Limit`, `Temporary`.
+    /// `NotFound` where there is no such mailbox (IMAP: `TRYCREATE`); `Invalid` keywords, `Limit`, `Temporary`.
     pub async fn append(
         &self,
         staged: Staged,

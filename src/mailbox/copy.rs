@@ -74,9 +74,8 @@ fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store::Error> {
         copied.to.push(to.0);
     }
     source.finish(tx)?;
-    match other {
-        Some(edit) => edit.finish(tx)?,
-        None => {}
+    if let Some(edit) = other {
+        edit.finish(tx)?;
     }
     Ok(copied)
 }

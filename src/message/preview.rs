@@ -288,14 +288,12 @@ impl Html {
             return;
         }
         self.state = Markup::Text;
-        match character(&self.name).filter(|_| letter == ';') {
-            Some(character) => words.push(character),
-            None => {
-                words.push('&');
-                self.name.chars().for_each(|letter| words.push(letter));
-                self.text(letter, words);
-            }
+        if let Some(character) = character(&self.name).filter(|_| letter == ';') {
+            return words.push(character);
         }
+        words.push('&');
+        self.name.chars().for_each(|letter| words.push(letter));
+        self.text(letter, words);
     }
 
     fn tag_name(&mut self, letter: char, words: &mut Words) {
@@ -332,9 +330,8 @@ impl Html {
         match self.skipped {
             // A head may be left open.
             Some(skipped) if (closes && name == skipped) || name == "body" => self.skipped = None,
-            Some(_) => {}
             None if !closes => self.skipped = SKIPPED.into_iter().find(|skipped| *skipped == name),
-            None => {}
+            Some(_) | None => {}
         }
         if !INLINE.contains(&name) {
             words.push(' ');

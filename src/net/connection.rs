@@ -1,14 +1,18 @@
 //! What a session reads from and writes to.
 
+use super::deflate::Deflate;
 use super::line::{Input, LineEnd, Taken};
 use super::stream::{Plain, Stream};
-use super::{Peer, TlsAcceptor};
+use super::{ChannelBindings, Peer, TlsAcceptor};
 use futures_rustls::server::TlsStream;
+use rustls::ServerConfig;
 use smol::Async;
+use smol::future::yield_now;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Queued octets at which a session flushes.
@@ -84,6 +88,10 @@ pub struct Connection {
     /// Octets of `output` that the stream took already.
     written: usize,
     write_timeout: Duration,
+    /// The hash of our certificate under TLS.
+    end_point: Option<Arc<[u8]>>,
+    /// Between the buffers and the stream, where the session is compressed.
+    deflate: Option<Box<Deflate>>,
 }
 
 impl Connection {
@@ -109,6 +117,8 @@ impl Connection {
             output: Vec::new(),
             written: 0,
             write_timeout: WRITE_TIMEOUT,
+            end_point: None,
+            deflate: None,
         }
     }
 
@@ -138,6 +148,15 @@ impl Connection {
             Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2".to_owned(),
             _ => "TLS".to_owned(),
         })
+    }
+
+    /// What a login can be bound to; nothing without TLS.
+    #[must_use]
+    pub fn channel_bindings(&self) -> ChannelBindings {
+        match &self.stream {
+            Stream::Tls(stream) => ChannelBindings::of(stream.get_ref().1, self.end_point.clone()),
+            Stream::Plain(_) | Stream::Gone => ChannelBindings::default(),
+        }
     }
 
     /// A peer that takes no data for `limit` is gone; flushing fails with [`ReadError::Timeout`].
@@ -206,11 +225,58 @@ impl Connection {
 
     async fn read_more(&mut self) -> Result<(), ReadError> {
         self.release_output();
+        if self.deflate.is_some() {
+            return self.read_compressed().await;
+        }
         let Self { stream, input, .. } = self;
         match poll_fn(|cx| stream.poll_read_with(cx, |octets| input.push(octets))).await? {
             0 => Err(ReadError::Closed),
             _ => Ok(()),
         }
+    }
+
+    /// Inflates what was read already, or reads until there is something to inflate.
+    async fn read_compressed(&mut self) -> Result<(), ReadError> {
+        let Self { stream, input, deflate: Some(deflate), .. } = self else { return Ok(()) };
+        deflate.rest();
+        loop {
+            if deflate.needs_input() {
+                if poll_fn(|cx| stream.poll_read_with(cx, |octets| deflate.push(octets))).await? == 0 {
+                    return Err(ReadError::Closed);
+                }
+            }
+            match deflate.inflate(input)? {
+                0 if deflate.has_ended() => return Err(ReadError::Closed),
+                // A peer that sends blocks without content must not keep others from running.
+                0 => yield_now().await,
+                _ => break,
+            }
+        }
+        if !deflate.needs_input() {
+            // The same for one whose few octets become many.
+            yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// From here on both directions are compressed (RFC 4978 §3): what is queued is sent as it is, and input that came
+    /// already counts as compressed.
+    ///
+    /// # Errors
+    /// As [`Connection::flush`].
+    pub async fn start_deflate(&mut self) -> Result<(), ReadError> {
+        self.flush().await?;
+        if self.deflate.is_none() {
+            self.deflate = Some(Box::new(Deflate::new(self.input.unread())));
+            self.input.clear();
+        }
+        Ok(())
+    }
+
+    /// Whether both directions are compressed.
+    #[must_use]
+    pub const fn is_deflated(&self) -> bool {
+        self.deflate.is_some()
     }
 
     /// Appends to the output without sending it; callers flush before they wait and at [`OUT_HIGH`].
@@ -221,7 +287,8 @@ impl Connection {
     /// Octets in the output buffer.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.output.len() - self.written
+        let compressed = self.deflate.as_ref().map_or(0, |deflate| deflate.unsent().len());
+        self.output.len() - self.written + compressed
     }
 
     /// Sends the whole output. Cancel-safe.
@@ -229,7 +296,7 @@ impl Connection {
     /// # Errors
     /// `Timeout` where the peer took nothing for the time of the write timeout, `Closed` where it is gone.
     pub async fn flush(&mut self) -> Result<(), ReadError> {
-        self.write_out().await?;
+        self.write_out(true).await?;
         self.release_output();
         Ok(())
     }
@@ -243,20 +310,33 @@ impl Connection {
         for piece in octets.chunks(OUT_HIGH) {
             self.queue(piece);
             if self.queued() >= OUT_HIGH {
-                self.write_out().await?;
+                self.write_out(false).await?;
             }
         }
         Ok(())
     }
 
-    async fn write_out(&mut self) -> Result<(), ReadError> {
-        while let Some(rest) = self.output.get(self.written..).filter(|rest| !rest.is_empty()) {
-            let stream = &mut self.stream;
-            match timeout(self.write_timeout, poll_fn(|cx| stream.poll_write(cx, rest))).await {
+    /// Sends the output. `whole`: the peer must be able to read all of it, which matters to a compressor alone.
+    async fn write_out(&mut self, whole: bool) -> Result<(), ReadError> {
+        if let Some(deflate) = &mut self.deflate {
+            deflate.compress(&self.output, whole)?;
+            self.output.clear();
+        }
+        loop {
+            let Self { stream, output, written, deflate, .. } = self;
+            let rest = deflate.as_ref().map_or_else(|| output.get(*written..).unwrap_or_default(), |it| it.unsent());
+            if rest.is_empty() {
+                break;
+            }
+            let count = match timeout(self.write_timeout, poll_fn(|cx| stream.poll_write(cx, rest))).await {
                 None => return Err(ReadError::Timeout),
                 Some(Ok(0)) => return Err(ReadError::Closed),
-                Some(Ok(count)) => self.written += count,
+                Some(Ok(count)) => count,
                 Some(Err(error)) => return Err(error.into()),
+            };
+            match deflate {
+                Some(deflate) => deflate.mark_sent(count),
+                None => *written += count,
             }
         }
         self.output.clear();
@@ -288,14 +368,16 @@ impl Connection {
                 return Err(ReadError::Io(io::Error::other("TLS is active already")));
             }
         };
-        self.stream = Stream::Tls(handshake(stream, tls).await?);
+        let (config, end_point) = tls.current();
+        self.stream = Stream::Tls(handshake(stream, config).await?);
+        self.end_point = end_point;
         Ok(())
     }
 
     /// Sends what is queued, then ends the connection in an orderly way within a good second.
     pub async fn close(&mut self) {
         let farewell = async {
-            self.write_out().await?;
+            self.write_out(true).await?;
             let stream = &mut self.stream;
             poll_fn(|cx| stream.poll_close(cx)).await?;
             Ok::<_, ReadError>(())
@@ -316,14 +398,15 @@ impl Connection {
         }
         self.stream = Stream::Gone;
         self.input.clear();
+        self.deflate = None;
         self.output = Vec::new();
         self.written = 0;
     }
 }
 
 /// In a box, because the handshake's state is large and a session's future holds it only for a moment.
-async fn handshake(stream: Plain, tls: &TlsAcceptor) -> Result<Box<TlsStream<Plain>>, ReadError> {
-    let acceptor = futures_rustls::TlsAcceptor::from(tls.current());
+async fn handshake(stream: Plain, config: Arc<ServerConfig>) -> Result<Box<TlsStream<Plain>>, ReadError> {
+    let acceptor = futures_rustls::TlsAcceptor::from(config);
     let accept = Box::pin(acceptor.accept_with(stream, |session| session.set_buffer_limit(Some(TLS_BUFFER_MAX))));
     Ok(Box::new(accept.await?))
 }

@@ -17,6 +17,9 @@ pub enum Class {
     Lmtp,
 }
 
+/// Limit: compressed sessions. Each costs 42 KiB while it waits and 360 KiB while it sends.
+const COMPRESSED_MAX: usize = 64;
+
 /// Why a connection is refused. Displayed: a text for the client, without a protocol's code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -69,6 +72,7 @@ struct Shared {
 struct State {
     counts: Counts,
     addresses: HashMap<IpAddr, usize>,
+    compressed: usize,
 }
 
 impl Shared {
@@ -126,6 +130,7 @@ impl Limiter {
             network,
             class,
             before_login: AtomicBool::new(class == Class::Login),
+            compressed: AtomicBool::new(false),
         })
     }
 
@@ -143,6 +148,7 @@ pub struct Admission {
     network: Option<IpAddr>,
     class: Class,
     before_login: AtomicBool,
+    compressed: AtomicBool,
 }
 
 impl Admission {
@@ -155,10 +161,29 @@ impl Admission {
     }
 }
 
+impl Admission {
+    /// Whether the session may be compressed. It then counts among those that are until it ends.
+    #[must_use]
+    pub fn may_compress(&self) -> bool {
+        let mut state = self.shared.state();
+        if !self.compressed.load(Ordering::SeqCst) {
+            if state.compressed >= COMPRESSED_MAX {
+                return false;
+            }
+            state.compressed += 1;
+            self.compressed.store(true, Ordering::SeqCst);
+        }
+        true
+    }
+}
+
 impl Drop for Admission {
     fn drop(&mut self) {
         self.logged_in();
         let mut state = self.shared.state();
+        if self.compressed.load(Ordering::SeqCst) {
+            state.compressed = state.compressed.saturating_sub(1);
+        }
         match self.class {
             Class::Login => state.counts.login = state.counts.login.saturating_sub(1),
             Class::Lmtp => state.counts.lmtp = state.counts.lmtp.saturating_sub(1),
@@ -211,6 +236,20 @@ mod tests {
         drop((first, third));
         assert_eq!(limiter.counts(), Counts::default());
         assert!(limiter.shared.state().addresses.is_empty());
+    }
+
+    #[test]
+    fn the_number_of_compressed_sessions_is_bounded() {
+        let limiter = limiter(1000, 1000, 1000, 0);
+        let admit = || limiter.admit(&Peer::LOCAL, Class::Login).unwrap();
+        let compressed: Vec<_> = (0..COMPRESSED_MAX).map(|_| admit()).collect();
+        assert!(compressed.iter().all(Admission::may_compress));
+        let further = admit();
+        assert!(!further.may_compress());
+        assert!(compressed[0].may_compress());
+        drop(compressed);
+        assert!(further.may_compress());
+        assert_eq!(limiter.shared.state().compressed, 1);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! A protocol session sees one [`Connection`]: it reads lines or raw octets, queues its answers and flushes them,
 //! whatever is below (TCP, a unix socket, TLS). Nothing here knows a protocol's words, and nothing here starts a task.
 
+mod binding;
 mod connection;
+mod deflate;
 mod dot;
 mod limit;
 mod line;
@@ -15,6 +17,7 @@ mod stream;
 mod tests;
 mod tls;
 
+pub use binding::ChannelBindings;
 pub use connection::{Connection, OUT_HIGH, ReadError, pair, pair_from, timeout};
 pub use dot::{DotReader, DotStuffer, DotText};
 pub use limit::{Admission, Class, Counts, Limiter, Refusal};

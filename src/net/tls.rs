@@ -3,6 +3,7 @@
 //! rustls with ring, TLS 1.2 and 1.3. Tickets are stateless: a resumed session costs the server no memory.
 //! The certificate and key files may change while we run; sessions keep what they began with.
 
+use super::binding::end_point;
 use rustls::ServerConfig;
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::CertifiedKey;
@@ -73,6 +74,7 @@ impl TlsFiles {
         let key = read_key(&self.key)?;
         let fingerprint =
             chain.first().map(|certificate| hex(&Sha256::digest(certificate.as_ref()))).unwrap_or_default();
+        let end_point = chain.first().and_then(|certificate| end_point(certificate.as_ref()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let certified = CertifiedKey::from_der(chain, key, &provider).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => TlsError(format!(
@@ -94,7 +96,7 @@ impl TlsFiles {
         config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(unusable)?;
         config.send_tls13_tickets = 1;
         config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
-        Ok(Loaded { config: Arc::new(config), fingerprint })
+        Ok(Loaded { config: Arc::new(config), fingerprint, end_point })
     }
 
     fn stamp(&self) -> [Option<Stamp>; 2] {
@@ -106,6 +108,8 @@ impl TlsFiles {
 struct Loaded {
     config: Arc<ServerConfig>,
     fingerprint: String,
+    /// For channel binding.
+    end_point: Option<Arc<[u8]>>,
 }
 
 /// What tells a changed file from the one that was read.
@@ -193,8 +197,11 @@ impl TlsAcceptor {
         &self.shared.files
     }
 
-    pub(super) fn current(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.shared.loaded.read().unwrap_or_else(PoisonError::into_inner).config)
+    /// What a handshake needs, and the hash of the certificate for channel binding. A session that is resumed began
+    /// with the same certificate: a new one comes with new keys for tickets.
+    pub(super) fn current(&self) -> (Arc<ServerConfig>, Option<Arc<[u8]>>) {
+        let loaded = self.shared.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        (Arc::clone(&loaded.config), loaded.end_point.clone())
     }
 }
 

@@ -9,6 +9,8 @@ pub(super) struct Conditions {
     pub(super) logged_in: bool,
     /// A login in clear text is allowed: under TLS, or from this machine.
     pub(super) plaintext: bool,
+    /// A login can be bound to the connection.
+    pub(super) channel_binding: bool,
     /// STLS would be accepted.
     pub(super) stls: bool,
 }
@@ -24,7 +26,7 @@ pub(super) fn lines(conditions: Conditions) -> String {
         lines.push_str("USER\r\n");
     }
     // RFC 2449 §6.3, RFC 5034 §3
-    let usable = Mechanism::ALL.into_iter().filter(|mechanism| conditions.plaintext || !mechanism.is_plaintext());
+    let usable = Mechanism::offered(conditions.plaintext, conditions.channel_binding);
     let names: Vec<&str> = usable.map(Mechanism::name).collect();
     if !names.is_empty() {
         lines.push_str("SASL ");
@@ -48,12 +50,13 @@ mod tests {
 
     #[test]
     fn logins_are_announced_where_they_are_allowed() {
-        let remote = lines(Conditions { logged_in: false, plaintext: false, stls: true });
+        let remote = lines(Conditions { logged_in: false, plaintext: false, channel_binding: false, stls: true });
         assert!(remote.contains("STLS\r\n") && !remote.contains("USER") && !remote.contains("SASL"), "{remote}");
-        let secure = lines(Conditions { logged_in: false, plaintext: true, stls: false });
-        assert!(!secure.contains("STLS") && secure.contains("USER\r\n") && secure.contains("SASL PLAIN\r\n"));
+        let secure = lines(Conditions { logged_in: false, plaintext: true, channel_binding: true, stls: false });
+        assert!(!secure.contains("STLS") && secure.contains("USER\r\n"));
+        assert!(secure.contains("SASL SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN\r\n"), "{secure}");
         assert!(!secure.contains("IMPLEMENTATION"));
-        let after = lines(Conditions { logged_in: true, plaintext: true, stls: false });
+        let after = lines(Conditions { logged_in: true, plaintext: true, channel_binding: true, stls: false });
         assert!(after.contains("IMPLEMENTATION mailnook-"));
     }
 }

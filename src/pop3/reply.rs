@@ -1,6 +1,7 @@
 //! What clients are told: fixed texts, with the response codes of RFC 2449 §8 and RFC 3206.
 
 use crate::auth::AuthError;
+use crate::auth::sasl::SaslError;
 use crate::mailbox;
 
 /// The answer to a login that did not succeed.
@@ -9,6 +10,15 @@ pub(super) fn login(error: AuthError) -> &'static str {
         AuthError::BadCredentials => "-ERR [AUTH] Unknown user or wrong password\r\n",
         AuthError::Busy => "-ERR [SYS/TEMP] Too many logins at the moment, try again later\r\n",
         AuthError::Temporary => "-ERR [SYS/TEMP] Logins fail at the moment, try again later\r\n",
+    }
+}
+
+/// The answer to a response that does not follow its SASL mechanism.
+pub(super) fn sasl(error: SaslError) -> &'static str {
+    match error {
+        SaslError::Base64 => "-ERR The response is not base64\r\n",
+        SaslError::Syntax => "-ERR The response is not what the mechanism expects\r\n",
+        SaslError::Authorization => "-ERR [AUTH] You can only log in as yourself\r\n",
     }
 }
 

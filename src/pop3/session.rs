@@ -9,7 +9,7 @@ use super::maildrop::{Entry, MESSAGES_MAX, Maildrop, NoMessage};
 use super::reply;
 use super::retrieve::{Cut, retrieve};
 use crate::auth::sasl::{self, Mechanism};
-use crate::auth::{Attempt, AuthError, Authenticator, LoggedIn};
+use crate::auth::{Attempt, AuthError, Authenticator, Client, ExchangeError, LoggedIn, Step};
 use crate::config::Config;
 use crate::mailbox::{self, Core, Mailbox};
 use crate::net::{Admission, Connection, OUT_HIGH, ReadError, Shutdown, TlsAcceptor, timeout};
@@ -202,6 +202,11 @@ impl Session {
         self.conn.is_tls() || self.conn.peer().is_local()
     }
 
+    /// Whether a login can be bound to this connection.
+    fn channel_binding(&self) -> bool {
+        !self.conn.channel_bindings().is_empty()
+    }
+
     /// Answers a mistake of the client's; too many end the session.
     fn error(&mut self, answer: &[u8]) -> Next {
         self.conn.queue(answer);
@@ -241,6 +246,7 @@ impl Session {
         let lines = capability::lines(Conditions {
             logged_in,
             plaintext: self.plaintext_is_allowed(),
+            channel_binding: self.channel_binding(),
             stls: !logged_in && self.context.tls.is_some() && !self.conn.is_tls(),
         });
         self.answer(format!("+OK Capabilities follow\r\n{lines}.\r\n").as_bytes())
@@ -294,67 +300,76 @@ impl Session {
 
     /// RFC 5034 §4
     async fn auth(&mut self, mechanism: Option<&[u8]>, initial: Option<&[u8]>) -> Result<Next, ReadError> {
-        let Some(mechanism) = mechanism else {
+        let (plaintext, binding) = (self.plaintext_is_allowed(), self.channel_binding());
+        let Some(name) = mechanism else {
             // Quirk(Outlook Express): asks for the list with a bare AUTH.
-            let plaintext = self.plaintext_is_allowed();
             self.conn.queue(b"+OK Mechanisms follow\r\n");
-            for mechanism in Mechanism::ALL.into_iter().filter(|mechanism| plaintext || !mechanism.is_plaintext()) {
+            for mechanism in Mechanism::offered(plaintext, binding) {
                 self.conn.queue(format!("{}\r\n", mechanism.name()).as_bytes());
             }
             return Ok(self.answer(b".\r\n"));
         };
-        let Some(mechanism) = Mechanism::from_name(mechanism) else {
+        let Some(mechanism) = Mechanism::from_name(name) else {
             return Ok(self.error(b"-ERR Unknown mechanism\r\n"));
         };
-        if mechanism.is_plaintext() && !self.plaintext_is_allowed() {
+        if !plaintext {
             return Ok(self.answer(PRIVACY_REQUIRED));
         }
-        let line;
-        let response = if let Some(response) = initial {
-            response
-        } else {
-            self.conn.queue(b"+ \r\n");
-            line = match self.input(sasl::RESPONSE_MAX).await? {
-                Input::Line(line) => line,
-                Input::TooLong => return Ok(self.error(b"-ERR The response is too long\r\n")),
-                Input::Timeout => return Ok(Next::End(End::Timeout)),
-                Input::Shutdown => {
-                    self.conn.queue(b"-ERR [SYS/TEMP] The server is stopping\r\n");
-                    return Ok(Next::End(End::Shutdown));
-                }
-            };
-            if line == b"*" {
-                return Ok(self.answer(b"-ERR Authentication cancelled\r\n"));
-            }
-            &line
-        };
-        let credentials = match mechanism {
-            Mechanism::Plain => sasl::decode(response).and_then(|message| sasl::plain(&message)),
-        };
-        match credentials {
-            Ok(credentials) => self.login(&credentials.user, &credentials.password).await,
-            Err(sasl::SaslError::Base64) => Ok(self.error(b"-ERR The response is not base64\r\n")),
-            Err(sasl::SaslError::Syntax) => Ok(self.error(b"-ERR The response is not what the mechanism expects\r\n")),
-            Err(sasl::SaslError::Authorization) => Ok(self.error(b"-ERR [AUTH] You can only log in as yourself\r\n")),
+        if !Mechanism::offered(plaintext, binding).any(|offered| offered == mechanism) {
+            return Ok(self.error(b"-ERR Unknown mechanism\r\n"));
         }
+        let context = Arc::clone(&self.context);
+        let mut exchange = context.auth.begin(mechanism, Client::new(&self.conn, "pop3"));
+        let mut response = initial.map(<[u8]>::to_vec);
+        loop {
+            match exchange.step(response.as_deref()).await {
+                Ok(Step::LoggedIn(logged_in)) => return self.open_maildrop(logged_in).await,
+                Ok(Step::Challenge(challenge)) => match self.ask(&challenge).await? {
+                    Ok(line) => response = Some(line),
+                    Err(next) => return Ok(next),
+                },
+                Err(ExchangeError::Auth(error)) => return Ok(self.refuse_login(error)),
+                Err(ExchangeError::Sasl(error)) => return Ok(self.error(reply::sasl(error).as_bytes())),
+            }
+        }
+    }
+
+    /// A challenge and the response to it, or what comes next where there is none.
+    async fn ask(&mut self, challenge: &str) -> Result<Result<Vec<u8>, Next>, ReadError> {
+        self.conn.queue(format!("+ {challenge}\r\n").as_bytes());
+        Ok(Err(match self.input(sasl::RESPONSE_MAX).await? {
+            Input::Line(line) if line == b"*" => self.answer(b"-ERR Authentication cancelled\r\n"),
+            Input::Line(line) => return Ok(Ok(line)),
+            Input::TooLong => self.error(b"-ERR The response is too long\r\n"),
+            Input::Timeout => Next::End(End::Timeout),
+            Input::Shutdown => {
+                self.conn.queue(b"-ERR [SYS/TEMP] The server is stopping\r\n");
+                Next::End(End::Shutdown)
+            }
+        }))
     }
 
     async fn login(&mut self, user: &str, password: &[u8]) -> Result<Next, ReadError> {
         let attempt = Attempt { user, password, peer: self.conn.peer(), protocol: "pop3", tls: self.conn.is_tls() };
-        let logged_in = match self.context.auth.login(attempt).await {
-            Ok(logged_in) => logged_in,
-            Err(error) => {
-                self.conn.queue(reply::login(error).as_bytes());
-                if error == AuthError::BadCredentials {
-                    self.failed_logins += 1;
-                }
-                if self.failed_logins < FAILED_LOGINS_MAX {
-                    return Ok(Next::Command);
-                }
-                self.conn.queue(b"-ERR Too many failed logins, goodbye\r\n");
-                return Ok(Next::End(End::Errors));
-            }
-        };
+        match self.context.auth.login(attempt).await {
+            Ok(logged_in) => self.open_maildrop(logged_in).await,
+            Err(error) => Ok(self.refuse_login(error)),
+        }
+    }
+
+    fn refuse_login(&mut self, error: AuthError) -> Next {
+        self.conn.queue(reply::login(error).as_bytes());
+        if error == AuthError::BadCredentials {
+            self.failed_logins += 1;
+        }
+        if self.failed_logins < FAILED_LOGINS_MAX {
+            return Next::Command;
+        }
+        self.conn.queue(b"-ERR Too many failed logins, goodbye\r\n");
+        Next::End(End::Errors)
+    }
+
+    async fn open_maildrop(&mut self, logged_in: LoggedIn) -> Result<Next, ReadError> {
         match Transaction::open(&self.context.core, logged_in).await {
             Ok(transaction) => {
                 let (messages, octets) = (transaction.maildrop.messages(), transaction.maildrop.octets());

@@ -20,7 +20,7 @@ impl<'a> Fields<'a> {
         Ok(head)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
         let table = self.table;
         self.take(N)?.try_into().map_err(|_| Error::Corrupt(table))
     }

@@ -8,6 +8,7 @@ mod check;
 mod codec;
 mod env;
 mod error;
+mod password;
 pub(crate) mod purge;
 pub(crate) mod schema;
 pub(crate) mod txn;
@@ -15,6 +16,7 @@ pub(crate) mod view;
 mod writer;
 
 pub use error::{Error, Refusal};
+pub use password::{Password, Renewal, ScramKeys};
 pub use schema::SCHEMA_VERSION;
 pub use writer::Commit;
 
@@ -94,6 +96,8 @@ pub struct Login {
     pub name: String,
     /// The PHC string of its password; None: no password login.
     pub password_hash: Option<String>,
+    /// The SCRAM keys of its password; None: it can be given in clear text only.
+    pub scram: Option<ScramKeys>,
 }
 
 impl Store {
@@ -191,35 +195,51 @@ impl Store {
                 account,
                 name: user.name,
                 password_hash: Some(user.password_hash).filter(|hash| !hash.is_empty()),
+                scram: user.scram,
             }))
         })
     }
 
-    /// Replaces the password's PHC string where it still is `old`, and tells whether it was; durable when it completes.
+    /// Random octets of this store, which no client is told.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn identity(&self) -> Result<[u8; 16], Error> {
+        self.read(|view| Ok(view.format()?.store_id))
+    }
+
+    /// Adds to what is kept of a password where its PHC string still is `old`, and tells whether it was; durable
+    /// when it completes.
     ///
     /// # Errors
     /// No such account, or the store failed.
-    pub async fn renew_password_hash(&self, account: AccountId, old: String, new: String) -> Result<bool, Error> {
+    pub async fn renew_password(&self, account: AccountId, old: String, new: Renewal) -> Result<bool, Error> {
         self.write(move |tx| {
             let mut user = tx.view().user(account)?.ok_or(Refusal::NotFound)?;
             if user.password_hash != old {
                 return Ok(false);
             }
-            user.password_hash.clone_from(&new);
+            if let Some(hash) = &new.hash {
+                user.password_hash.clone_from(hash);
+            }
+            if new.scram.is_some() {
+                user.scram.clone_from(&new.scram);
+            }
             tx.put_user(account, &user)?;
             Ok(true)
         })
         .await
     }
 
-    /// Replaces the password's PHC string; durable when it completes.
+    /// Replaces the password; durable when it completes.
     ///
     /// # Errors
     /// No such account, or the store failed.
-    pub async fn set_password_hash(&self, account: AccountId, hash: String) -> Result<(), Error> {
+    pub async fn set_password(&self, account: AccountId, password: Password) -> Result<(), Error> {
         self.write(move |tx| {
             let mut user = tx.view().user(account)?.ok_or(Refusal::NotFound)?;
-            user.password_hash.clone_from(&hash);
+            user.password_hash.clone_from(&password.hash);
+            user.scram.clone_from(&password.scram);
             tx.put_user(account, &user)
         })
         .await

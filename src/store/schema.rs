@@ -3,7 +3,7 @@
 //! All numbers are big-endian. A change of any layout raises [`SCHEMA_VERSION`] and adds a step to `migrate`.
 
 use super::codec::{Fields, put_text};
-use super::Error;
+use super::{Error, ScramKeys};
 use crate::types::{
     AccountId, BodyId, ContentId, DateTime, InstanceId, KeywordBits, MailboxId, ModSeq, SpecialUse, SystemFlags,
     UidValidity,
@@ -243,6 +243,8 @@ pub(crate) struct User {
     /// PHC string; empty: no password login.
     pub(crate) password_hash: String,
     pub(crate) aliases: Vec<String>,
+    /// Of the same password; None: it was set before there were such keys, or SASLprep refuses it.
+    pub(crate) scram: Option<ScramKeys>,
 }
 
 impl User {
@@ -255,6 +257,12 @@ impl User {
         for alias in self.aliases.iter().take(usize::from(count)) {
             put_text(&mut out, alias);
         }
+        if let Some(keys) = &self.scram {
+            out.extend_from_slice(&keys.iterations.to_be_bytes());
+            out.extend_from_slice(&keys.salt);
+            out.extend_from_slice(&keys.stored_key);
+            out.extend_from_slice(&keys.server_key);
+        }
         out
     }
 
@@ -263,7 +271,18 @@ impl User {
         let (name, password_hash) = (fields.text()?, fields.text()?);
         let count = fields.u16()?;
         let aliases = (0..count).map(|_| fields.text()).collect::<Result<_, _>>()?;
-        Ok(Self { name, password_hash, aliases })
+        let scram = if fields.rest().is_empty() {
+            None
+        } else {
+            Some(ScramKeys {
+                iterations: fields.u32()?,
+                salt: fields.array()?,
+                stored_key: fields.array()?,
+                server_key: fields.array()?,
+            })
+        };
+        fields.end()?;
+        Ok(Self { name, password_hash, aliases, scram })
     }
 }
 

@@ -59,13 +59,10 @@ impl<'t> Tx<'t> {
 
     fn globals(&mut self) -> Result<&mut Globals, Error> {
         self.writes += 1;
-        match self.globals {
-            Some(ref mut globals) => Ok(globals),
-            None => {
-                let stored = self.view().globals()?;
-                Ok(self.globals.insert(stored))
-            }
+        if self.globals.is_none() {
+            self.globals = Some(self.view().globals()?);
         }
+        self.globals.as_mut().ok_or(Error::Corrupt(super::schema::table::STATE))
     }
 
     /// Writes what is kept in memory; the writer calls it once before it commits.
@@ -150,7 +147,12 @@ impl<'t> Tx<'t> {
         self.delete(self.tables.addresses, address.as_bytes()).map(drop)
     }
 
-    pub(crate) fn put_mailbox_entry(&mut self, account: AccountId, name: &str, entry: MailboxEntry) -> Result<(), Error> {
+    pub(crate) fn put_mailbox_entry(
+        &mut self,
+        account: AccountId,
+        name: &str,
+        entry: MailboxEntry,
+    ) -> Result<(), Error> {
         self.put(self.tables.mailboxes, &mailbox_key(account, name), &entry.encode())
     }
 
@@ -183,19 +185,18 @@ impl<'t> Tx<'t> {
     /// Notes that `first..=last` no longer exist; touching holes become one.
     pub(crate) fn add_hole(&mut self, mailbox: MailboxId, first: u32, last: u32) -> Result<(), Error> {
         let (mut low, mut high) = (first, last);
-        if let Some((start, end)) = self.view().hole_at_or_before(mailbox, first)? {
-            if end.saturating_add(1) >= first {
-                low = start;
-                high = high.max(end);
-            }
+        if let Some((start, end)) = self.view().hole_at_or_before(mailbox, first)?
+            && end.saturating_add(1) >= first
+        {
+            low = start;
+            high = high.max(end);
         }
-        if let Some(next) = high.checked_add(1) {
-            if let Some((start, end)) = self.view().hole_at_or_before(mailbox, next)? {
-                if start == next {
-                    self.delete(self.tables.holes, &key_u32_u32(mailbox.0, start))?;
-                    high = end;
-                }
-            }
+        if let Some(next) = high.checked_add(1)
+            && let Some((start, end)) = self.view().hole_at_or_before(mailbox, next)?
+            && start == next
+        {
+            self.delete(self.tables.holes, &key_u32_u32(mailbox.0, start))?;
+            high = end;
         }
         self.put(self.tables.holes, &key_u32_u32(mailbox.0, low), &high.to_be_bytes())
     }
@@ -204,8 +205,11 @@ impl<'t> Tx<'t> {
     pub(crate) fn put_expunged(&mut self, mailbox: MailboxId, modseq: ModSeq, uids: &UidSet) -> Result<u32, Error> {
         let mut entries = 0;
         for ranges in uids.ranges().chunks(EXPUNGE_ENTRY_RANGES) {
-            let value: Vec<u8> =
-                ranges.iter().flat_map(|range| [range.first.to_be_bytes(), range.last.to_be_bytes()]).flatten().collect();
+            let value: Vec<u8> = ranges
+                .iter()
+                .flat_map(|range| [range.first.to_be_bytes(), range.last.to_be_bytes()])
+                .flatten()
+                .collect();
             self.put(self.tables.expunges, &key_u32_u64_u32(mailbox.0, modseq.0, entries), &value)?;
             entries += 1;
         }
@@ -222,7 +226,8 @@ impl<'t> Tx<'t> {
             let oldest = view.tables.expunges.get_greater_than_or_equal_to(view.txn, &from)?;
             let Some((key, _)) = oldest.filter(|(key, _)| key.starts_with(&mailbox.0.to_be_bytes())) else { break };
             let key = key.to_vec();
-            let mut fields = super::codec::Fields::new(key.get(4..).unwrap_or_default(), super::schema::table::EXPUNGES);
+            let mut fields =
+                super::codec::Fields::new(key.get(4..).unwrap_or_default(), super::schema::table::EXPUNGES);
             let modseq = ModSeq(fields.u64()?);
             if gone >= count && modseq != floor {
                 break;
@@ -261,10 +266,10 @@ impl<'t> Tx<'t> {
         if self.add_refs(kind::CONTENT, id.0, -1)? > 0 {
             return Ok(());
         }
-        if let Some(content) = self.view().content(id)? {
-            if self.add_refs(kind::BODY, content.body.0, -1)? == 0 {
-                self.add_garbage(kind::BODY, content.body.0)?;
-            }
+        if let Some(content) = self.view().content(id)?
+            && self.add_refs(kind::BODY, content.body.0, -1)? == 0
+        {
+            self.add_garbage(kind::BODY, content.body.0)?;
         }
         self.delete_range(self.tables.contents, &key_u64_u32(id.0, 0), &key_u64_u32(id.0, u32::MAX)).map(drop)
     }

@@ -40,8 +40,14 @@ pub(crate) trait Job: Send {
     fn weight(&self) -> usize;
 }
 
+/// The outcome once it is there, and who waits for it.
+type Outcome<T> = (Option<Result<T, Error>>, Option<Waker>);
+
+/// Hears of every mailbox that a commit changed.
+type Committed = Box<dyn Fn(&[MailboxId]) + Send>;
+
 struct Slot<T> {
-    state: Mutex<(Option<Result<T, Error>>, Option<Waker>)>,
+    state: Mutex<Outcome<T>>,
     ready: Condvar,
 }
 
@@ -83,12 +89,11 @@ impl<T> Future for Commit<T> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = lock(&self.0.state);
-        match state.0.take() {
-            Some(outcome) => Poll::Ready(outcome),
-            None => {
-                state.1 = Some(context.waker().clone());
-                Poll::Pending
-            }
+        if let Some(outcome) = state.0.take() {
+            Poll::Ready(outcome)
+        } else {
+            state.1 = Some(context.waker().clone());
+            Poll::Pending
         }
     }
 }
@@ -203,7 +208,7 @@ impl Drop for Writer {
 struct Worker {
     environment: Environment,
     pins: Arc<Pins>,
-    committed: Box<dyn Fn(&[MailboxId]) + Send>,
+    committed: Committed,
     shared: Arc<Shared>,
 }
 

@@ -25,6 +25,8 @@ FLAGGED_MESSAGES = 40
 FLAGS = ("\\Seen", "\\Answered", "\\Flagged", "\\Draft", "Todo", "$Forwarded")
 MOVED_MESSAGES = 60
 LIFE_SECONDS = (0.02, 0.35)
+# A new store after so many kills, because everything in it is read after each.
+KILLS_PER_STORE = 50
 
 
 def message(number):
@@ -214,25 +216,21 @@ def prepare(server, journal):
     imap.logout()
 
 
-def run(rounds, seed):
-    chance = random.Random(seed)
+def one_store(rounds, chance):
+    """Some kills of servers over one store; (acknowledged messages, further ones that came)."""
     journal, known = Journal(), {}
-    began = time.monotonic()
     # argon2 at its cheapest: a login is not what is tested.
     with servers.Mailnook(settings_auth='argon2_memory = "1 MiB"\nargon2_passes = 1', log_level="warn") as server:
         prepare(server, journal)
         for at in range(1, rounds + 1):
             Round(server, journal, chance).live(chance.uniform(*LIFE_SECONDS))
             findings = server.verify()
-            assert findings is None, f"round {at}: verify: {findings}"
+            assert findings is None, f"kill {at}: verify: {findings}"
             server.start()
             for place in ("anna/INBOX", "bob/INBOX", "anna/Work"):
                 check_place(server, journal, place, known)
             check_flags(server, journal)
             check_moved(server)
-        total = sum(map(len, known.values()))
-        acknowledged = sum(map(len, journal.acknowledged.values()))
-        assert acknowledged > rounds, f"only {acknowledged} messages were acknowledged in {rounds} rounds"
         # At the end everything is read once more.
         final = {}
         for place in known:
@@ -242,8 +240,19 @@ def run(rounds, seed):
         assert server.verify() is None
         log = (server.dir / "log").read_text(errors="replace")
         assert "panicked" not in log, "a panic is in the log"
+    acknowledged = sum(map(len, journal.acknowledged.values()))
+    assert acknowledged > rounds, f"only {acknowledged} messages were acknowledged in {rounds} lives"
+    return acknowledged, sum(map(len, known.values())) - acknowledged
+
+
+def run(rounds, seed):
+    chance, began, acknowledged, further = random.Random(seed), time.monotonic(), 0, 0
+    for done in range(0, rounds, KILLS_PER_STORE):
+        one, two = one_store(min(KILLS_PER_STORE, rounds - done), chance)
+        acknowledged, further = acknowledged + one, further + two
+        print(f"crash: {min(rounds, done + KILLS_PER_STORE)} kills, {acknowledged} acknowledged messages all there", flush=True)
     print(f"crash: {rounds} kills in {time.monotonic() - began:.1f} s (seed {seed}): {acknowledged} acknowledged messages all there, "
-          f"{total - acknowledged} more that were under way, none lost, none doubled")
+          f"{further} more that were under way, none lost, none doubled")
 
 
 def main():

@@ -86,11 +86,15 @@ impl Client {
         // What others did before comes first, then the silent change, then the expunges and what is behind them.
         let split = lines.iter().position(|line| line.ends_with(" EXPUNGE")).unwrap_or(lines.len());
         let (before, behind) = lines.split_at(split);
-        before.iter().for_each(|line| self.take(line, !uid));
+        for line in before {
+            self.take(line, !uid);
+        }
         if silent && ok && !self.read_only {
             self.change_silently(uid, set, operation, flags);
         }
-        behind.iter().for_each(|line| self.take(line, !uid));
+        for line in behind {
+            self.take(line, !uid);
+        }
     }
 
     /// The outcome of an own silent STORE. Messages whose UID is not known may have been among the set or not.

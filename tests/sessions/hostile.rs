@@ -65,7 +65,7 @@ impl Rude {
     }
 
     /// Reads to the end of the session.
-    async fn to_the_end(&mut self) -> String {
+    async fn until_the_end(&mut self) -> String {
         within(async { while self.more().await {} }).await;
         String::from_utf8_lossy(&self.input).into_owned()
     }
@@ -127,7 +127,7 @@ fn a_line_without_end() {
                 }
             }
         };
-        let (_, said) = within(smol::future::zip(sent, client.to_the_end())).await;
+        let ((), said) = within(smol::future::zip(sent, client.until_the_end())).await;
         assert!(said.starts_with("* BYE "), "{said:.200}");
     });
     house.finish();
@@ -192,7 +192,8 @@ fn thousands_of_commands_at_once_are_answered_in_order_and_others_go_on() {
         let mut client = Rude::log_in(&house).await;
         let mut other = Rude::log_in(&house).await;
         let mut sender = client.stream.clone();
-        let flood: String = (0..COUNT).map(|number| format!("n{number} NOOP\r\n")).collect();
+        let flood: Vec<String> = (0..COUNT).map(|number| format!("n{number} NOOP\r\n")).collect();
+        let flood = flood.concat();
         let send = async { sender.write_all(flood.as_bytes()).await.expect("the server reads") };
         let read = async {
             let said = client.until(&format!("n{} OK NOOP completed\r\n", COUNT - 1)).await;
@@ -217,7 +218,7 @@ fn a_client_that_reads_nothing_is_given_up() {
         client.send(b"a FETCH 1 BODY[]\r\n").await;
         smol::Timer::after(Duration::from_millis(1500)).await;
         // What was on its way comes, and then the end.
-        let said = client.to_the_end().await;
+        let said = client.until_the_end().await;
         assert!(said.len() < message.len(), "{} octets", said.len());
     });
     house.finish();
@@ -229,7 +230,7 @@ fn errors_without_end_end_the_session() {
     house.run(async {
         let mut client = Rude::connect(&house).await;
         client.send(&b"x y z\r\n".repeat(20)).await;
-        let said = client.to_the_end().await;
+        let said = client.until_the_end().await;
         assert_eq!(said.matches("x BAD ").count(), 5, "{said}");
         assert!(said.ends_with("* BYE Too many errors\r\n"), "{said}");
     });
@@ -327,7 +328,7 @@ proptest! {
             }
             // Whatever state it is in: it ends when the client goes, and others are served.
             let _ = client.stream.shutdown(std::net::Shutdown::Write);
-            client.to_the_end().await;
+            client.until_the_end().await;
             Rude::log_in(&house).await.is_in_step().await;
         });
         house.finish();

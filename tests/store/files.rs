@@ -114,11 +114,11 @@ fn a_cut_message_leaves_nothing() {
         for pieces in [1, 5, 20] {
             let mut incoming = core.incoming();
             for _ in 0..pieces {
-                incoming.push(&[b'x'; 300_000]).await.unwrap();
+                incoming.push(&vec![b'x'; 300_000]).await.unwrap();
             }
         }
         let mut incoming = core.incoming();
-        incoming.push(&[b'x'; 3_000_000]).await.unwrap();
+        incoming.push(&vec![b'x'; 3_000_000]).await.unwrap();
         let staged = incoming.finish().await.unwrap();
         let nowhere = account.append(staged, "nowhere", Flags::default(), None).await;
         assert_eq!(nowhere, Err(Error::NotFound));

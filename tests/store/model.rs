@@ -55,7 +55,7 @@ fn octets(random: &mut Random) -> Vec<u8> {
     text
 }
 
-async fn read_all(mailbox: &Mailbox, uid: u32) -> Vec<u8> {
+fn read_all(mailbox: &Mailbox, uid: u32) -> Vec<u8> {
     let message = mailbox.message(Uid(uid)).unwrap();
     let mut out = Vec::new();
     while (out.len() as u64) < message.size() {
@@ -112,7 +112,8 @@ impl World {
             assert_eq!(made.uid.0, model.uid_next);
             model.uid_next += 1;
             let octets = [&prefix[..], &text[..]].concat();
-            let message = ModelMessage { octets, seen: false, deleted: false, keyword: false, instance: made.instance.0 };
+            let message =
+                ModelMessage { octets, seen: false, deleted: false, keyword: false, instance: made.instance.0 };
             model.messages.insert(made.uid.0, message);
         }
     }
@@ -187,7 +188,12 @@ impl World {
     }
 
     /// CHANGEDSINCE and VANISHED (EARLIER) from any earlier moment lead to the same mailbox.
-    fn resynchronise(&self, random: &mut Random, name: &'static str, history: &[(&'static str, ModSeq, BTreeMap<u32, Flagged>)]) {
+    fn resynchronise(
+        &self,
+        random: &mut Random,
+        name: &'static str,
+        history: &[(&'static str, ModSeq, BTreeMap<u32, Flagged>)],
+    ) {
         let past: Vec<_> = history.iter().filter(|(of, ..)| *of == name).collect();
         let Some((_, since, known)) = past.get(random.below(past.len().max(1))) else { return };
         let mailbox = self.account.open(name).unwrap();
@@ -233,18 +239,19 @@ impl World {
                 break;
             }
         }
-        let expected: BTreeMap<_, _> =
-            model.messages.iter().map(|(uid, message)| (*uid, flagged(message))).collect();
+        let expected: BTreeMap<_, _> = model.messages.iter().map(|(uid, message)| (*uid, flagged(message))).collect();
         assert_eq!(model.known, expected, "{name}");
     }
 
-    async fn check(&mut self, name: &'static str) {
+    fn check(&mut self, name: &'static str) {
         let mailbox = self.account.open(name).unwrap();
         let snapshot = mailbox.snapshot().unwrap();
         let model = self.mailboxes.get_mut(name).unwrap();
         model.modseq = snapshot.status.highest_modseq;
         assert_eq!(snapshot.uids.iter().collect::<Vec<_>>(), model.messages.keys().copied().collect::<Vec<_>>());
-        let count = |test: fn(&ModelMessage) -> bool| u32::try_from(model.messages.values().filter(|m| test(m)).count()).unwrap();
+        let count = |test: fn(&ModelMessage) -> bool| {
+            u32::try_from(model.messages.values().filter(|m| test(m)).count()).unwrap()
+        };
         assert_eq!(snapshot.status.messages, count(|_| true));
         assert_eq!(snapshot.status.unseen, count(|message| !message.seen));
         assert_eq!(snapshot.status.deleted, count(|message| message.deleted));
@@ -263,7 +270,7 @@ impl World {
             }
         }
         if let Some((uid, message)) = model.messages.iter().next_back() {
-            assert_eq!(read_all(&mailbox, *uid).await, message.octets);
+            assert_eq!(read_all(&mailbox, *uid), message.octets);
         }
     }
 }
@@ -303,10 +310,14 @@ async fn play(seed: u64, steps: usize) {
             10 => world.expunge(&mut random, name).await,
             _ => world.follow(name),
         }
-        world.check(name).await;
+        world.check(name);
         world.resynchronise(&mut random, name, &history);
         let model = &world.mailboxes[name];
-        history.push((name, model.modseq, model.messages.iter().map(|(uid, message)| (*uid, flagged(message))).collect()));
+        history.push((
+            name,
+            model.modseq,
+            model.messages.iter().map(|(uid, message)| (*uid, flagged(message))).collect(),
+        ));
         if step % 97 == 96 {
             assert_eq!(core.verify().unwrap(), Vec::<String>::new());
             world.account = {
@@ -320,7 +331,7 @@ async fn play(seed: u64, steps: usize) {
     }
     for name in NAMES {
         world.follow(name);
-        world.check(name).await;
+        world.check(name);
     }
     let info = core.account_info("anna").unwrap();
     let messages: Vec<&ModelMessage> = world.mailboxes.values().flat_map(|mailbox| mailbox.messages.values()).collect();

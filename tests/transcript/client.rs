@@ -1,5 +1,6 @@
 //! The client's side of one session: sends octets and reads whole responses.
 
+use super::deflate::Deflate;
 use super::script::Protocol;
 use smol::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use std::time::Duration;
@@ -20,11 +21,12 @@ pub struct Client {
     input: Vec<u8>,
     ended: bool,
     greeted: bool,
+    deflate: Option<Deflate>,
 }
 
 impl Client {
     pub fn new(protocol: Protocol, stream: Box<dyn Stream>) -> Self {
-        Self { protocol, stream: Some(stream), input: Vec::new(), ended: false, greeted: false }
+        Self { protocol, stream: Some(stream), input: Vec::new(), ended: false, greeted: false, deflate: None }
     }
 
     pub fn protocol(&self) -> Protocol {
@@ -48,12 +50,22 @@ impl Client {
         self.stream = Some(stream);
     }
 
+    /// Compresses from here on.
+    pub fn deflate(&mut self) -> Result<(), String> {
+        let mut deflate = Deflate::new();
+        self.input = deflate.inflate(&self.input)?;
+        self.deflate = Some(deflate);
+        Ok(())
+    }
+
     pub fn close(&mut self) {
         self.stream = None;
     }
 
     pub async fn send(&mut self, octets: &[u8]) -> Result<(), String> {
         let stream = self.stream.as_mut().ok_or("the session is closed")?;
+        let compressed = self.deflate.as_mut().map(|deflate| deflate.compress(octets));
+        let octets = compressed.as_deref().unwrap_or(octets);
         let write = async {
             let outcome = stream.write_all(octets).await;
             outcome.and(stream.flush().await).map_err(|error| format!("cannot send: {error}"))
@@ -124,7 +136,10 @@ impl Client {
                 Err("the server ended the connection".to_owned())
             }
             Ok(count) => {
-                self.input.extend_from_slice(&piece[..count]);
+                match &mut self.deflate {
+                    Some(deflate) => self.input.extend(deflate.inflate(&piece[..count])?),
+                    None => self.input.extend_from_slice(&piece[..count]),
+                }
                 Ok(())
             }
             Err(error) => {

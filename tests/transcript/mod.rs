@@ -1,6 +1,7 @@
 //! Transcripts: readable conversations that are played against the server in-process.
 
 mod client;
+mod deflate;
 mod oracle;
 mod pattern;
 mod run;

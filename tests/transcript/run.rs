@@ -93,6 +93,7 @@ impl Player<'_> {
                 self.client(number)?.set_stream(Box::new(stream));
                 Ok(())
             }
+            Act::Deflate => self.client(number)?.deflate(),
         }
     }
 

@@ -54,6 +54,8 @@ pub enum Act {
     Close,
     /// The client begins a TLS handshake.
     StartTls,
+    /// The client compresses from here on, and so does the server.
+    Deflate,
 }
 
 /// One step of a transcript.
@@ -147,6 +149,7 @@ fn act(rest: &str, protocol: Protocol) -> Option<Act> {
         "closed" => Some(Act::Closed),
         "close" => Some(Act::Close),
         "starttls" => Some(Act::StartTls),
+        "deflate" => Some(Act::Deflate),
         "open" => {
             let mut open = Open { protocol, tls: false, remote: false };
             for word in words {

@@ -11,9 +11,17 @@ use std::sync::Arc;
 
 /// Does the handshake.
 pub async fn connect(stream: Box<dyn Stream>) -> Result<TlsStream<Box<dyn Stream>>, String> {
+    connect_with(stream, rustls::DEFAULT_VERSIONS).await
+}
+
+/// Does the handshake with one of these versions of TLS.
+pub async fn connect_with(
+    stream: Box<dyn Stream>,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> Result<TlsStream<Box<dyn Stream>>, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .map_err(|error| error.to_string())?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))

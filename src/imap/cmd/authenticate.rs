@@ -1,7 +1,8 @@
-//! AUTHENTICATE (RFC 3501 §6.2.2) with an initial response (RFC 4959). The mechanism is PLAIN (RFC 4616).
+//! AUTHENTICATE (RFC 3501 §6.2.2) with an initial response (RFC 4959), for every mechanism of [`sasl`].
 
 use super::login;
-use crate::auth::sasl::{self, Mechanism, RESPONSE_MAX, SaslError};
+use crate::auth::sasl::{Mechanism, RESPONSE_MAX, SaslError};
+use crate::auth::{Client, ExchangeError, Step};
 use crate::imap::Context;
 use crate::imap::command::Secret;
 use crate::imap::reply::{Failure, Reply};
@@ -15,7 +16,7 @@ use std::time::Instant;
 ///
 /// # Errors
 /// NO where the mechanism is unknown, not allowed now, or the password wrong; BAD where the client cancels or
-/// sends no base64.
+/// does not follow the mechanism.
 pub async fn run(
     connection: &mut Connection,
     context: &Context,
@@ -23,28 +24,40 @@ pub async fn run(
     mechanism: &str,
     initial: Option<Secret>,
 ) -> Result<Account, Failure> {
-    let Some(Mechanism::Plain) = Mechanism::from_name(mechanism.as_bytes()) else {
-        return Err(Reply::no("This mechanism is not supported").code("CANNOT").into());
-    };
+    let unsupported = || Reply::no("This mechanism is not supported").code("CANNOT");
+    let mechanism = Mechanism::from_name(mechanism.as_bytes()).ok_or_else(unsupported)?;
     login::allowed(connection)?;
-    let response = match initial {
-        Some(Secret(response)) => response,
-        None => ask(connection, context, deadline).await?,
-    };
-    let credentials = sasl::decode(&response).and_then(|message| sasl::plain(&message)).map_err(|error| {
-        Failure::from(match error {
-            SaslError::Base64 | SaslError::Syntax => Reply::bad("Malformed response"),
-            SaslError::Authorization => {
-                Reply::no("Acting for another user is not supported").code("AUTHORIZATIONFAILED")
+    let binding = !connection.channel_bindings().is_empty();
+    if !Mechanism::offered(true, binding).any(|offered| offered == mechanism) {
+        return Err(unsupported().into());
+    }
+    let mut exchange = context.auth.begin(mechanism, Client::new(connection, "imap"));
+    let mut response = initial;
+    loop {
+        match exchange.step(response.as_ref().map(|Secret(response)| response.as_slice())).await {
+            Ok(Step::Challenge(text)) => response = Some(ask(connection, context, deadline, &text).await?),
+            Ok(Step::LoggedIn(logged_in)) => return Ok(context.core.account(logged_in.account)?),
+            Err(ExchangeError::Auth(error)) => return Err(login::refusal(error).into()),
+            Err(ExchangeError::Sasl(error)) => {
+                return Err(Failure::from(match error {
+                    SaslError::Base64 | SaslError::Syntax => Reply::bad("Malformed response"),
+                    SaslError::Authorization => {
+                        Reply::no("Acting for another user is not supported").code("AUTHORIZATIONFAILED")
+                    }
+                }));
             }
-        })
-    })?;
-    login::run(connection, context, credentials.user.as_bytes(), &credentials.password).await
+        }
+    }
 }
 
-/// An empty challenge and the answer to it.
-async fn ask(connection: &mut Connection, context: &Context, deadline: Instant) -> Result<Vec<u8>, Failure> {
-    connection.queue(b"+ \r\n");
+/// A challenge and the answer to it.
+async fn ask(
+    connection: &mut Connection,
+    context: &Context,
+    deadline: Instant,
+    challenge: &str,
+) -> Result<Secret, Failure> {
+    connection.queue(format!("+ {challenge}\r\n").as_bytes());
     connection.flush().await?;
     let line = match wait::input(pin!(connection.line(RESPONSE_MAX)), deadline, &context.shutdown).await {
         Err(Failure::Connection(ReadError::TooLong)) => return Err(Reply::bad("The response is too long").into()),
@@ -53,5 +66,5 @@ async fn ask(connection: &mut Connection, context: &Context, deadline: Instant) 
     if line == b"*" {
         return Err(Reply::bad("Cancelled").into());
     }
-    Ok(line)
+    Ok(Secret(line))
 }

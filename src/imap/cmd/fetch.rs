@@ -54,7 +54,9 @@ pub async fn run(
                 }
             }
             if fetch.failures == failures {
-                modseqs.iter().for_each(|modseq| selected.view.tell(*modseq));
+                for modseq in modseqs {
+                    selected.view.tell(modseq);
+                }
             }
             rest = behind;
         }

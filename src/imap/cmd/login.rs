@@ -23,13 +23,17 @@ pub fn allowed(connection: &Connection) -> Result<(), Failure> {
 /// `[AUTHENTICATIONFAILED]`, or `[UNAVAILABLE]` where the server cannot tell at the moment.
 pub async fn run(connection: &Connection, context: &Context, user: &[u8], password: &[u8]) -> Result<Account, Failure> {
     allowed(connection)?;
-    let failed = || Reply::no("Wrong user name or password").code("AUTHENTICATIONFAILED");
-    let user = std::str::from_utf8(user).map_err(|_| failed())?;
+    let user = std::str::from_utf8(user).map_err(|_| refusal(AuthError::BadCredentials))?;
     let attempt = Attempt { user, password, peer: connection.peer(), protocol: "imap", tls: connection.is_tls() };
-    let logged_in = context.auth.login(attempt).await.map_err(|error| match error {
-        AuthError::BadCredentials => failed(),
+    let logged_in = context.auth.login(attempt).await.map_err(refusal)?;
+    Ok(context.core.account(logged_in.account)?)
+}
+
+/// The answer to a login that did not succeed.
+pub(super) fn refusal(error: AuthError) -> Reply {
+    match error {
+        AuthError::BadCredentials => Reply::no("Wrong user name or password").code("AUTHENTICATIONFAILED"),
         AuthError::Busy => Reply::no("Too busy, try again later").code("UNAVAILABLE"),
         AuthError::Temporary => Reply::no("Not possible at the moment, try again later").code("UNAVAILABLE"),
-    })?;
-    Ok(context.core.account(logged_in.account)?)
+    }
 }

@@ -9,7 +9,7 @@ use crate::mailbox::Error;
 use crate::types::{FlagOperation, Flags};
 
 /// Limit: messages changed in one step; their new flags are held in memory until they are told.
-const STEP_MAX: u32 = 1024;
+const STEP_MAX: u32 = 4096;
 
 /// What to change.
 #[derive(Clone, Copy)]

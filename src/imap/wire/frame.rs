@@ -94,7 +94,7 @@ pub enum Event {
     Discarded {
         /// The answer that is due.
         refusal: Option<ParseError>,
-        /// Whether the line that was discarded held anything.
+        /// Without a refusal: whether the line that was discarded held anything.
         text: bool,
     },
     /// The client cannot be followed: say BYE with this text and end the session.
@@ -328,7 +328,7 @@ impl Framer {
     }
 
     fn discarded(&mut self) -> Event {
-        let event = Event::Discarded { refusal: self.refusal.take(), text: self.text };
+        let event = Event::Discarded { text: self.text && self.refusal.is_none(), refusal: self.refusal.take() };
         self.reset();
         event
     }

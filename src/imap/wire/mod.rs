@@ -4,7 +4,7 @@
 //!   input over a limit. Pure.
 //! * [`receive`] drives it over a connection.
 //! * [`parse`] reads one whole command, by verb.
-//! * [`write`] makes responses. Message octets never pass through it: the commands stream those.
+//! * [`mod@write`] makes responses. Message octets never pass through it: the commands stream those.
 //! * [`utf7`] is the encoding of mailbox names; [`quirks`] holds every concession to a client.
 //!
 //! Nothing here knows mailboxes or sessions.

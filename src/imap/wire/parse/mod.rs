@@ -11,6 +11,7 @@
 mod append;
 mod authenticate;
 mod codec;
+mod compress;
 mod cursor;
 mod date;
 mod fetch;
@@ -47,6 +48,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("CAPABILITY", codec::whole),
     ("CHECK", codec::whole),
     ("CLOSE", codec::whole),
+    ("COMPRESS", compress::compress),
     ("COPY", selected::copy),
     ("CREATE", mailbox::create),
     ("DELETE", mailbox::delete),

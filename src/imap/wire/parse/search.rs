@@ -197,7 +197,8 @@ fn leaf(cursor: &mut Cursor<'_>, word: &str) -> Result<SearchKey, Fault> {
 fn plain(name: &str) -> Option<SearchKey> {
     let flag = |flag, set| Some(SearchKey::Flag { flag, set });
     match name {
-        "ALL" => Some(SearchKey::All),
+        // RFC 8514 §4.3: every mailbox keeps save dates.
+        "ALL" | "SAVEDATESUPPORTED" => Some(SearchKey::All),
         "ANSWERED" => flag(SystemFlags::ANSWERED, true),
         "DELETED" => flag(SystemFlags::DELETED, true),
         "DRAFT" => flag(SystemFlags::DRAFT, true),
@@ -211,8 +212,6 @@ fn plain(name: &str) -> Option<SearchKey> {
         "NEW" => Some(SearchKey::New),
         "OLD" => Some(SearchKey::Recent(false)),
         "RECENT" => Some(SearchKey::Recent(true)),
-        // RFC 8514 §4.3: every mailbox keeps it.
-        "SAVEDATESUPPORTED" => Some(SearchKey::All),
         _ => None,
     }
 }
