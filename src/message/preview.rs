@@ -358,7 +358,9 @@ mod tests {
 
     fn preview(html: bool, pieces: &[&str]) -> String {
         let mut preview = if html { Preview::of_html() } else { Preview::of_plain() };
-        pieces.iter().for_each(|piece| preview.push(piece));
+        for piece in pieces {
+            preview.push(piece);
+        }
         preview.finish()
     }
 

@@ -117,13 +117,21 @@ struct Fetch<'a> {
 impl<'a> Fetch<'a> {
     fn new(items: &'a [FetchItem], uid: bool, read_only: bool) -> Self {
         let source = |item: &FetchItem| match item {
-            FetchItem::Flags | FetchItem::InternalDate | FetchItem::Rfc822Size | FetchItem::Uid => Source::Row,
-            FetchItem::EmailId | FetchItem::ThreadId | FetchItem::SaveDate => Source::Row,
+            FetchItem::Flags
+            | FetchItem::InternalDate
+            | FetchItem::Rfc822Size
+            | FetchItem::Uid
+            | FetchItem::EmailId
+            | FetchItem::ThreadId
+            | FetchItem::SaveDate => Source::Row,
             FetchItem::Body | FetchItem::BodyStructure | FetchItem::Envelope => Source::Record,
-            FetchItem::Rfc822 | FetchItem::Rfc822Header | FetchItem::Rfc822Text | FetchItem::Section { .. } => {
-                Source::Octets
-            }
-            FetchItem::Preview | FetchItem::Binary { .. } | FetchItem::BinarySize { .. } => Source::Octets,
+            FetchItem::Rfc822
+            | FetchItem::Rfc822Header
+            | FetchItem::Rfc822Text
+            | FetchItem::Section { .. }
+            | FetchItem::Preview
+            | FetchItem::Binary { .. }
+            | FetchItem::BinarySize { .. } => Source::Octets,
         };
         let sets_seen = |item: &FetchItem| {
             let binary = matches!(item, FetchItem::Binary { peek: false, .. });

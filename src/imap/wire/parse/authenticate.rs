@@ -25,7 +25,7 @@ pub(super) fn authenticate(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Resul
     Ok(Command::Authenticate { mechanism, initial })
 }
 
-pub(super) const fn unauthenticate(_: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
-    // The dispatch refuses arguments.
+pub(super) fn unauthenticate(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
+    cursor.end()?;
     Ok(Command::Unauthenticate)
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::imap::wire::frame::{COMMAND_MAX, COMMAND_MAX_BEFORE_LOGIN};
 use crate::net::pair;
+use crate::types::{Flags, SystemFlags};
 use smol::future::{block_on, or, poll_once};
 use smol::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -225,6 +226,36 @@ fn discards_messages_that_nobody_wants() {
         client.write_all(b"123").await.unwrap();
         let end = input.discard_message(&mut connection, literal, 8).await.unwrap();
         assert!(matches!(end, AppendEnd::Bye(_)));
+    });
+}
+
+#[test]
+fn what_stands_behind_a_message() {
+    let (mut connection, mut client) = pair();
+    block_on(async {
+        let mut input = Receiver::new();
+        let lines: &[u8] = b"\r\n (\\Seen) {3}\r\n  \r\n ~{2+}\r\n {1}x\r\n (\\Foo) {2+}\r\nab\r\n\0\r\nx NOOP\r\n";
+        client.write_all(lines).await.unwrap();
+        let mut next = Vec::new();
+        for _ in 0..4 {
+            next.push(input.next_message(&mut connection).await.unwrap());
+        }
+        let message = |flags, size, non_synchronizing, binary| {
+            let literal = Literal { size, non_synchronizing };
+            AppendNext::Message(AppendMessage { flags, date: None, literal, binary })
+        };
+        let seen = Flags { system: SystemFlags::SEEN, ..Flags::default() };
+        assert_eq!(next.remove(0), AppendNext::Complete);
+        assert_eq!(next.remove(0), message(seen, 3, false, false));
+        assert_eq!(next.remove(0), AppendNext::Complete);
+        assert_eq!(next.remove(0), message(Flags::default(), 2, true, true));
+        // No literal, a literal that is swallowed with the rest of its command, and an octet that is never allowed.
+        for _ in 0..3 {
+            let next = input.next_message(&mut connection).await.unwrap();
+            assert!(matches!(next, AppendNext::Refused(_)), "{next:?}");
+        }
+        let received = input.command(&mut connection, COMMAND_MAX).await.unwrap();
+        assert_eq!(texts(&[received]), ["x Noop"]);
     });
 }
 
