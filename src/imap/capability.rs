@@ -36,6 +36,12 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("UIDPLUS", When::LoggedIn, "RFC 4315"),
     ("MOVE", When::LoggedIn, "RFC 6851"),
     ("IDLE", When::LoggedIn, "RFC 2177"),
+    ("CONDSTORE", When::LoggedIn, "RFC 7162"),
+    ("QRESYNC", When::LoggedIn, "RFC 7162"),
+    ("ESEARCH", When::LoggedIn, "RFC 4731"),
+    ("SEARCHRES", When::LoggedIn, "RFC 5182"),
+    ("WITHIN", When::LoggedIn, "RFC 5032"),
+    ("PARTIAL", When::LoggedIn, "RFC 9394"),
     ("SPECIAL-USE", When::LoggedIn, "RFC 6154"),
     ("COMPRESS=DEFLATE", When::LoggedIn, "RFC 4978"),
     ("CREATE-SPECIAL-USE", When::LoggedIn, "RFC 6154 §3"),
@@ -130,6 +136,10 @@ mod tests {
             append_limit: 7,
         });
         assert!(!inside.contains("STARTTLS") && !inside.contains("AUTH="), "{inside}");
-        assert!(inside.contains(" UIDPLUS MOVE IDLE SPECIAL-USE") && inside.contains(" APPENDLIMIT=7"), "{inside}");
+        assert!(
+            inside.contains(" UIDPLUS MOVE IDLE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN PARTIAL SPECIAL-USE"),
+            "{inside}"
+        );
+        assert!(inside.contains(" APPENDLIMIT=7"), "{inside}");
     }
 }

@@ -1,12 +1,24 @@
 //! Our own command type. imap-codec's cannot be extended; parsers in `wire` make these.
 
-use crate::types::{DateTime, FlagOperation, Flags};
+use super::partial::Partial;
+use crate::types::{DateTime, FlagOperation, Flags, ModSeq};
 
 /// Sequence numbers or UIDs as the client wrote them (RFC 9051 sequence-set).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequenceSet {
-    /// Each item: one number or a range in either order; None is `*`.
+    /// Each item: one number or a range in either order; None is `*`. No item: `$`, the saved result (RFC 5182).
     pub items: Vec<(Option<u32>, Option<u32>)>,
+}
+
+impl SequenceSet {
+    /// `$`
+    pub const SAVED: Self = Self { items: Vec::new() };
+
+    /// Whether it is `$`.
+    #[must_use]
+    pub fn is_saved(&self) -> bool {
+        self.items.is_empty()
+    }
 }
 
 /// A mailbox name, decoded from modified UTF-7 to UTF-8, `INBOX` canonical.
@@ -48,7 +60,7 @@ pub enum Command {
     /// NAMESPACE
     Namespace,
     /// SELECT, or EXAMINE where `read_only`.
-    Select { mailbox: MailboxName, read_only: bool },
+    Select { mailbox: MailboxName, read_only: bool, parameters: SelectParameters },
     /// CREATE; `uses` are the attributes of USE (RFC 6154 §3) as the client wrote them.
     Create { mailbox: MailboxName, uses: Vec<String> },
     /// DELETE
@@ -81,12 +93,19 @@ pub enum Command {
     Unselect,
     /// EXPUNGE, or UID EXPUNGE with a set.
     Expunge { uids: Option<SequenceSet> },
-    /// SEARCH
-    Search { uid: bool, charset: Option<String>, keys: Vec<SearchKey> },
+    /// SEARCH; `returns` are the result options of RFC 4731.
+    Search { uid: bool, returns: Option<SearchReturn>, charset: Option<String>, keys: Vec<SearchKey> },
     /// FETCH
-    Fetch { uid: bool, set: SequenceSet, items: Vec<FetchItem> },
-    /// STORE
-    Store { uid: bool, set: SequenceSet, operation: FlagOperation, silent: bool, flags: Flags },
+    Fetch { uid: bool, set: SequenceSet, items: Vec<FetchItem>, modifiers: FetchModifiers },
+    /// STORE; `unchanged_since` is the modifier of RFC 7162 §3.1.3.
+    Store {
+        uid: bool,
+        set: SequenceSet,
+        unchanged_since: Option<ModSeq>,
+        operation: FlagOperation,
+        silent: bool,
+        flags: Flags,
+    },
     /// COPY
     Copy { uid: bool, set: SequenceSet, mailbox: MailboxName },
     /// MOVE
@@ -143,6 +162,57 @@ pub struct ListSelection {
     pub special_use: bool,
 }
 
+/// The parameters of SELECT and EXAMINE (RFC 4466 §2.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SelectParameters {
+    /// CONDSTORE (RFC 7162 §3.1.8)
+    pub condstore: bool,
+    /// QRESYNC (RFC 7162 §3.2.5)
+    pub qresync: Option<Resync>,
+}
+
+/// What a client remembers of a mailbox (RFC 7162 §3.2.5). No set holds `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resync {
+    /// The UIDVALIDITY that all else belongs to.
+    pub uid_validity: u32,
+    /// All changes up to here are known.
+    pub modseq: ModSeq,
+    /// The UIDs that matter; None: all.
+    pub known: Option<SequenceSet>,
+    /// Sequence numbers and the UIDs that the client has for them.
+    pub matches: Option<(SequenceSet, SequenceSet)>,
+}
+
+/// The result options of SEARCH.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "they are options, each there or not")]
+pub struct SearchReturn {
+    /// MIN (RFC 4731 §3.1)
+    pub min: bool,
+    /// MAX
+    pub max: bool,
+    /// ALL
+    pub all: bool,
+    /// COUNT
+    pub count: bool,
+    /// SAVE (RFC 5182)
+    pub save: bool,
+    /// PARTIAL (RFC 9394); not with ALL.
+    pub partial: Option<Partial>,
+}
+
+/// The modifiers of FETCH (RFC 4466 §2.4).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FetchModifiers {
+    /// CHANGEDSINCE (RFC 7162 §3.1.4.1)
+    pub changed_since: Option<ModSeq>,
+    /// VANISHED (RFC 7162 §3.2.6); only in UID FETCH and with CHANGEDSINCE.
+    pub vanished: bool,
+    /// PARTIAL (RFC 9394 §3.3); only in UID FETCH.
+    pub partial: Option<Partial>,
+}
+
 /// What STATUS can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusItem {
@@ -164,6 +234,8 @@ pub enum StatusItem {
     AppendLimit,
     /// MAILBOXID (RFC 8474)
     MailboxId,
+    /// HIGHESTMODSEQ (RFC 7162 §3.1.7)
+    HighestModSeq,
 }
 
 /// What FETCH can ask for; macros are already expanded.
@@ -207,6 +279,8 @@ pub enum FetchItem {
         /// The part; empty: the whole message.
         path: Vec<u32>,
     },
+    /// MODSEQ (RFC 7162 §3.1.4.2)
+    ModSeq,
     /// RFC822 (answers as `RFC822`, sets \Seen)
     Rfc822,
     /// RFC822.HEADER (does not set \Seen)
@@ -275,6 +349,10 @@ pub enum SearchKey {
     EmailId(String),
     /// THREADID (RFC 8474): no message has one
     ThreadId(String),
+    /// OLDER (RFC 5032): seconds.
+    Older(u32),
+    /// YOUNGER
+    Younger(u32),
     /// LARGER
     Larger(u64),
     /// SMALLER
@@ -285,10 +363,32 @@ pub enum SearchKey {
     Body(String),
     /// TEXT
     Text(String),
+    /// MODSEQ (RFC 7162 §3.1.5): this one or a higher one. The metadata item that it may name makes no difference,
+    /// because a message has one MODSEQ for all.
+    ModSeq(ModSeq),
     /// NOT
     Not(Box<SearchKey>),
     /// OR
     Or(Box<SearchKey>, Box<SearchKey>),
     /// A parenthesised list: all of them.
     And(Vec<SearchKey>),
+}
+
+impl SearchKey {
+    /// Whether one of these keys, or one inside them, satisfies `accept`.
+    pub fn any(keys: &[Self], accept: &impl Fn(&Self) -> bool) -> bool {
+        let mut open: Vec<&Self> = keys.iter().collect();
+        while let Some(key) = open.pop() {
+            if accept(key) {
+                return true;
+            }
+            match key {
+                Self::Not(key) => open.push(key),
+                Self::Or(first, second) => open.extend([&**first, &**second]),
+                Self::And(keys) => open.extend(keys),
+                _ => {}
+            }
+        }
+        false
+    }
 }

@@ -11,6 +11,7 @@ use super::command::Command;
 use super::output::Output;
 use super::reply::{Failure, Reply};
 use super::session::{Session, Then};
+use super::wire::Tag;
 
 /// What the table rules out; said if it happens all the same.
 const OUT_OF_STATE: Reply = Reply::bad("Not allowed in this state");
@@ -19,7 +20,7 @@ type Outcome = Result<(Reply, Then), Failure>;
 
 impl Session {
     /// Runs a command that the table allows.
-    pub(super) async fn dispatch(&mut self, command: Command) -> Outcome {
+    pub(super) async fn dispatch(&mut self, tag: &Tag, command: Command) -> Outcome {
         let out = &mut Output::new(&mut self.connection);
         let reply = match command {
             Command::Capability => {
@@ -38,7 +39,7 @@ impl Session {
             Command::Unauthenticate => return Ok((unauthenticate::run(&self.connection)?, Then::LogOut)),
             Command::Authenticate { .. } | Command::Login { .. } => self.authenticate(command).await?,
             other => match &self.account {
-                Some(_) => Box::pin(self.dispatch_authenticated(other)).await?,
+                Some(_) => Box::pin(self.dispatch_authenticated(tag, other)).await?,
                 None => return Err(OUT_OF_STATE.into()),
             },
         };
@@ -63,17 +64,24 @@ impl Session {
     }
 
     /// Commands of the authenticated and the selected state.
-    async fn dispatch_authenticated(&mut self, command: Command) -> Result<Reply, Failure> {
+    async fn dispatch_authenticated(&mut self, tag: &Tag, command: Command) -> Result<Reply, Failure> {
         let Some(account) = &self.account else { return Err(OUT_OF_STATE.into()) };
         let append_limit = self.context.config.limits.message_size;
         let out = &mut Output::new(&mut self.connection);
         match command {
             Command::Enable(names) => enable::run(&names, out).await,
             Command::Namespace => namespace::run(out).await,
-            Command::Select { mailbox, read_only } => {
+            Command::Select { mailbox, read_only, parameters } => {
+                if parameters.qresync.is_some() && !self.enabled.qresync {
+                    return Err(Reply::bad("QRESYNC must be enabled first").into());
+                }
                 // A SELECT that fails leaves no mailbox selected (RFC 3501 §6.3.1).
-                self.selected = None;
-                let (reply, selected) = Box::pin(select::run(account, out, &mailbox, read_only)).await?;
+                if self.selected.take().is_some() {
+                    // RFC 7162 §3.2.11: whatever comes behind it is about the other mailbox.
+                    out.untagged("OK [CLOSED] The mailbox before is closed").await?;
+                }
+                let request = select::Request { name: &mailbox, read_only, resync: parameters.qresync.as_ref() };
+                let (reply, selected) = Box::pin(select::run(account, out, request, self.enabled)).await?;
                 self.selected = Some(Box::new(selected));
                 Ok(reply)
             }
@@ -111,12 +119,12 @@ impl Session {
                 });
                 Box::pin(idle::run(&mut self.connection, selected, patience, &self.context.shutdown)).await
             }
-            other => Box::pin(self.dispatch_selected(other)).await,
+            other => Box::pin(self.dispatch_selected(tag, other)).await,
         }
     }
 
     /// Commands of the selected state.
-    async fn dispatch_selected(&mut self, command: Command) -> Result<Reply, Failure> {
+    async fn dispatch_selected(&mut self, tag: &Tag, command: Command) -> Result<Reply, Failure> {
         let Some(selected) = self.selected.as_deref_mut() else { return Err(OUT_OF_STATE.into()) };
         let out = &mut Output::new(&mut self.connection);
         match command {
@@ -131,10 +139,15 @@ impl Session {
                 Ok(unselect::run())
             }
             Command::Expunge { uids } => Box::pin(expunge::run(selected, uids.as_ref())).await,
-            Command::Search { uid, charset: _, keys } => Box::pin(search::run(selected, out, uid, keys)).await,
-            Command::Fetch { uid, set, items } => Box::pin(fetch::run(selected, out, uid, &set, &items)).await,
-            Command::Store { uid, set, operation, silent, flags } => {
-                let request = store::Request { uid, set: &set, operation, silent, flags: &flags };
+            Command::Search { uid, returns, charset: _, keys } => {
+                Box::pin(search::run(selected, out, tag, search::Request { uid, returns, keys })).await
+            }
+            Command::Fetch { uid, set, items, modifiers } => {
+                let request = fetch::Request { uid, set: &set, items, modifiers };
+                Box::pin(fetch::run(selected, out, request)).await
+            }
+            Command::Store { uid, set, unchanged_since, operation, silent, flags } => {
+                let request = store::Request { uid, set: &set, unchanged_since, operation, silent, flags: &flags };
                 Box::pin(store::run(selected, out, request)).await
             }
             Command::Copy { uid, set, mailbox } => Box::pin(copy::copy(selected, uid, &set, &mailbox)).await,

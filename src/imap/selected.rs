@@ -14,6 +14,9 @@ use crate::types::{ModSeq, Uid, UidSet};
 /// oldest are forgotten, which costs the client a repeated FETCH response and nothing else.
 const TOLD_MAX: usize = 256;
 
+/// Limit: ranges of a saved search result, 128 KB of them.
+const SAVED_MAX: usize = 16 * 1024;
+
 /// A sequence number that no message has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSuchNumber;
@@ -27,12 +30,16 @@ pub struct View {
     before: Vec<u32>,
     /// Messages that are \Recent in this session.
     recent: UidSet,
+    /// Invariant: a subset of `uids`. What a SEARCH saved, `$` (RFC 5182).
+    saved: UidSet,
     /// Invariant: a subset of `uids`. Gone, but the client does not know yet.
     pending: UidSet,
     /// UIDNEXT as the client could know it.
     uid_next: Uid,
     /// All changes up to here are in the view.
     modseq: ModSeq,
+    /// `modseq` before the first of `pending` went.
+    held: ModSeq,
     /// Runs of modification sequences after `modseq` that this session made and has told; ascending.
     told: Vec<(u64, u64)>,
 }
@@ -45,9 +52,11 @@ impl View {
             uids,
             before: Vec::new(),
             recent: UidSet::new(),
+            saved: UidSet::new(),
             pending: UidSet::new(),
             uid_next,
             modseq,
+            held: modseq,
             told: Vec::new(),
         };
         view.count();
@@ -87,6 +96,13 @@ impl View {
         self.modseq
     }
 
+    /// The modification sequence up to which the client was told everything: lower than [`View::modseq`] while
+    /// expunges wait to be announced (RFC 7162 §3.2, §6).
+    #[must_use]
+    pub fn told_modseq(&self) -> ModSeq {
+        if self.pending.is_empty() { self.modseq } else { self.held }
+    }
+
     /// How many messages are \Recent in this session.
     #[must_use]
     pub fn recent_len(&self) -> u32 {
@@ -113,6 +129,18 @@ impl View {
         Some(self.before.get(at)? + (uid.0 - range.first) + 1)
     }
 
+    /// The sequence numbers of messages, as a set of numbers. Messages that the view does not hold are left out.
+    #[must_use]
+    pub fn numbers(&self, uids: &UidSet) -> UidSet {
+        let mut numbers = UidSet::new();
+        for range in uids.intersection(&self.uids).ranges() {
+            if let Some(first) = self.number(Uid(range.first)) {
+                numbers.insert_range(first, first + (range.last - range.first));
+            }
+        }
+        numbers
+    }
+
     /// The message of a sequence number.
     #[must_use]
     pub fn uid(&self, number: u32) -> Option<Uid> {
@@ -128,6 +156,9 @@ impl View {
     /// Where a number is larger than that of the last message, or `*` meets an empty mailbox
     /// (RFC 9051 §9, seq-number: BAD).
     pub fn by_number(&self, set: &SequenceSet) -> Result<UidSet, NoSuchNumber> {
+        if set.is_saved() {
+            return Ok(self.saved.clone());
+        }
         let count = self.len();
         let runs = normalised(set, count);
         if runs.iter().any(|&(low, high)| low == 0 || high > count) {
@@ -139,6 +170,9 @@ impl View {
     /// The messages of a set of sequence numbers; numbers without a message are left out.
     #[must_use]
     pub fn by_number_existing(&self, set: &SequenceSet) -> UidSet {
+        if set.is_saved() {
+            return self.saved.clone();
+        }
         let count = self.len();
         let mut runs = normalised(set, count);
         runs.retain_mut(|(low, high)| {
@@ -152,12 +186,28 @@ impl View {
     /// `*` is the highest UID, also in a range that begins above it.
     #[must_use]
     pub fn by_uid(&self, set: &SequenceSet) -> UidSet {
+        if set.is_saved() {
+            return self.saved.clone();
+        }
         let Some(last) = self.uids.last() else { return UidSet::new() };
         let mut asked = UidSet::new();
         for (low, high) in normalised(set, last) {
             asked.insert_range(low, high);
         }
         asked.intersection(&self.uids)
+    }
+
+    /// Saves a search result; false, and nothing is saved, where it has too many ranges.
+    pub fn save(&mut self, uids: &UidSet) -> bool {
+        let fits = uids.ranges().len() <= SAVED_MAX;
+        self.saved = if fits { uids.intersection(&self.uids) } else { UidSet::new() };
+        fits
+    }
+
+    /// What was saved, without messages that were announced as expunged since.
+    #[must_use]
+    pub fn saved(&self) -> &UidSet {
+        &self.saved
     }
 
     /// Takes in messages that arrived; tell `EXISTS` after it.
@@ -181,6 +231,9 @@ impl View {
     pub fn expunge(&mut self, uids: &UidSet) {
         let known = uids.intersection(&self.uids);
         if !known.is_empty() {
+            if self.pending.is_empty() {
+                self.held = self.modseq;
+            }
             self.pending = self.pending.union(&known);
         }
     }
@@ -219,6 +272,7 @@ impl View {
         let gone = std::mem::take(&mut self.pending);
         self.uids = self.uids.difference(&gone);
         self.recent = self.recent.difference(&gone);
+        self.saved = self.saved.difference(&gone);
         self.count();
     }
 

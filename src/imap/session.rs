@@ -6,14 +6,16 @@
 use super::Context;
 use super::capability::{self, Circumstances};
 use super::command::Command;
+use super::enabled::Enabled;
 use super::output::Output;
 use super::reply::{Condition, Failure, Reply};
 use super::sync::{Manner, Selected};
 use super::table::{self, Row, States};
 use super::wait;
-use super::wire::{ParseError, Received, Receiver, Tag};
+use super::wire::{ErrorKind, ParseError, Received, Receiver, Tag};
 use crate::mailbox::Account;
 use crate::net::{Admission, Connection, OUT_HIGH, ReadError};
+use crate::types::UidSet;
 use smol::future::{poll_once, yield_now};
 use std::pin::pin;
 use std::sync::Arc;
@@ -31,6 +33,8 @@ pub(super) struct Session {
     pub(super) account: Option<Account>,
     /// Invariant: only with an account.
     pub(super) selected: Option<Box<Selected>>,
+    /// What the client has switched on.
+    pub(super) enabled: Enabled,
     pub(super) admission: Admission,
     /// Limit: errors in a row; the configuration's `protocol_errors` ends the session.
     errors: u32,
@@ -62,6 +66,7 @@ impl Session {
             receiver: Receiver::new(),
             account: None,
             selected: None,
+            enabled: Enabled::default(),
             admission,
             errors: 0,
             login_deadline,
@@ -143,10 +148,13 @@ impl Session {
     async fn obey(&mut self, tag: Tag, command: Command) -> Result<Then, Failure> {
         let row = table::of(&command);
         let outcome = match self.check(row) {
-            Ok(()) => self.dispatch(command).await,
+            Ok(()) => {
+                self.enable(&command);
+                self.dispatch(&tag, command).await
+            }
             Err(reply) => Box::pin(self.skip(command, reply)).await,
         };
-        let (reply, then) = match outcome {
+        let (mut reply, then) = match outcome {
             Ok(outcome) => outcome,
             Err(Failure::Refused(reply)) => (reply, Then::Continue),
             Err(other) => return Err(other),
@@ -154,10 +162,30 @@ impl Session {
         if let Some(selected) = self.selected.as_deref_mut().filter(|_| then == Then::Continue) {
             let manner = Manner { expunges: !row.uses_numbers, uids: row.uid };
             Box::pin(selected.sync(&mut Output::new(&mut self.connection), manner)).await?;
+            if let Some(code) = selected.owed_modseq() {
+                if reply.condition == Condition::Ok && reply.code.is_none() {
+                    reply = reply.code(code);
+                } else {
+                    self.connection.queue(format!("* OK [{code}] Highest\r\n").as_bytes());
+                }
+            }
         }
         self.connection.queue(format!("{tag} {}\r\n", reply.line()).as_bytes());
         self.count(reply.condition)?;
         Ok(then)
+    }
+
+    /// Switches on what the command switches on. A client that does so with a mailbox selected has to know where it
+    /// stands (RFC 7162 §3.1).
+    fn enable(&mut self, command: &Command) {
+        let before = self.enabled;
+        self.enabled = before.with(Enabled::by(command));
+        let Some(selected) = self.selected.as_deref_mut().filter(|_| self.enabled != before) else { return };
+        selected.enabled = self.enabled;
+        if !before.condstore && !matches!(command, Command::Select { .. }) {
+            let line = format!("* OK [{}] Highest\r\n", selected.highest_modseq());
+            self.connection.queue(line.as_bytes());
+        }
     }
 
     /// Whether the command is allowed in this state.
@@ -179,6 +207,10 @@ impl Session {
     }
 
     fn refuse(&mut self, error: &ParseError) -> Result<Then, Failure> {
+        let unsaved = matches!(error.kind, ErrorKind::BadCharsetUnsaved | ErrorKind::NotSaved);
+        if let Some(selected) = self.selected.as_deref_mut().filter(|_| unsaved) {
+            selected.view.save(&UidSet::new());
+        }
         let mut line = Vec::new();
         error.write(&mut line);
         self.connection.queue(&line);
@@ -211,6 +243,7 @@ impl Session {
     fn log_out(&mut self) {
         self.account = None;
         self.selected = None;
+        self.enabled = Enabled::default();
         self.login_deadline = Instant::now() + self.context.config.limits.login;
     }
 

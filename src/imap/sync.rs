@@ -4,8 +4,10 @@
 //! sequence: after each command, and in IDLE after each wake-up. Nothing else sends EXISTS,
 //! RECENT or EXPUNGE for a view that exists already.
 
+use super::enabled::Enabled;
 use super::output::Output;
 use super::reply::Failure;
+use super::resync;
 use super::selected::View;
 use crate::mailbox::{Change, Changes, Error, Mailbox};
 use crate::types::{KeywordBits, SystemFlags, Uid};
@@ -25,6 +27,11 @@ pub struct Selected {
     pub read_only: bool,
     /// The keywords that the client was told of; position = bit in [`KeywordBits`].
     pub keywords: Vec<String>,
+    /// What the client has switched on.
+    pub enabled: Enabled,
+    /// The client must be told up to which modification sequence it knows everything, because it cannot tell from
+    /// what it got (RFC 7162 §6).
+    pub owes_modseq: bool,
 }
 
 /// What a synchronisation may send.
@@ -47,7 +54,10 @@ impl Selected {
                 Ok(changes) => changes,
                 Err(Error::NotFound) => return Err(Failure::Bye(DELETED)),
                 // The client hears of the changes with the next command.
-                Err(_) => return Ok(()),
+                Err(_) => {
+                    self.owes_modseq = true;
+                    return Ok(());
+                }
             };
             let more = changes.more && changes.modseq > self.view.modseq();
             self.take(changes, out, manner).await?;
@@ -80,6 +90,12 @@ impl Selected {
     }
 
     async fn announce_expunges(&mut self, out: &mut Output<'_>) -> Result<(), Failure> {
+        if self.enabled.qresync {
+            resync::tell_vanished(out, false, self.view.expunged()).await?;
+            self.view.drop_expunged();
+            self.owes_modseq = true;
+            return Ok(());
+        }
         for (number, times) in self.view.expunge_numbers() {
             let line = format!("* {number} EXPUNGE\r\n");
             for _ in 0..times {
@@ -88,6 +104,20 @@ impl Selected {
         }
         self.view.drop_expunged();
         Ok(())
+    }
+
+    /// The HIGHESTMODSEQ code where the client needs one (RFC 7162 §3.2.7, §6): what it counts for itself does not
+    /// follow expunges, and is too high while some of them wait.
+    pub fn owed_modseq(&mut self) -> Option<String> {
+        let waits = self.enabled.qresync && self.view.has_expunged();
+        let owes = std::mem::take(&mut self.owes_modseq) && self.enabled.condstore;
+        (waits || owes).then(|| self.highest_modseq())
+    }
+
+    /// The HIGHESTMODSEQ response code (RFC 7162 §3.1.2.1) for what the client knows.
+    #[must_use]
+    pub fn highest_modseq(&self) -> String {
+        format!("HIGHESTMODSEQ {}", self.view.told_modseq().0)
     }
 
     /// Finds out which of the messages from `known` on are \Recent in this session (RFC 3501 §2.3.2). A failure costs
@@ -106,7 +136,7 @@ impl Selected {
         }
     }
 
-    /// Tells the flags of one message.
+    /// Tells the flags of one message, with UID and MODSEQ once the client has switched them on.
     ///
     /// # Errors
     /// Where the connection is gone.
@@ -115,12 +145,28 @@ impl Selected {
         let Some(number) = self.view.number(change.uid) else { return Ok(()) };
         let mut line = Vec::with_capacity(96);
         write_number(&mut line, "* ", u64::from(number), " FETCH (");
-        if uid {
+        if uid || self.enabled.condstore {
             write_number(&mut line, "UID ", u64::from(change.uid.0), " ");
         }
         line.extend_from_slice(b"FLAGS ");
         self.write_flags(&mut line, change.uid, change.flags, change.keywords);
+        if self.enabled.condstore {
+            write_number(&mut line, " MODSEQ (", change.modseq.0, ")");
+        }
         line.extend_from_slice(b")\r\n");
+        out.put(&line).await
+    }
+
+    /// Tells the modification sequence of one message whose flags the client knows (RFC 7162 §3.1.3).
+    ///
+    /// # Errors
+    /// Where the connection is gone.
+    pub async fn tell_modseq(&self, change: &Change, out: &mut Output<'_>) -> Result<(), Failure> {
+        let Some(number) = self.view.number(change.uid) else { return Ok(()) };
+        let mut line = Vec::with_capacity(64);
+        write_number(&mut line, "* ", u64::from(number), " FETCH (UID ");
+        write_number(&mut line, "", u64::from(change.uid.0), " MODSEQ (");
+        write_number(&mut line, "", change.modseq.0, "))\r\n");
         out.put(&line).await
     }
 

@@ -1,6 +1,6 @@
 //! The table of commands: in which states each is allowed, and what sequence numbers it touches.
 
-use super::command::Command;
+use super::command::{Command, SearchKey};
 
 /// In which states of RFC 9051 §3 a command is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ const fn uids(name: &'static str, stem: &'static str) -> Row {
 
 /// The row of a command.
 #[must_use]
-pub const fn of(command: &Command) -> Row {
+pub fn of(command: &Command) -> Row {
     use States::{Any, Authenticated, NotAuthenticated, Selected};
     match command {
         Command::Capability => row("CAPABILITY", "capability", Any),
@@ -79,7 +79,11 @@ pub const fn of(command: &Command) -> Row {
         Command::Expunge { uids: None } => row("EXPUNGE", "expunge", Selected),
         Command::Expunge { uids: Some(_) } => uids("UID EXPUNGE", "expunge"),
         Command::Search { uid: false, .. } => numbers("SEARCH", "search"),
-        Command::Search { uid: true, .. } => uids("UID SEARCH", "search"),
+        Command::Search { uid: true, keys, .. } => {
+            // RFC 7162 §3.2.10.2: a UID SEARCH by sequence numbers announces no expunges either.
+            let by_number = SearchKey::any(keys, &|key| matches!(key, SearchKey::Sequence(set) if !set.is_saved()));
+            Row { uses_numbers: by_number, ..uids("UID SEARCH", "search") }
+        }
         Command::Fetch { uid: false, .. } => numbers("FETCH", "fetch"),
         Command::Fetch { uid: true, .. } => uids("UID FETCH", "fetch"),
         Command::Store { uid: false, .. } => numbers("STORE", "store"),
@@ -143,7 +147,7 @@ mod tests {
     ];
 
     /// Files under `cmd/` that are no command.
-    const PARTS: &[&str] = &["mod", "fetch_binary", "fetch_body", "fetch_preview"];
+    const PARTS: &[&str] = &["mod", "fetch_binary", "fetch_body", "fetch_preview", "search_result"];
 
     fn stems(folder: &str, extension: &str) -> BTreeSet<String> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -180,5 +184,11 @@ mod tests {
             assert_eq!(row.uses_numbers, wanted, "{text}");
             assert_eq!(row.uid, row.name.starts_with("UID "), "{text}");
         }
+        let uses_numbers = |text: &str| {
+            let frame = Frame::from_text(format!("a {text}\r\n").as_bytes()).unwrap();
+            of(&parse(&frame).unwrap().1).uses_numbers
+        };
+        assert!(uses_numbers("UID SEARCH OR SEEN (UID 7 NOT 3:5)"));
+        assert!(!uses_numbers("UID SEARCH OR SEEN (UID 7 NOT $)"));
     }
 }

@@ -10,7 +10,7 @@ mod reading;
 mod tests;
 
 use super::{Error, Mailbox};
-use crate::types::{ContentId, SystemFlags, Uid, UidSet};
+use crate::types::{ContentId, ModSeq, SystemFlags, Uid, UidSet};
 use plan::Plan;
 use reading::Reading;
 use smol::future::yield_now;
@@ -25,6 +25,8 @@ pub enum Query {
     All,
     /// These messages.
     Uids(UidSet),
+    /// MODSEQ (RFC 7162 §3.1.5): this modification sequence or a higher one.
+    ModSeq(ModSeq),
     /// A system flag is set, or not.
     Flag {
         /// The flag.
@@ -45,6 +47,10 @@ pub enum Query {
     On(i32),
     /// SINCE
     Since(i32),
+    /// The internal date is this moment or an earlier one, in seconds since 1970 (RFC 5032 OLDER).
+    NotAfter(i64),
+    /// The internal date is this moment or a later one (RFC 5032 YOUNGER).
+    NotBefore(i64),
     /// SENTBEFORE: the Date field's own day is earlier. A message whose Date cannot be read has none.
     SentBefore(i32),
     /// SENTON

@@ -62,6 +62,7 @@ class Session:
 
 
 def run(server):
+    server.add_user("anna", "long-secret")
     message = b"Subject: large\r\n\r\n" + BODY
     for number in range(SESSIONS):
         session = Session(server, tls=number % 2 == 1)

@@ -3,7 +3,7 @@
 use mailnook::auth::{Authenticator, hash_password};
 use mailnook::config::{Config, Limits};
 use mailnook::imap;
-use mailnook::mailbox::{Account, Core, Options};
+use mailnook::mailbox::{Account, Core, Mailbox, Options};
 use mailnook::net::{Class, Limiter, Peer, Shutdown, pair};
 use mailnook::types::{Flags, SystemFlags, Uid};
 use smol::Executor;
@@ -91,6 +91,16 @@ impl House {
         incoming.push(octets).await.expect("a message");
         let staged = incoming.finish().await.expect("a message");
         self.account.append(staged, "INBOX", set, None).await.expect("a delivery");
+    }
+
+    /// INBOX, for changes that no session of the test makes.
+    pub fn mailbox(&self) -> Mailbox {
+        self.account.open("INBOX").expect("INBOX")
+    }
+
+    /// INBOX's HIGHESTMODSEQ.
+    pub fn highest_modseq(&self) -> u64 {
+        self.mailbox().status().expect("a status").highest_modseq.0
     }
 
     /// What INBOX holds: UIDs with flags.

@@ -3,4 +3,5 @@
 mod client;
 mod hostile;
 mod house;
+mod resync;
 mod view;

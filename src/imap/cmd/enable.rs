@@ -1,12 +1,13 @@
-//! ENABLE (RFC 5161). Names that are not known are ignored, and the answer lists what became active.
+//! ENABLE (RFC 5161). Names that are not known are ignored, and the answer lists what became active. The session
+//! itself switches on what [`Enabled`](crate::imap::enabled::Enabled) says.
 
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 
 /// Extensions that a client can switch on.
-const CAN_BE_ENABLED: &[&str] = &[];
+const CAN_BE_ENABLED: &[&str] = &["CONDSTORE", "QRESYNC"];
 
-/// Switches extensions on.
+/// Tells what was switched on.
 ///
 /// # Errors
 /// Where the connection is gone.

@@ -1,14 +1,15 @@
-//! FETCH (RFC 3501 §6.4.5): plans the cheapest source for what is asked, and goes through the messages in
+//! FETCH (RFC 3501 §6.4.5), with what RFC 7162 §3.1.4, §3.2.6 and RFC 9394 §3.3 add: plans the cheapest source for what is asked, and goes through the messages in
 //! batches of index rows, so that memory is bounded whatever the client asks.
 //!
 //! A message that another session expunged meanwhile is left out.
 
 use super::fetch_body::{self, Part};
 use super::{fetch_binary, fetch_preview, resolve};
-use crate::imap::command::{FetchItem, SequenceSet};
+use crate::imap::command::{FetchItem, FetchModifiers, SequenceSet};
 use crate::imap::object_id;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
+use crate::imap::resync;
 use crate::imap::sync::{Selected, write_number};
 use crate::imap::wire::write;
 use crate::mailbox::{Error, Message, Row};
@@ -23,19 +24,41 @@ const SEEN_STEP: u64 = 1024 * 1024;
 /// Limit: messages that cannot be read; then the command gives up.
 const FAILURES_MAX: u32 = 16;
 
+/// What to tell of which messages.
+pub struct Request<'a> {
+    /// The set holds UIDs.
+    pub uid: bool,
+    /// The messages.
+    pub set: &'a SequenceSet,
+    /// What to tell.
+    pub items: Vec<FetchItem>,
+    /// Which of the messages, and what else.
+    pub modifiers: FetchModifiers,
+}
+
 /// Tells what is asked of the messages in the set.
 ///
 /// # Errors
 /// BAD for numbers that no message has; NO where messages were gone (not in UID FETCH) or cannot be read.
-pub async fn run(
-    selected: &mut Selected,
-    out: &mut Output<'_>,
-    uid: bool,
-    set: &SequenceSet,
-    items: &[FetchItem],
-) -> Result<Reply, Failure> {
-    let uids = resolve(selected, uid, set)?;
-    let mut fetch = Fetch::new(items, uid, selected.read_only);
+pub async fn run(selected: &mut Selected, out: &mut Output<'_>, request: Request<'_>) -> Result<Reply, Failure> {
+    let Request { uid, set, mut items, modifiers } = request;
+    if modifiers.vanished && !selected.enabled.qresync {
+        return Err(Reply::bad("QRESYNC must be enabled first").into());
+    }
+    let mut uids = resolve(selected, uid, set)?;
+    if let Some(partial) = modifiers.partial {
+        uids = partial.of(&uids);
+    }
+    if let Some(since) = modifiers.changed_since {
+        uids = selected.mailbox.changed_since(since, &uids)?;
+        if !items.contains(&FetchItem::ModSeq) {
+            items.push(FetchItem::ModSeq);
+        }
+        if modifiers.vanished {
+            resync::tell_expunged(selected, out, since, &resync::given(&selected.view, set)).await?;
+        }
+    }
+    let mut fetch = Fetch::new(&items, uid, selected);
     let mut from = Uid(1);
     loop {
         let mut rows = selected.mailbox.rows(&uids, from)?;
@@ -105,6 +128,8 @@ struct Fetch<'a> {
     /// The UID is told first although it is not among the items (RFC 9051 §6.4.9).
     add_uid: bool,
     tells_flags: bool,
+    /// UID and MODSEQ are told of a message that becomes \Seen (RFC 7162 §3.2.4).
+    add_modseq: bool,
     source: Source,
     sets_seen: bool,
     /// Messages told.
@@ -115,12 +140,13 @@ struct Fetch<'a> {
 }
 
 impl<'a> Fetch<'a> {
-    fn new(items: &'a [FetchItem], uid: bool, read_only: bool) -> Self {
+    fn new(items: &'a [FetchItem], uid: bool, selected: &Selected) -> Self {
         let source = |item: &FetchItem| match item {
             FetchItem::Flags
             | FetchItem::InternalDate
             | FetchItem::Rfc822Size
             | FetchItem::Uid
+            | FetchItem::ModSeq
             | FetchItem::EmailId
             | FetchItem::ThreadId
             | FetchItem::SaveDate => Source::Row,
@@ -142,7 +168,8 @@ impl<'a> Fetch<'a> {
             add_uid: uid && !items.contains(&FetchItem::Uid),
             tells_flags: items.contains(&FetchItem::Flags),
             source: items.iter().map(source).max().unwrap_or(Source::Row),
-            sets_seen: !read_only && items.iter().any(sets_seen),
+            add_modseq: selected.enabled.condstore,
+            sets_seen: !selected.read_only && items.iter().any(sets_seen),
             found: 0,
             failures: 0,
             failure: None,
@@ -216,7 +243,8 @@ impl<'a> Fetch<'a> {
         }
         let mut response = Response { line: Vec::with_capacity(128), begun: false, sent: false };
         write_number(&mut response.line, "* ", u64::from(number), " FETCH (");
-        if self.add_uid {
+        let unasked = |item| marked && self.add_modseq && !self.items.contains(&item);
+        if self.add_uid || unasked(FetchItem::Uid) {
             response.row_item(selected, row, &FetchItem::Uid);
         }
         for item in self.items {
@@ -230,6 +258,9 @@ impl<'a> Fetch<'a> {
         }
         if marked && !self.tells_flags {
             response.row_item(selected, row, &FetchItem::Flags);
+        }
+        if unasked(FetchItem::ModSeq) {
+            response.row_item(selected, row, &FetchItem::ModSeq);
         }
         response.line.extend_from_slice(b")\r\n");
         self.found += 1;
@@ -252,6 +283,7 @@ impl Response {
     fn row_item(&mut self, selected: &Selected, row: &Row, item: &FetchItem) -> bool {
         match item {
             FetchItem::Uid => write_number(self.next(), "UID ", u64::from(row.uid.0), ""),
+            FetchItem::ModSeq => write_number(self.next(), "MODSEQ (", row.modseq.0, ")"),
             FetchItem::Rfc822Size => write_number(self.next(), "RFC822.SIZE ", row.size, ""),
             FetchItem::InternalDate => {
                 let line = self.next();

@@ -27,6 +27,7 @@ pub mod noop;
 pub mod rename;
 pub mod replace;
 pub mod search;
+mod search_result;
 pub mod select;
 pub mod starttls;
 pub mod status;
@@ -38,6 +39,7 @@ pub mod unselect;
 use super::command::SequenceSet;
 use super::reply::{Failure, Reply};
 use super::sync::Selected;
+use super::wire::write;
 use crate::types::UidSet;
 
 /// The messages that a command names, by number or by UID.
@@ -86,18 +88,9 @@ pub(super) fn pieces(set: &UidSet, size: u32) -> impl Iterator<Item = UidSet> + 
 
 /// A set of UIDs as in COPYUID: `1:5,7` (RFC 4315 §4, uid-set).
 pub(super) fn uid_set(uids: &UidSet) -> String {
-    let mut text = String::new();
-    for range in uids.ranges() {
-        if !text.is_empty() {
-            text.push(',');
-        }
-        text.push_str(&range.first.to_string());
-        if range.last > range.first {
-            text.push(':');
-            text.push_str(&range.last.to_string());
-        }
-    }
-    text
+    let mut text = Vec::new();
+    write::ranges(&mut text, uids.ranges());
+    String::from_utf8(text).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,17 +1,21 @@
-//! SEARCH (RFC 3501 §6.4.4): turns sequence numbers and \Recent into UIDs; the mailbox core does the search.
+//! SEARCH (RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 9394): turns sequence numbers and \Recent into UIDs; the mailbox core does the search.
 //!
 //! A sequence number that no message has matches nothing here, while FETCH and STORE refuse it: a search asks which
 //! messages there are.
 
-use crate::imap::command::SearchKey;
+use super::search_result;
+use crate::imap::command::{SearchKey, SearchReturn};
 use crate::imap::object_id;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::selected::View;
-use crate::imap::sync::Selected;
+use crate::imap::sync::{Selected, write_number};
+use crate::imap::wire::Tag;
+use crate::mailbox::Mailbox;
 use crate::mailbox::search::Query;
-use crate::types::{SystemFlags, Uid, UidSet};
-use std::io::Write;
+use crate::types::{ModSeq, SystemFlags, Uid, UidSet};
+use smol::future::yield_now;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Limit: ranges of UIDs in all sets of one search that has several, so that naming the same messages again and
 /// again costs no memory.
@@ -20,33 +24,88 @@ const RANGES_MAX: usize = 64 * 1024;
 /// Octets of the answer that are collected before they are sent.
 const PIECE: usize = 4096;
 
+/// What to look for, and what to tell of it.
+pub struct Request {
+    /// The answer holds UIDs.
+    pub uid: bool,
+    /// The result options; None: a plain SEARCH.
+    pub returns: Option<SearchReturn>,
+    /// The keys; all of them must match.
+    pub keys: Vec<SearchKey>,
+}
+
 /// Tells which messages match.
 ///
 /// # Errors
-/// NO where the store fails, or with `[LIMIT]` where the sets are too many.
-pub async fn run(
-    selected: &mut Selected,
+/// NO where the store fails, with `[LIMIT]` where the sets are too many, or with `[NOTSAVED]` where the result is too
+/// large to be saved.
+pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, request: Request) -> Result<Reply, Failure> {
+    let Request { uid, returns, keys } = request;
+    let asks_modseq = SearchKey::any(&keys, &|key| matches!(key, SearchKey::ModSeq(_)));
+    let query = Translation { view: &selected.view, now: now(), sets: 0, ranges: 0 }.all(keys);
+    if returns.is_some_and(|returns| returns.save) {
+        // RFC 5182 §2.1: a search that fails leaves nothing saved.
+        selected.view.save(&UidSet::new());
+    }
+    let found = selected.mailbox.search(&query?, selected.view.uids()).await?;
+    let Some(returns) = returns else {
+        tell_list(selected, out, uid, asks_modseq, &found).await?;
+        return Ok(Reply::ok("SEARCH completed"));
+    };
+    let result = search_result::Outcome::new(returns, found);
+    if returns.save && !selected.view.save(result.told()) {
+        return Err(Reply::no("The result is too large to be saved").code("NOTSAVED").into());
+    }
+    if result.is_asked_for() {
+        let modseq = if asks_modseq { highest_modseq(&selected.mailbox, result.told()).await? } else { None };
+        result.tell(&selected.view, out, tag, uid, modseq).await?;
+    }
+    Ok(Reply::ok("SEARCH completed"))
+}
+
+/// The untagged SEARCH response.
+async fn tell_list(
+    selected: &Selected,
     out: &mut Output<'_>,
     uid: bool,
-    keys: Vec<SearchKey>,
-) -> Result<Reply, Failure> {
-    let query = Translation { view: &selected.view, sets: 0, ranges: 0 }.all(keys)?;
-    let found = selected.mailbox.search(&query, selected.view.uids()).await?;
+    asks_modseq: bool,
+    found: &UidSet,
+) -> Result<(), Failure> {
     let mut line = b"* SEARCH".to_vec();
     for found in found.iter() {
         let number = if uid { Some(found) } else { selected.view.number(Uid(found)) };
         if let Some(number) = number {
-            // Writing to a Vec cannot fail.
-            let _written = write!(line, " {number}");
+            write_number(&mut line, " ", u64::from(number), "");
         }
         if line.len() >= PIECE {
             out.put(&line).await?;
             line.clear();
         }
     }
+    // RFC 7162 §3.1.6
+    if asks_modseq && let Some(modseq) = highest_modseq(&selected.mailbox, found).await? {
+        write_number(&mut line, " (MODSEQ ", modseq.0, ")");
+    }
     line.extend_from_slice(b"\r\n");
-    out.put(&line).await?;
-    Ok(Reply::ok("SEARCH completed"))
+    out.put(&line).await
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// The highest modification sequence among messages.
+async fn highest_modseq(mailbox: &Mailbox, uids: &UidSet) -> Result<Option<ModSeq>, Failure> {
+    let (mut highest, mut from) = (None, Uid(1));
+    loop {
+        let rows = mailbox.rows(uids, from)?;
+        highest = highest.max(rows.iter().map(|row| row.modseq).max());
+        let Some(next) = rows.last().and_then(|last| last.uid.0.checked_add(1)) else { return Ok(highest) };
+        from = Uid(next);
+        yield_now().await;
+    }
 }
 
 /// What no message is.
@@ -57,6 +116,8 @@ fn nothing() -> Query {
 /// Keys as the client wrote them to a query of the core. The parser bounds how deep they nest.
 struct Translation<'a> {
     view: &'a View,
+    /// Seconds since 1970.
+    now: i64,
     sets: usize,
     ranges: usize,
 }
@@ -90,6 +151,9 @@ impl Translation<'_> {
             SearchKey::SavedSince(day) => Query::SavedSince(day),
             SearchKey::EmailId(id) => object_id::parse_email(&id).map_or_else(nothing, Query::Content),
             SearchKey::ThreadId(_) => nothing(),
+            SearchKey::ModSeq(modseq) => Query::ModSeq(modseq),
+            SearchKey::Older(seconds) => Query::NotAfter(self.now.saturating_sub(i64::from(seconds))),
+            SearchKey::Younger(seconds) => Query::NotBefore(self.now.saturating_sub(i64::from(seconds))),
             SearchKey::Larger(octets) => Query::Larger(octets),
             SearchKey::Smaller(octets) => Query::Smaller(octets),
             SearchKey::Header { field, text } => Query::Header { field, text },
@@ -115,10 +179,9 @@ impl Translation<'_> {
 mod tests {
     use super::*;
     use crate::imap::command::SequenceSet;
-    use crate::types::ModSeq;
 
     fn translate(view: &View, keys: Vec<SearchKey>) -> Option<Query> {
-        Translation { view, sets: 0, ranges: 0 }.all(keys).ok()
+        Translation { view, now: 0, sets: 0, ranges: 0 }.all(keys).ok()
     }
 
     fn everything() -> SearchKey {

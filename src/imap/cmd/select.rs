@@ -1,12 +1,26 @@
-//! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2). Costs no more for 100,000 messages than for one.
+//! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2), with HIGHESTMODSEQ and QRESYNC (RFC 7162 §3.1.2, §3.2.5). Costs no more for 100,000 messages than for one.
 
+use crate::imap::command::Resync;
+use crate::imap::enabled::Enabled;
 use crate::imap::object_id;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
+use crate::imap::resync;
 use crate::imap::selected::View;
 use crate::imap::sync::Selected;
 use crate::mailbox::{Account, Snapshot};
 use crate::types::Uid;
+
+/// What to open.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The mailbox's name.
+    pub name: &'a str,
+    /// EXAMINE
+    pub read_only: bool,
+    /// What the client remembers of it (RFC 7162 §3.2.5).
+    pub resync: Option<&'a Resync>,
+}
 
 /// Opens a mailbox and tells of it.
 ///
@@ -15,14 +29,15 @@ use crate::types::Uid;
 pub async fn run(
     account: &Account,
     out: &mut Output<'_>,
-    name: &str,
-    read_only: bool,
+    request: Request<'_>,
+    enabled: Enabled,
 ) -> Result<(Reply, Selected), Failure> {
+    let Request { name, read_only, resync } = request;
     let mailbox = account.open(name)?;
     let unseen = mailbox.first_unseen()?;
     let Snapshot { uids, status, keywords } = mailbox.snapshot()?;
     let view = View::new(uids, status.uid_next, status.highest_modseq);
-    let mut selected = Selected { mailbox, view, read_only, keywords };
+    let mut selected = Selected { mailbox, view, read_only, keywords, enabled, owes_modseq: false };
     selected.find_recent(Uid(1)).await;
 
     selected.tell_keywords(out).await?;
@@ -35,6 +50,10 @@ pub async fn run(
     out.untagged(&format!("OK [UIDNEXT {}] Predicted next UID", status.uid_next.0)).await?;
     let id = object_id::mailbox(selected.mailbox.id());
     out.untagged(&format!("OK [MAILBOXID ({id})] Mailbox identifier")).await?;
+    out.untagged(&format!("OK [{}] Highest", selected.highest_modseq())).await?;
+    if let Some(resync) = resync {
+        resync::resynchronise(&mut selected, out, resync).await?;
+    }
     let reply = if read_only {
         Reply::ok("EXAMINE completed").code("READ-ONLY")
     } else {

@@ -50,6 +50,7 @@ pub async fn tell(
             StatusItem::Recent => ("RECENT ", u64::from(status.recent)),
             StatusItem::UidNext => ("UIDNEXT ", u64::from(status.uid_next.0)),
             StatusItem::UidValidity => ("UIDVALIDITY ", u64::from(status.uid_validity.0)),
+            StatusItem::HighestModSeq => ("HIGHESTMODSEQ ", status.highest_modseq.0),
             StatusItem::Unseen => ("UNSEEN ", u64::from(status.unseen)),
             StatusItem::Deleted => ("DELETED ", u64::from(status.deleted)),
             StatusItem::Size => ("SIZE ", status.bytes),

@@ -64,6 +64,10 @@ pub enum ErrorKind {
     TooBig,
     /// SEARCH in a charset other than US-ASCII and UTF-8.
     BadCharset,
+    /// The same in a SEARCH that should have saved its result: the saved one is gone (RFC 5182 §2.1).
+    BadCharsetUnsaved,
+    /// [`ErrorKind::Limit`] in such a SEARCH (RFC 5182 §2.5).
+    NotSaved,
     /// A mailbox name that cannot be decoded or is not allowed (RFC 5530 CANNOT).
     MailboxName,
     /// A named limit on what one command may hold (RFC 5530 LIMIT).
@@ -77,7 +81,8 @@ impl ErrorKind {
         match self {
             Self::Syntax | Self::UnknownCommand | Self::TooLong => "BAD",
             Self::TooBig => "BAD [TOOBIG]",
-            Self::BadCharset => "NO [BADCHARSET (US-ASCII UTF-8)]",
+            Self::BadCharset | Self::BadCharsetUnsaved => "NO [BADCHARSET (US-ASCII UTF-8)]",
+            Self::NotSaved => "NO [NOTSAVED]",
             Self::MailboxName => "NO [CANNOT]",
             Self::Limit => "NO [LIMIT]",
         }
@@ -131,6 +136,16 @@ impl Fault {
 
     pub(super) const fn name(text: &'static str) -> Self {
         Self { text, kind: ErrorKind::MailboxName }
+    }
+
+    /// The same for a SEARCH that should have saved its result.
+    pub(super) const fn unsaved(self) -> Self {
+        let kind = match self.kind {
+            ErrorKind::BadCharset => ErrorKind::BadCharsetUnsaved,
+            ErrorKind::Limit => ErrorKind::NotSaved,
+            other => other,
+        };
+        Self { kind, ..self }
     }
 
     pub(super) fn tagged(self, tag: Option<Tag>) -> ParseError {

@@ -5,7 +5,7 @@ use crate::mailbox::Row;
 use crate::message::text::{Needle, fold};
 use crate::message::words::decode_words;
 use crate::message::{Addresses, Record};
-use crate::types::{ContentId, DateTime, SystemFlags, UidSet};
+use crate::types::{ContentId, DateTime, ModSeq, SystemFlags, UidSet};
 
 /// Signs of an address list that an envelope does not keep as they were written.
 const ADDRESS_SIGNS: &[u8] = b"\"\\()<>,;:[]";
@@ -36,9 +36,12 @@ pub(super) enum Place {
 enum Node {
     Constant(bool),
     Uids(UidSet),
+    ModSeq(ModSeq),
     Flag(SystemFlags, bool),
     Keyword(u128, bool),
     Internal(Day),
+    NotAfter(i64),
+    NotBefore(i64),
     Sent(Day),
     Saved(Day),
     Content(ContentId),
@@ -114,8 +117,11 @@ impl Plan {
         match node {
             Node::Constant(value) => Some(*value),
             Node::Uids(uids) => Some(uids.contains(row.uid.0)),
+            Node::ModSeq(modseq) => Some(row.modseq >= *modseq),
             Node::Flag(flag, set) => Some(row.flags.contains(*flag) == *set),
             Node::Keyword(bit, set) => Some((row.keywords.0 & bit != 0) == *set),
+            Node::NotAfter(seconds) => Some(row.internal_date.seconds <= *seconds),
+            Node::NotBefore(seconds) => Some(row.internal_date.seconds >= *seconds),
             Node::Internal(day) => Some(day.fits(row.internal_date)),
             Node::Sent(day) => Some(record?.sent_date().is_some_and(|date| day.fits(date))),
             Node::Saved(day) => Some(day.fits(row.save_time())),
@@ -177,6 +183,7 @@ impl Node {
         match query {
             Query::All => Self::Constant(true),
             Query::Uids(uids) => Self::Uids(uids.clone()),
+            Query::ModSeq(modseq) => Self::ModSeq(*modseq),
             Query::Flag { flag, set } => Self::Flag(*flag, *set),
             Query::Keyword { keyword, set } => {
                 match keywords.iter().position(|name| name.eq_ignore_ascii_case(keyword)) {
@@ -190,6 +197,8 @@ impl Node {
             Query::Before(day) => Self::Internal(Day::Before(*day)),
             Query::On(day) => Self::Internal(Day::On(*day)),
             Query::Since(day) => Self::Internal(Day::Since(*day)),
+            Query::NotAfter(seconds) => Self::NotAfter(*seconds),
+            Query::NotBefore(seconds) => Self::NotBefore(*seconds),
             Query::SentBefore(day) => Self::Sent(Day::Before(*day)),
             Query::SentOn(day) => Self::Sent(Day::On(*day)),
             Query::SentSince(day) => Self::Sent(Day::Since(*day)),

@@ -1,7 +1,7 @@
 //! FETCH (RFC 9051 §6.4.5, RFC 3501 §6.4.5).
 
 use super::cursor::Cursor;
-use super::{Form, selected};
+use super::{Form, modifier, selected};
 use crate::imap::command::{Command, FetchItem, SectionPart};
 use crate::imap::wire::error::{Fault, is_atom_char};
 use crate::imap::wire::frame::Frame;
@@ -31,7 +31,8 @@ pub(super) fn fetch(cursor: &mut Cursor<'_>, _: &Frame, form: Form) -> Result<Co
     } else {
         items.read(cursor)?;
     }
-    Ok(Command::Fetch { uid: form.uid, set, items: items.items })
+    let modifiers = modifier::fetch(cursor, form.uid)?;
+    Ok(Command::Fetch { uid: form.uid, set, items: items.items, modifiers })
 }
 
 #[derive(Default)]
@@ -176,7 +177,8 @@ fn preview_modifiers(cursor: &mut Cursor<'_>) -> Result<(), Fault> {
 }
 
 fn simple_item(name: &str) -> Option<FetchItem> {
-    const ITEMS: [(&str, FetchItem); 13] = [
+    const ITEMS: [(&str, FetchItem); 14] = [
+        ("MODSEQ", FetchItem::ModSeq),
         ("BODY", FetchItem::Body),
         ("BODYSTRUCTURE", FetchItem::BodyStructure),
         ("ENVELOPE", FetchItem::Envelope),

@@ -1,7 +1,7 @@
 //! Mailbox names, and the commands about mailboxes (RFC 9051 §6.3).
 
-use super::Form;
 use super::cursor::Cursor;
+use super::{Form, modifier};
 use crate::imap::command::{Command, MailboxName, StatusItem};
 use crate::imap::wire::error::Fault;
 use crate::imap::wire::frame::Frame;
@@ -47,11 +47,11 @@ pub(super) fn canonical_inbox(mut name: String) -> String {
 }
 
 pub(super) fn select(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
-    Ok(Command::Select { mailbox: argument(cursor)?, read_only: false })
+    Ok(Command::Select { mailbox: argument(cursor)?, read_only: false, parameters: modifier::select(cursor)? })
 }
 
 pub(super) fn examine(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
-    Ok(Command::Select { mailbox: argument(cursor)?, read_only: true })
+    Ok(Command::Select { mailbox: argument(cursor)?, read_only: true, parameters: modifier::select(cursor)? })
 }
 
 pub(super) fn create(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
@@ -129,7 +129,8 @@ pub(super) fn status_items(cursor: &mut Cursor<'_>) -> Result<Vec<StatusItem>, F
 }
 
 fn status_item(name: &str) -> Option<StatusItem> {
-    const ITEMS: [(&str, StatusItem); 9] = [
+    const ITEMS: [(&str, StatusItem); 10] = [
+        ("HIGHESTMODSEQ", StatusItem::HighestModSeq),
         ("MESSAGES", StatusItem::Messages),
         ("RECENT", StatusItem::Recent),
         ("UIDNEXT", StatusItem::UidNext),

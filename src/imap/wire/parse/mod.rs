@@ -18,6 +18,8 @@ mod fetch;
 mod flags;
 mod list;
 mod mailbox;
+mod modifier;
+mod result;
 mod search;
 mod selected;
 mod sequence;

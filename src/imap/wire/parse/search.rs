@@ -5,7 +5,7 @@
 
 use super::cursor::Cursor;
 use super::sequence::{begins_set, sequence_set};
-use super::{Form, date, flags};
+use super::{Form, date, flags, modifier, result};
 use crate::imap::command::{Command, SearchKey};
 use crate::imap::wire::error::{ErrorKind, Fault};
 use crate::imap::wire::frame::Frame;
@@ -22,14 +22,28 @@ const KEYS_MAX: usize = 4096;
 pub(super) fn search(cursor: &mut Cursor<'_>, _: &Frame, form: Form) -> Result<Command, Fault> {
     cursor.space("the search key is missing")?;
     let mut word = name(cursor);
+    let mut returns = None;
+    if word.eq_ignore_ascii_case("RETURN") {
+        returns = Some(result::options(cursor)?);
+        cursor.space("the search key is missing")?;
+        word = name(cursor);
+    }
+    let saves = returns.is_some_and(|returns| returns.save);
+    match program(cursor, word) {
+        Ok((charset, keys)) => Ok(Command::Search { uid: form.uid, returns, charset, keys }),
+        Err(fault) => Err(if saves { fault.unsaved() } else { fault }),
+    }
+}
+
+/// The charset and the keys; `word` is the first name, already taken.
+fn program<'a>(cursor: &mut Cursor<'a>, mut word: &'a str) -> Result<(Option<String>, Vec<SearchKey>), Fault> {
     let mut charset = None;
     if word.eq_ignore_ascii_case("CHARSET") {
         charset = Some(read_charset(cursor)?);
         cursor.space("the search key is missing")?;
         word = name(cursor);
     }
-    let keys = Builder::default().run(cursor, word)?;
-    Ok(Command::Search { uid: form.uid, charset, keys })
+    Ok((charset, Builder::default().run(cursor, word)?))
 }
 
 fn read_charset(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
@@ -185,6 +199,9 @@ fn leaf(cursor: &mut Cursor<'_>, word: &str) -> Result<SearchKey, Fault> {
         "HEADER" => SearchKey::Header { field: text(cursor)?, text: text(cursor)? },
         "BODY" => SearchKey::Body(text(cursor)?),
         "TEXT" => SearchKey::Text(text(cursor)?),
+        "OLDER" => SearchKey::Older(interval(cursor)?),
+        "YOUNGER" => SearchKey::Younger(interval(cursor)?),
+        "MODSEQ" => SearchKey::ModSeq(modifier::search(cursor)?),
         "UID" => {
             cursor.space("the UID set is missing")?;
             SearchKey::Uid(sequence_set(cursor)?)
@@ -228,6 +245,16 @@ fn keyword(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
 fn day(cursor: &mut Cursor<'_>) -> Result<i32, Fault> {
     cursor.space("the date is missing")?;
     date::date(cursor)
+}
+
+/// Seconds (RFC 5032 §3).
+fn interval(cursor: &mut Cursor<'_>) -> Result<u32, Fault> {
+    const INVALID: &str = "the interval is not valid";
+    cursor.space(INVALID)?;
+    match cursor.number(INVALID)? {
+        0 => Err(Fault::syntax(INVALID)),
+        seconds => Ok(seconds),
+    }
 }
 
 fn size(cursor: &mut Cursor<'_>) -> Result<u64, Fault> {

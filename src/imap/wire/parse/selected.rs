@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::flags::Foreign;
 use super::sequence::sequence_set;
-use super::{Form, flags, mailbox};
+use super::{Form, flags, mailbox, modifier};
 use crate::imap::command::{Command, SequenceSet};
 use crate::imap::wire::error::Fault;
 use crate::imap::wire::frame::Frame;
@@ -26,6 +26,7 @@ pub(super) fn uid_expunge(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result
 
 pub(super) fn store(cursor: &mut Cursor<'_>, _: &Frame, form: Form) -> Result<Command, Fault> {
     let set = set(cursor)?;
+    let unchanged_since = modifier::store(cursor)?;
     cursor.space("the flags item is missing")?;
     let operation = if cursor.take(b'+') {
         FlagOperation::Add
@@ -45,7 +46,7 @@ pub(super) fn store(cursor: &mut Cursor<'_>, _: &Frame, form: Form) -> Result<Co
     } else {
         flags::bare(cursor, Foreign::Refuse)?
     };
-    Ok(Command::Store { uid: form.uid, set, operation, silent, flags })
+    Ok(Command::Store { uid: form.uid, set, unchanged_since, operation, silent, flags })
 }
 
 /// A space and a set.

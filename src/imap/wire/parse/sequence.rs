@@ -1,4 +1,4 @@
-//! sequence-set (RFC 9051 §9).
+//! sequence-set (RFC 9051 §9), and `$` for the saved result (RFC 5182 §3).
 
 use super::cursor::Cursor;
 use crate::imap::command::SequenceSet;
@@ -15,6 +15,9 @@ type Number = Option<u32>;
 
 /// A set. Items that continue the one before are joined with it, so that a list of all numbers costs one item.
 pub(super) fn sequence_set(cursor: &mut Cursor<'_>) -> Result<SequenceSet, Fault> {
+    if cursor.take(b'$') {
+        return Ok(SequenceSet::SAVED);
+    }
     let mut items: Vec<(Number, Number)> = Vec::new();
     loop {
         let first = number(cursor)?;
@@ -40,7 +43,7 @@ pub(super) fn sequence_set(cursor: &mut Cursor<'_>) -> Result<SequenceSet, Fault
 
 /// Whether a set may begin with this octet.
 pub(super) fn begins_set(octet: u8) -> bool {
-    octet == b'*' || octet.is_ascii_digit()
+    matches!(octet, b'*' | b'$') || octet.is_ascii_digit()
 }
 
 /// nz-number or `*`.

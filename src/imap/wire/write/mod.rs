@@ -4,6 +4,7 @@
 //! No whole body passes through here.
 
 mod envelope;
+mod set;
 mod string;
 mod structure;
 #[cfg(test)]
@@ -11,5 +12,6 @@ mod tests;
 
 pub use super::date::write_date_time as date_time;
 pub use envelope::envelope;
+pub use set::ranges;
 pub use string::{astring, binary_section, mailbox, nstring, number, section, string};
 pub use structure::{body, body_structure};

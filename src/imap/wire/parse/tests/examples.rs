@@ -1,6 +1,7 @@
 use super::{command, error, octets};
 use crate::imap::command::{
-    AppendMessage, Command, FetchItem, ListRequest, Literal, SearchKey, Secret, SectionPart, SequenceSet, StatusItem,
+    AppendMessage, Command, FetchItem, ListRequest, Literal, SearchKey, Secret, SectionPart, SelectParameters,
+    SequenceSet, StatusItem,
 };
 use crate::imap::wire::error::ErrorKind;
 use crate::types::{DateTime, FlagOperation, Flags, SystemFlags};
@@ -92,7 +93,9 @@ fn authenticate() {
 
 #[test]
 fn mailbox_names() {
-    let select = |name: &str| Ok(Command::Select { mailbox: name.to_owned(), read_only: false });
+    let select = |name: &str| {
+        Ok(Command::Select { mailbox: name.to_owned(), read_only: false, parameters: SelectParameters::default() })
+    };
     assert_eq!(command("SELECT iNbOx"), select("INBOX"));
     assert_eq!(command("SELECT \"inbox/Sub\""), select("INBOX/Sub"));
     assert_eq!(command("SELECT inboxes"), select("inboxes"));
@@ -108,7 +111,10 @@ fn mailbox_names() {
     for bad in ["", "a b", "a*", "(a)"] {
         assert_eq!(error(&format!("SELECT {bad}")).kind, ErrorKind::Syntax, "{bad}");
     }
-    assert_eq!(command("EXAMINE x"), Ok(Command::Select { mailbox: "x".to_owned(), read_only: true }));
+    assert_eq!(
+        command("EXAMINE x"),
+        Ok(Command::Select { mailbox: "x".to_owned(), read_only: true, parameters: SelectParameters::default() })
+    );
     assert_eq!(command("RENAME inbox \"a b\""), Ok(Command::Rename { from: "INBOX".into(), to: "a b".into() }));
     assert_eq!(error("RENAME a").text, "the mailbox name is missing");
 }
@@ -213,8 +219,9 @@ fn sequence_sets() {
     assert_eq!(parsed("*"), Some(set(&[(0, 0)])));
     assert_eq!(parsed("5:*,*:7,9:2"), Some(set(&[(5, 0), (0, 7), (9, 2)])));
     assert_eq!(parsed("1,2,3,5,6:9,7,10,4294967295,4294967295"), Some(set(&[(1, 3), (5, 10), (u32::MAX, u32::MAX)])));
+    assert_eq!(parsed("$"), Some(SequenceSet::SAVED));
     assert_eq!(parsed("3,2,1"), Some(set(&[(3, 3), (2, 2), (1, 1)])));
-    for bad in ["0", "1:0", "", "1,", ",1", "1:", "1:2:3", "4294967296", "-1", "1 2", "a", "1;2", "$"] {
+    for bad in ["0", "1:0", "", "1,", ",1", "1:", "1:2:3", "4294967296", "-1", "1 2", "a", "1;2", "$,1", "1,$", "$:5"] {
         assert_eq!(parsed(bad), None, "{bad}");
     }
 }
@@ -281,7 +288,7 @@ fn stores() {
     let expect = |operation, silent, system, keywords: &[&str]| {
         let keywords = keywords.iter().map(|&keyword| keyword.to_owned()).collect();
         let flags = Flags { system, keywords };
-        Ok(Command::Store { uid: false, set: set(&[(1, 1)]), operation, silent, flags })
+        Ok(Command::Store { uid: false, set: set(&[(1, 1)]), unchanged_since: None, operation, silent, flags })
     };
     let both = SystemFlags::SEEN.with(SystemFlags::DELETED);
     assert_eq!(command("STORE 1 FLAGS ()"), expect(FlagOperation::Replace, false, SystemFlags::NONE, &[]));

@@ -1,13 +1,14 @@
 //! imap-codec's commands as ours, written independently of the parsers.
 
 use crate::imap::command::{
-    AppendMessage, Command, FetchItem, ListRequest, Literal, SearchKey, Secret, SectionPart, SequenceSet, StatusItem,
+    AppendMessage, Command, FetchItem, FetchModifiers, ListRequest, Literal, SearchKey, Secret, SectionPart,
+    SelectParameters, SequenceSet, StatusItem,
 };
 use crate::imap::wire::utf7;
-use crate::types::{DateTime, FlagOperation, Flags, SystemFlags, UidSet};
+use crate::types::{DateTime, FlagOperation, Flags, ModSeq, SystemFlags, UidSet};
 use base64::Engine as _;
 use imap_codec::imap_types as theirs;
-use imap_codec::imap_types::command::CommandBody;
+use imap_codec::imap_types::command::{CommandBody, FetchModifier, SelectParameter, StoreModifier};
 use imap_codec::imap_types::core::{AString, LiteralMode};
 use imap_codec::imap_types::extensions::binary::LiteralOrLiteral8;
 use imap_codec::imap_types::fetch::{Macro, MacroOrMessageDataItemNames, MessageDataItemName, Part, Section};
@@ -58,8 +59,12 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
             });
             Command::Id(fields)
         }
-        CommandBody::Select { mailbox } => Command::Select { mailbox: name(&mailbox)?, read_only: false },
-        CommandBody::Examine { mailbox } => Command::Select { mailbox: name(&mailbox)?, read_only: true },
+        CommandBody::Select { mailbox, parameters } => {
+            Command::Select { mailbox: name(&mailbox)?, read_only: false, parameters: select_parameters(&parameters)? }
+        }
+        CommandBody::Examine { mailbox, parameters } => {
+            Command::Select { mailbox: name(&mailbox)?, read_only: true, parameters: select_parameters(&parameters)? }
+        }
         CommandBody::Create { mailbox } => Command::Create { mailbox: name(&mailbox)?, uses: Vec::new() },
         CommandBody::Delete { mailbox } => Command::Delete(name(&mailbox)?),
         CommandBody::Subscribe { mailbox } => Command::Subscribe(name(&mailbox)?),
@@ -106,6 +111,7 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
         },
         CommandBody::Search { charset, criteria, uid } => Command::Search {
             uid,
+            returns: None,
             charset: match charset {
                 None => None,
                 Some(charset) => {
@@ -115,12 +121,20 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
             },
             keys: criteria.into_iter().map(|key| search_key(&key)).collect::<Option<_>>()?,
         },
-        CommandBody::Fetch { sequence_set, macro_or_item_names, uid } => {
-            Command::Fetch { uid, set: set(&sequence_set), items: fetch_items(&macro_or_item_names)? }
-        }
-        CommandBody::Store { sequence_set, kind, response, flags: given, uid } => Command::Store {
+        CommandBody::Fetch { sequence_set, macro_or_item_names, uid, modifiers } => Command::Fetch {
             uid,
             set: set(&sequence_set),
+            items: fetch_items(&macro_or_item_names)?,
+            modifiers: fetch_modifiers(&modifiers, uid)?,
+        },
+        CommandBody::Store { sequence_set, kind, response, flags: given, uid, modifiers } => Command::Store {
+            uid,
+            set: set(&sequence_set),
+            unchanged_since: match modifiers.as_slice() {
+                [] => None,
+                [StoreModifier::UnchangedSince(modseq)] => Some(mod_sequence(*modseq)?),
+                _ => return None,
+            },
             operation: match kind {
                 StoreType::Replace => FlagOperation::Replace,
                 StoreType::Add => FlagOperation::Add,
@@ -143,12 +157,14 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
 pub(super) fn canonical(command: Command) -> Command {
     match command {
         Command::Expunge { uids } => Command::Expunge { uids: uids.map(canonical_set) },
-        Command::Search { uid, charset, keys } => {
-            Command::Search { uid, charset, keys: keys.into_iter().map(canonical_key).collect() }
+        Command::Search { uid, returns, charset, keys } => {
+            Command::Search { uid, returns, charset, keys: keys.into_iter().map(canonical_key).collect() }
         }
-        Command::Fetch { uid, set, items } => Command::Fetch { uid, set: canonical_set(set), items },
-        Command::Store { uid, set, operation, silent, flags } => {
-            Command::Store { uid, set: canonical_set(set), operation, silent, flags }
+        Command::Fetch { uid, set, items, modifiers } => {
+            Command::Fetch { uid, set: canonical_set(set), items, modifiers }
+        }
+        Command::Store { uid, set, unchanged_since, operation, silent, flags } => {
+            Command::Store { uid, set: canonical_set(set), unchanged_since, operation, silent, flags }
         }
         Command::Copy { uid, set, mailbox } => Command::Copy { uid, set: canonical_set(set), mailbox },
         Command::Move { uid, set, mailbox } => Command::Move { uid, set: canonical_set(set), mailbox },
@@ -188,6 +204,33 @@ fn set(set: &theirs::sequence::SequenceSet) -> SequenceSet {
         Sequence::Range(first, last) => (number(first), number(last)),
     });
     canonical_set(SequenceSet { items: items.collect() })
+}
+
+fn mod_sequence(number: u64) -> Option<ModSeq> {
+    i64::try_from(number).is_ok().then_some(ModSeq(number))
+}
+
+/// None also where QRESYNC is among them: what its sets may hold is not checked there.
+fn select_parameters(parameters: &[SelectParameter]) -> Option<SelectParameters> {
+    let condstore = parameters.contains(&SelectParameter::CondStore);
+    parameters
+        .iter()
+        .all(|parameter| *parameter == SelectParameter::CondStore)
+        .then_some(SelectParameters { condstore, qresync: None })
+}
+
+fn fetch_modifiers(modifiers: &[FetchModifier], uid: bool) -> Option<FetchModifiers> {
+    let mut ours = FetchModifiers::default();
+    for modifier in modifiers {
+        match modifier {
+            FetchModifier::ChangedSince(modseq) if ours.changed_since.is_none() => {
+                ours.changed_since = Some(mod_sequence(modseq.get())?);
+            }
+            FetchModifier::Vanished if uid => ours.vanished = true,
+            _ => return None,
+        }
+    }
+    (!ours.vanished || ours.changed_since.is_some()).then_some(ours)
 }
 
 fn name(mailbox: &Mailbox<'_>) -> Option<String> {
@@ -236,6 +279,7 @@ fn status_item(item: &StatusDataItemName) -> Option<StatusItem> {
         StatusDataItemName::UidNext => StatusItem::UidNext,
         StatusDataItemName::UidValidity => StatusItem::UidValidity,
         StatusDataItemName::Unseen => StatusItem::Unseen,
+        StatusDataItemName::HighestModSeq => StatusItem::HighestModSeq,
         _ => return None,
     })
 }
@@ -299,6 +343,7 @@ fn fetch_item(name: &MessageDataItemName<'_>) -> Option<FetchItem> {
         MessageDataItemName::Rfc822Size => FetchItem::Rfc822Size,
         MessageDataItemName::Rfc822Text => FetchItem::Rfc822Text,
         MessageDataItemName::Uid => FetchItem::Uid,
+        MessageDataItemName::ModSeq => FetchItem::ModSeq,
         MessageDataItemName::BodyExt { section, partial, peek } => {
             let (path, part) = match section {
                 None => (Vec::new(), SectionPart::Full),
@@ -379,6 +424,7 @@ fn search_key(key: &theirs::search::SearchKey<'_>) -> Option<SearchKey> {
         K::Bcc(value) => header("Bcc", value)?,
         K::Subject(value) => header("Subject", value)?,
         K::Header(field, value) => header(&text(field)?, value)?,
+        K::ModSequence { modseq, .. } => SearchKey::ModSeq(mod_sequence(*modseq)?),
         K::Body(value) => SearchKey::Body(text(value)?),
         K::Text(value) => SearchKey::Text(text(value)?),
         K::Not(key) => SearchKey::Not(Box::new(search_key(key)?)),

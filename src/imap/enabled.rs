@@ -1,0 +1,62 @@
+//! What a client has switched on, for as long as the connection lasts: by ENABLE (RFC 5161), or by using it
+//! (RFC 7162 §3.1, "CONDSTORE enabling commands").
+
+use super::command::{Command, FetchItem, SearchKey, StatusItem};
+
+/// The extensions that change what a session sends unasked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Enabled {
+    /// FETCH responses that nobody asked for carry UID and MODSEQ (RFC 7162 §3.2.4).
+    pub condstore: bool,
+    /// VANISHED instead of EXPUNGE (RFC 7162 §3.2.10). Invariant: only with `condstore`.
+    pub qresync: bool,
+}
+
+impl Enabled {
+    /// What this command switches on.
+    #[must_use]
+    pub fn by(command: &Command) -> Self {
+        let qresync = match command {
+            Command::Enable(names) => names.iter().any(|name| name == "QRESYNC"),
+            _ => false,
+        };
+        let condstore = match command {
+            Command::Enable(names) => names.iter().any(|name| name == "CONDSTORE"),
+            Command::Select { parameters, .. } => parameters.condstore,
+            Command::Status { items, .. } => items.contains(&StatusItem::HighestModSeq),
+            Command::List(request) => {
+                request.status.as_ref().is_some_and(|items| items.contains(&StatusItem::HighestModSeq))
+            }
+            Command::Fetch { items, modifiers, .. } => {
+                items.contains(&FetchItem::ModSeq) || modifiers.changed_since.is_some()
+            }
+            Command::Store { unchanged_since, .. } => unchanged_since.is_some(),
+            Command::Search { keys, .. } => SearchKey::any(keys, &|key| matches!(key, SearchKey::ModSeq(_))),
+            _ => false,
+        };
+        Self { condstore: condstore || qresync, qresync }
+    }
+
+    /// What either switches on.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self { condstore: self.condstore || other.condstore, qresync: self.qresync || other.qresync }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn qresync_brings_condstore() {
+        let enable =
+            |names: &[&str]| Enabled::by(&Command::Enable(names.iter().map(|&name| name.to_owned()).collect()));
+        assert_eq!(enable(&["QRESYNC"]), enable(&["CONDSTORE", "QRESYNC"]));
+        assert_eq!(enable(&["CONDSTORE"]), Enabled { condstore: true, qresync: false });
+        assert_eq!(enable(&["X"]), Enabled::default());
+        let keys = vec![SearchKey::Not(Box::new(SearchKey::ModSeq(crate::types::ModSeq(3))))];
+        let search = Command::Search { uid: false, returns: None, charset: None, keys };
+        assert!(Enabled::by(&search).condstore);
+    }
+}
