@@ -44,7 +44,22 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("PARTIAL", When::LoggedIn, "RFC 9394"),
     ("SPECIAL-USE", When::LoggedIn, "RFC 6154"),
     ("COMPRESS=DEFLATE", When::LoggedIn, "RFC 4978"),
+    ("CREATE-SPECIAL-USE", When::LoggedIn, "RFC 6154 §3"),
+    ("LIST-EXTENDED", When::LoggedIn, "RFC 5258"),
+    ("LIST-STATUS", When::LoggedIn, "RFC 5819"),
+    ("STATUS=SIZE", When::LoggedIn, "RFC 8438"),
+    ("OBJECTID", When::LoggedIn, "RFC 8474"),
+    ("SAVEDATE", When::LoggedIn, "RFC 8514"),
+    ("UNAUTHENTICATE", When::LoggedIn, "RFC 8437"),
+    ("MULTIAPPEND", When::LoggedIn, "RFC 3502"),
+    ("REPLACE", When::LoggedIn, "RFC 8508"),
+    ("BINARY", When::LoggedIn, "RFC 3516"),
+    ("PREVIEW", When::LoggedIn, "RFC 8970"),
+    (APPEND_LIMIT, When::LoggedIn, "RFC 7889"),
 ];
+
+/// The capability that tells a number: octets of the largest message that APPEND takes.
+const APPEND_LIMIT: &str = "APPENDLIMIT";
 
 /// What decides the list.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +70,8 @@ pub struct Circumstances {
     pub can_start_tls: bool,
     /// Passwords may be sent: TLS, or a local peer.
     pub passwords_allowed: bool,
+    /// Octets of the largest message that APPEND takes.
+    pub append_limit: u64,
     /// Logins can be bound to the connection.
     pub channel_binding: bool,
 }
@@ -62,7 +79,7 @@ pub struct Circumstances {
 /// The list as CAPABILITY tells it: `CAPABILITY IMAP4rev1 ...`.
 #[must_use]
 pub fn list(circumstances: Circumstances) -> String {
-    let Circumstances { logged_in, can_start_tls, passwords_allowed, channel_binding } = circumstances;
+    let Circumstances { logged_in, can_start_tls, passwords_allowed, append_limit, channel_binding } = circumstances;
     let mut line = String::from("CAPABILITY");
     for (name, when, _) in CAPABILITIES {
         let shown = match when {
@@ -76,6 +93,10 @@ pub fn list(circumstances: Circumstances) -> String {
         if shown {
             line.push(' ');
             line.push_str(name);
+            if *name == APPEND_LIMIT {
+                line.push('=');
+                line.push_str(&append_limit.to_string());
+            }
         }
     }
     line
@@ -92,8 +113,13 @@ mod tests {
 
     #[test]
     fn passwords_are_offered_only_where_they_are_safe() {
-        let open =
-            Circumstances { logged_in: false, can_start_tls: true, passwords_allowed: false, channel_binding: false };
+        let open = Circumstances {
+            logged_in: false,
+            can_start_tls: true,
+            passwords_allowed: false,
+            append_limit: 7,
+            channel_binding: false,
+        };
         assert_eq!(list(open), "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE STARTTLS LOGINDISABLED");
         let local = Circumstances { passwords_allowed: true, ..open };
         assert_eq!(
@@ -107,11 +133,13 @@ mod tests {
             can_start_tls: true,
             passwords_allowed: true,
             channel_binding: true,
+            append_limit: 7,
         });
         assert!(!inside.contains("STARTTLS") && !inside.contains("AUTH="), "{inside}");
         assert!(
             inside.contains(" UIDPLUS MOVE IDLE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN PARTIAL SPECIAL-USE "),
             "{inside}"
         );
+        assert!(inside.contains(" APPENDLIMIT=7"), "{inside}");
     }
 }

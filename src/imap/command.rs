@@ -51,6 +51,8 @@ pub enum Command {
     Authenticate { mechanism: String, initial: Option<Secret> },
     /// LOGIN
     Login { user: Vec<u8>, password: Secret },
+    /// UNAUTHENTICATE (RFC 8437)
+    Unauthenticate,
     /// ENABLE: the names, upper case.
     Enable(Vec<String>),
     /// ID (RFC 2971): None is NIL.
@@ -59,8 +61,8 @@ pub enum Command {
     Namespace,
     /// SELECT, or EXAMINE where `read_only`.
     Select { mailbox: MailboxName, read_only: bool, parameters: SelectParameters },
-    /// CREATE
-    Create(MailboxName),
+    /// CREATE; `uses` are the attributes of USE (RFC 6154 §3) as the client wrote them.
+    Create { mailbox: MailboxName, uses: Vec<String> },
     /// DELETE
     Delete(MailboxName),
     /// RENAME
@@ -70,13 +72,15 @@ pub enum Command {
     /// UNSUBSCRIBE
     Unsubscribe(MailboxName),
     /// LIST
-    List { reference: String, pattern: String },
+    List(ListRequest),
     /// LSUB
     Lsub { reference: String, pattern: String },
     /// STATUS
     Status { mailbox: MailboxName, items: Vec<StatusItem> },
-    /// APPEND; the literal follows on the wire and is streamed.
-    Append { mailbox: MailboxName, flags: Flags, date: Option<DateTime>, literal: Literal },
+    /// APPEND; the literal follows on the wire and is streamed. More messages may stand behind it (RFC 3502).
+    Append { mailbox: MailboxName, message: AppendMessage },
+    /// REPLACE (RFC 8508); the literal follows on the wire. The set names one message.
+    Replace { uid: bool, set: SequenceSet, mailbox: MailboxName, message: AppendMessage },
     /// IDLE
     Idle,
     /// CHECK
@@ -108,6 +112,19 @@ pub enum Command {
     Move { uid: bool, set: SequenceSet, mailbox: MailboxName },
 }
 
+/// A message that APPEND announces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppendMessage {
+    /// Its flags.
+    pub flags: Flags,
+    /// Its internal date; None: now.
+    pub date: Option<DateTime>,
+    /// Its octets, which follow on the wire.
+    pub literal: Literal,
+    /// A literal8 (RFC 3516): the octets are kept as they are, line ends too.
+    pub binary: bool,
+}
+
 /// A literal announced at the end of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Literal {
@@ -115,6 +132,34 @@ pub struct Literal {
     pub size: u64,
     /// LITERAL+ (RFC 7888): the client does not wait for a continuation.
     pub non_synchronizing: bool,
+}
+
+/// LIST with what RFC 5258 and its extensions add.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListRequest {
+    /// The reference name.
+    pub reference: String,
+    /// The patterns; one without parentheses is one.
+    pub patterns: Vec<String>,
+    /// Any of the extended forms was used (RFC 5258 §1).
+    pub extended: bool,
+    /// Which names are selected.
+    pub selection: ListSelection,
+    /// RETURN SUBSCRIBED. CHILDREN and SPECIAL-USE are told always.
+    pub subscribed: bool,
+    /// RETURN STATUS (RFC 5819)
+    pub status: Option<Vec<StatusItem>>,
+}
+
+/// The selection options of LIST that make a difference here: REMOTE selects nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListSelection {
+    /// SUBSCRIBED
+    pub subscribed: bool,
+    /// RECURSIVEMATCH; only together with another one.
+    pub recursive_match: bool,
+    /// SPECIAL-USE (RFC 6154 §2)
+    pub special_use: bool,
 }
 
 /// The parameters of SELECT and EXAMINE (RFC 4466 §2.1).
@@ -181,6 +226,14 @@ pub enum StatusItem {
     UidValidity,
     /// UNSEEN
     Unseen,
+    /// DELETED (RFC 9051 §6.3.11)
+    Deleted,
+    /// SIZE (RFC 8438)
+    Size,
+    /// APPENDLIMIT (RFC 7889)
+    AppendLimit,
+    /// MAILBOXID (RFC 8474)
+    MailboxId,
     /// HIGHESTMODSEQ (RFC 7162 §3.1.7)
     HighestModSeq,
 }
@@ -204,6 +257,28 @@ pub enum FetchItem {
     Rfc822Size,
     /// UID
     Uid,
+    /// EMAILID (RFC 8474)
+    EmailId,
+    /// THREADID (RFC 8474): always NIL
+    ThreadId,
+    /// SAVEDATE (RFC 8514)
+    SaveDate,
+    /// PREVIEW (RFC 8970), with LAZY or without
+    Preview,
+    /// BINARY[...] or BINARY.PEEK[...] (RFC 3516)
+    Binary {
+        /// The part; empty: the whole message.
+        path: Vec<u32>,
+        /// Of the decoded octets: offset and length.
+        partial: Option<(u64, u64)>,
+        /// Does not set \Seen.
+        peek: bool,
+    },
+    /// BINARY.SIZE[...]
+    BinarySize {
+        /// The part; empty: the whole message.
+        path: Vec<u32>,
+    },
     /// MODSEQ (RFC 7162 §3.1.4.2)
     ModSeq,
     /// RFC822 (answers as `RFC822`, sets \Seen)
@@ -264,6 +339,16 @@ pub enum SearchKey {
     SentOn(i32),
     /// SENTSINCE
     SentSince(i32),
+    /// SAVEDBEFORE, SAVEDON, SAVEDSINCE (RFC 8514): days as above.
+    SavedBefore(i32),
+    /// SAVEDON
+    SavedOn(i32),
+    /// SAVEDSINCE
+    SavedSince(i32),
+    /// EMAILID (RFC 8474)
+    EmailId(String),
+    /// THREADID (RFC 8474): no message has one
+    ThreadId(String),
     /// OLDER (RFC 5032): seconds.
     Older(u32),
     /// YOUNGER

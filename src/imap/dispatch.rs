@@ -4,7 +4,8 @@
 
 use super::cmd::{
     append, authenticate, capability, check, close, compress, copy, create, delete, enable, expunge, fetch, id, idle,
-    list, login, logout, namespace, noop, rename, search, select, starttls, status, store, subscribe, unselect,
+    list, login, logout, namespace, noop, rename, replace, search, select, starttls, status, store, subscribe,
+    unauthenticate, unselect,
 };
 use super::command::Command;
 use super::output::Output;
@@ -35,6 +36,7 @@ impl Session {
             Command::Compress(algorithm) => {
                 return Ok((compress::run(&self.connection, &self.admission, &algorithm)?, Then::Compress));
             }
+            Command::Unauthenticate => return Ok((unauthenticate::run(&self.connection)?, Then::LogOut)),
             Command::Authenticate { .. } | Command::Login { .. } => self.authenticate(command).await?,
             other => match &self.account {
                 Some(_) => Box::pin(self.dispatch_authenticated(tag, other)).await?,
@@ -64,6 +66,7 @@ impl Session {
     /// Commands of the authenticated and the selected state.
     async fn dispatch_authenticated(&mut self, tag: &Tag, command: Command) -> Result<Reply, Failure> {
         let Some(account) = &self.account else { return Err(OUT_OF_STATE.into()) };
+        let append_limit = self.context.config.limits.message_size;
         let out = &mut Output::new(&mut self.connection);
         match command {
             Command::Enable(names) => enable::run(&names, out).await,
@@ -82,7 +85,7 @@ impl Session {
                 self.selected = Some(Box::new(selected));
                 Ok(reply)
             }
-            Command::Create(name) => Box::pin(create::run(account, &name)).await,
+            Command::Create { mailbox, uses } => Box::pin(create::run(account, &mailbox, &uses)).await,
             Command::Delete(name) => {
                 let delete = delete::run(account, self.selected.as_deref(), &name);
                 let (reply, was_selected) = Box::pin(delete).await?;
@@ -94,13 +97,19 @@ impl Session {
             Command::Rename { from, to } => Box::pin(rename::run(account, &from, &to)).await,
             Command::Subscribe(name) => Box::pin(subscribe::run(account, &name, true)).await,
             Command::Unsubscribe(name) => Box::pin(subscribe::run(account, &name, false)).await,
-            Command::List { reference, pattern } => Box::pin(list::list(account, out, &reference, &pattern)).await,
+            Command::List(request) => Box::pin(list::list(account, out, append_limit, &request)).await,
             Command::Lsub { reference, pattern } => Box::pin(list::lsub(account, out, &reference, &pattern)).await,
-            Command::Status { mailbox, items } => status::run(account, out, &mailbox, &items).await,
-            Command::Append { mailbox, flags, date, literal } => {
-                let request = append::Request { mailbox: &mailbox, flags, date, literal };
+            Command::Status { mailbox, items } => status::run(account, out, append_limit, &mailbox, &items).await,
+            Command::Append { mailbox, message } => {
+                let request = (mailbox.as_str(), message);
                 let append = append::run(&mut self.connection, &mut self.receiver, &self.context, account, request);
                 Box::pin(append).await
+            }
+            Command::Replace { uid, set, mailbox, message } => {
+                let Some(selected) = self.selected.as_deref() else { return Err(OUT_OF_STATE.into()) };
+                let request = replace::Request { uid, set: &set, mailbox: &mailbox, message };
+                let of = (account, selected);
+                Box::pin(replace::run(&mut self.connection, &mut self.receiver, &self.context, of, request)).await
             }
             Command::Idle => {
                 let patience = self.context.config.limits.imap_idle;
@@ -149,9 +158,10 @@ impl Session {
 
     /// Answers a command that the table rules out. A message that comes with it is swallowed.
     pub(super) async fn skip(&mut self, command: Command, reply: Reply) -> Outcome {
-        if let Command::Append { literal, .. } = command {
+        if let Command::Append { message, .. } | Command::Replace { message, .. } = command {
             let deadline = self.deadline();
-            append::refuse(&mut self.connection, &mut self.receiver, &self.context, literal, deadline).await?;
+            let (connection, receiver) = (&mut self.connection, &mut self.receiver);
+            append::refuse(connection, receiver, &self.context, message.literal, deadline).await?;
         }
         Err(reply.into())
     }

@@ -24,6 +24,9 @@ impl Enabled {
             Command::Enable(names) => names.iter().any(|name| name == "CONDSTORE"),
             Command::Select { parameters, .. } => parameters.condstore,
             Command::Status { items, .. } => items.contains(&StatusItem::HighestModSeq),
+            Command::List(request) => {
+                request.status.as_ref().is_some_and(|items| items.contains(&StatusItem::HighestModSeq))
+            }
             Command::Fetch { items, modifiers, .. } => {
                 items.contains(&FetchItem::ModSeq) || modifiers.changed_since.is_some()
             }

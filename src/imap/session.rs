@@ -47,6 +47,8 @@ pub(super) struct Session {
 pub(super) enum Then {
     /// Reads the next command.
     Continue,
+    /// Forgets who logged in.
+    LogOut,
     /// Shakes hands.
     StartTls,
     /// Compresses both directions.
@@ -102,6 +104,7 @@ impl Session {
             };
             match then {
                 Then::Continue => {}
+                Then::LogOut => self.log_out(),
                 Then::StartTls => Box::pin(self.start_tls()).await?,
                 Then::Compress => self.connection.start_deflate().await?,
                 Then::End => return Ok(()),
@@ -235,12 +238,22 @@ impl Session {
         Reply::ok(text).code(capability::list(self.circumstances()))
     }
 
+    /// The session is as it was before its login (RFC 8437 §3). It counts as one that logged in all the same: the
+    /// places of those before login are for strangers.
+    fn log_out(&mut self) {
+        self.account = None;
+        self.selected = None;
+        self.enabled = Enabled::default();
+        self.login_deadline = Instant::now() + self.context.config.limits.login;
+    }
+
     pub(super) fn circumstances(&self) -> Circumstances {
         let tls = self.connection.is_tls();
         Circumstances {
             logged_in: self.account.is_some(),
             can_start_tls: !tls && self.context.tls.is_some(),
             passwords_allowed: tls || self.connection.peer().is_local(),
+            append_limit: self.context.config.limits.message_size,
             channel_binding: self.account.is_none() && !self.connection.channel_bindings().is_empty(),
         }
     }

@@ -55,18 +55,21 @@ pub fn of(command: &Command) -> Row {
         Command::StartTls => row("STARTTLS", "starttls", NotAuthenticated),
         Command::Authenticate { .. } => row("AUTHENTICATE", "authenticate", NotAuthenticated),
         Command::Login { .. } => row("LOGIN", "login", NotAuthenticated),
+        Command::Unauthenticate => row("UNAUTHENTICATE", "unauthenticate", Authenticated),
         Command::Enable(_) => row("ENABLE", "enable", Authenticated),
         Command::Namespace => row("NAMESPACE", "namespace", Authenticated),
         Command::Select { read_only: false, .. } => row("SELECT", "select", Authenticated),
         Command::Select { read_only: true, .. } => row("EXAMINE", "select", Authenticated),
-        Command::Create(_) => row("CREATE", "create", Authenticated),
+        Command::Create { .. } => row("CREATE", "create", Authenticated),
         Command::Delete(_) => row("DELETE", "delete", Authenticated),
         Command::Rename { .. } => row("RENAME", "rename", Authenticated),
         Command::Subscribe(_) => row("SUBSCRIBE", "subscribe", Authenticated),
         Command::Unsubscribe(_) => row("UNSUBSCRIBE", "subscribe", Authenticated),
-        Command::List { .. } => row("LIST", "list", Authenticated),
+        Command::List(_) => row("LIST", "list", Authenticated),
         Command::Lsub { .. } => row("LSUB", "list", Authenticated),
         Command::Status { .. } => row("STATUS", "status", Authenticated),
+        Command::Replace { uid: false, .. } => row("REPLACE", "replace", Selected),
+        Command::Replace { uid: true, .. } => uids("UID REPLACE", "replace"),
         Command::Append { .. } => row("APPEND", "append", Authenticated),
         Command::Idle => row("IDLE", "idle", Authenticated),
         Command::Compress(_) => row("COMPRESS", "compress", Authenticated),
@@ -123,9 +126,12 @@ mod tests {
         "LSUB \"\" a",
         "STATUS a (MESSAGES)",
         "APPEND a {1}",
+        "REPLACE 1 a {1}",
+        "UID REPLACE 1 a {1}",
         "IDLE",
         "CHECK",
         "CLOSE",
+        "UNAUTHENTICATE",
         "UNSELECT",
         "EXPUNGE",
         "UID EXPUNGE 1",
@@ -142,7 +148,7 @@ mod tests {
     ];
 
     /// Files under `cmd/` that are no command.
-    const PARTS: &[&str] = &["mod", "fetch_body", "search_result"];
+    const PARTS: &[&str] = &["mod", "fetch_binary", "fetch_body", "fetch_preview", "search_result"];
 
     fn stems(folder: &str, extension: &str) -> BTreeSet<String> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);

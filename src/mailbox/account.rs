@@ -85,13 +85,20 @@ fn check_account_name(name: &str) -> Result<(), Refusal> {
 /// Refuses what cannot be a further address; gives its stored form.
 fn check_alias(alias: &str) -> Result<String, Refusal> {
     let alias = alias.to_lowercase();
-    let (local, domain) = alias.rsplit_once('@').map_or((alias.as_str(), None), |(local, domain)| (local, Some(domain)));
-    let plain = |text: &str| !text.chars().any(|character| character.is_control() || character.is_whitespace() || "<>\"@,;:\\()".contains(character));
+    let (local, domain) =
+        alias.rsplit_once('@').map_or((alias.as_str(), None), |(local, domain)| (local, Some(domain)));
+    let plain = |text: &str| {
+        !text
+            .chars()
+            .any(|character| character.is_control() || character.is_whitespace() || "<>\"@,;:\\()".contains(character))
+    };
     if alias.len() > KEY_TEXT_MAX {
         return Err(Refusal::Limit("the address is too long"));
     }
     if local.is_empty() || !plain(local) || domain.is_some_and(|domain| domain.is_empty() || !plain(domain)) {
-        return Err(Refusal::Invalid("an alias is a local part such as 'info', or an address such as 'info@example.org'"));
+        return Err(Refusal::Invalid(
+            "an alias is a local part such as 'info', or an address such as 'info@example.org'",
+        ));
     }
     if local.contains('+') {
         return Err(Refusal::Invalid("an alias cannot have a plus sign: what follows it names a mailbox"));

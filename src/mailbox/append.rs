@@ -1,12 +1,12 @@
 //! The one way in for mail: LMTP, `deliver`, APPEND and import all stream through [`Incoming`].
 
 use super::edit::{Edit, NewRow, check_flags};
-use super::{Core, Error, account, list};
+use super::{Account, Core, Error, account, list};
 use crate::message::{Normalizer, Record, Scanner};
 use crate::store::schema::{CODEC_IDENTITY, Content, kind};
 use crate::store::txn::Tx;
 use crate::store::{self, Commit, Refusal, Store};
-use crate::types::{AccountId, BodyId, DateTime, Flags, InstanceId, MailboxId, Uid, UidValidity};
+use crate::types::{AccountId, BodyId, DateTime, Flags, InstanceId, MailboxId, Uid, UidSet, UidValidity};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,7 +21,8 @@ const PREFIX_MAX: usize = 64 << 10;
 /// Dropped before [`Incoming::finish`]: nothing is stored.
 pub struct Incoming {
     body: Body,
-    normalizer: Normalizer,
+    /// None: the octets are kept as they are.
+    normalizer: Option<Normalizer>,
     scanner: Scanner,
     scratch: Vec<u8>,
     limit: u64,
@@ -65,17 +66,33 @@ impl Body {
         rest.extend_from_slice(&self.pending[whole..]);
         self.pending.truncate(whole);
         let piece = std::mem::replace(&mut self.pending, rest);
+        self.staging = Some(self.write(piece));
+        Ok(())
+    }
+
+    /// Sends all that is pending to the store. Nothing can be added afterwards.
+    async fn park(&mut self) -> Result<(), Error> {
+        self.settle().await?;
+        if !self.pending.is_empty() {
+            let piece = std::mem::take(&mut self.pending);
+            self.staging = Some(self.write(piece));
+        }
+        self.settle().await
+    }
+
+    /// Writes the next chunks; only the last one of a body may be short.
+    fn write(&mut self, piece: Vec<u8>) -> Commit<()> {
         let (id, first) = (self.id.clone(), self.chunks);
-        self.chunks += u32::try_from(whole / payload).unwrap_or(u32::MAX);
-        self.staging = Some(self.store.write_heavy(whole, move |tx| {
+        let chunks = piece.len().div_ceil(self.store.payload_size());
+        self.chunks += u32::try_from(chunks).unwrap_or(u32::MAX);
+        self.store.write_heavy(piece.len(), move |tx| {
             if first == 0 {
                 let body = tx.new_body()?;
                 tx.add_garbage(kind::STAGING, body.0)?;
                 id.store(body.0, Ordering::Release);
             }
             tx.put_chunks(BodyId(id.load(Ordering::Acquire)), first, &piece)
-        }));
-        Ok(())
+        })
     }
 }
 
@@ -101,9 +118,9 @@ fn abandon(store: &Store, id: Arc<AtomicU64>) {
 }
 
 impl Incoming {
-    pub(super) fn new(store: Arc<Store>, limit: u64) -> Self {
+    pub(super) fn new(store: Arc<Store>, limit: u64, normalizer: Option<Normalizer>) -> Self {
         let body = Body { store, id: Arc::default(), chunks: 0, pending: Vec::new(), size: 0, staging: None };
-        Self { body, normalizer: Normalizer::new(), scanner: Scanner::new(), scratch: Vec::new(), limit }
+        Self { body, normalizer, scanner: Scanner::new(), scratch: Vec::new(), limit }
     }
 
     /// Takes the next octets as they came.
@@ -112,7 +129,10 @@ impl Incoming {
     /// `TooBig` once the limit is crossed; `Temporary` where the store fails.
     pub async fn push(&mut self, octets: &[u8]) -> Result<(), Error> {
         for piece in octets.chunks(PUSH_MAX) {
-            let clean = self.normalizer.push(piece, &mut self.scratch);
+            let clean = match &mut self.normalizer {
+                Some(normalizer) => normalizer.push(piece, &mut self.scratch),
+                None => piece,
+            };
             self.body.size += clean.len() as u64;
             if self.body.size > self.limit {
                 return Err(Error::TooBig(self.limit));
@@ -248,7 +268,13 @@ impl Core {
     /// Begins to take in one message by any door.
     #[must_use]
     pub fn incoming(&self) -> Incoming {
-        Incoming::new(self.store_arc(), self.max_message_size())
+        Incoming::new(self.store_arc(), self.max_message_size(), Some(Normalizer::new()))
+    }
+
+    /// The same for a message that may hold binary parts (RFC 3516): its line ends are kept as they are.
+    #[must_use]
+    pub fn incoming_binary(&self) -> Incoming {
+        Incoming::new(self.store_arc(), self.max_message_size(), None)
     }
 
     /// Makes one message visible to all `deliveries` in one durable commit.
@@ -256,7 +282,11 @@ impl Core {
     ///
     /// # Errors
     /// `Temporary` where the store fails.
-    pub async fn deliver(&self, staged: Staged, deliveries: Vec<Delivery>) -> Result<Vec<Result<Appended, Error>>, Error> {
+    pub async fn deliver(
+        &self,
+        staged: Staged,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Vec<Result<Appended, Error>>, Error> {
         let mut staged = staged;
         let parts = staged.parts();
         let made = self
@@ -282,6 +312,122 @@ impl Core {
             .await?;
         // Dropping `staged` gives back only what is still marked as staged: nothing, once it was delivered.
         Ok(made.into_iter().map(|one| one.map_err(Error::from)).collect())
+    }
+}
+
+/// Limit: messages in a batch.
+const BATCH_MAX: usize = 1000;
+/// Limit: octets of all records in a batch, which stay in memory.
+const BATCH_RECORDS_MAX: usize = 2 << 20;
+
+/// Messages for one mailbox, of which all or none become visible (RFC 3502). Dropped: they are discarded.
+#[derive(Default)]
+pub struct Batch {
+    messages: Vec<(Staged, Flags, Option<DateTime>)>,
+}
+
+impl Batch {
+    /// Adds a message with its flags and its internal date (None: now).
+    pub fn push(&mut self, staged: Staged, flags: Flags, date: Option<DateTime>) {
+        self.messages.push((staged, flags, date));
+    }
+
+    /// Whether no further message may be added.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let records: usize = self.messages.iter().map(|(staged, ..)| staged.record.as_bytes().len()).sum();
+        self.messages.len() >= BATCH_MAX || records >= BATCH_RECORDS_MAX
+    }
+
+    /// Sends the octets to the store where there are many of them in memory.
+    ///
+    /// # Errors
+    /// `Temporary` where the store fails.
+    pub async fn make_room(&mut self) -> Result<(), Error> {
+        let held: usize = self.messages.iter().map(|(staged, ..)| staged.body.pending.len()).sum();
+        if held >= STAGE_SIZE {
+            for (staged, ..) in &mut self.messages {
+                staged.body.park().await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a batch made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchAppended {
+    /// The mailbox's UIDVALIDITY.
+    pub uid_validity: UidValidity,
+    /// The new UIDs.
+    pub uids: UidSet,
+}
+
+impl Account {
+    fn delivery(&self, mailbox: &str, flags: Flags, date: Option<DateTime>) -> Delivery {
+        let target = DeliveryTarget::Mailbox(mailbox.to_owned());
+        Delivery { account: self.id, target, prefix: Vec::new(), flags, date }
+    }
+
+    /// Stores all messages of a batch, in their order, in one durable commit.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such mailbox; `Invalid` keywords, `Limit`, `Temporary`. Nothing was stored then.
+    pub async fn append_batch(&self, batch: Batch, mailbox: &str) -> Result<BatchAppended, Error> {
+        let mut batch = batch;
+        let (mut messages, mut weight) = (Vec::with_capacity(batch.messages.len()), 0);
+        for (staged, flags, date) in &mut batch.messages {
+            let parts = staged.parts();
+            weight += parts.pending.len();
+            messages.push((parts, self.delivery(mailbox, std::mem::take(flags), *date)));
+        }
+        let job = self.core.store_arc().write_heavy(weight, move |tx| {
+            // Look first: what cannot be stored is refused before anything is written.
+            let mut target = None;
+            for (_, delivery) in &messages {
+                target = Some(find_target(tx, delivery)?);
+            }
+            let Some(mailbox) = target else { return Err(Refusal::Invalid("there is no message").into()) };
+            let mut made = BatchAppended { uid_validity: UidValidity(0), uids: UidSet::new() };
+            for (parts, delivery) in &messages {
+                let body = parts.put_body(tx)?;
+                let one = put_message(tx, parts, body, mailbox, delivery)?;
+                made.uid_validity = one.uid_validity;
+                made.uids.insert(one.uid.0);
+            }
+            Ok::<_, store::Error>(made)
+        });
+        // Dropping the batch gives back only what is still marked as staged.
+        Ok(job.await?)
+    }
+
+    /// Stores a message and removes another one, both in one durable commit (RFC 8508).
+    ///
+    /// # Errors
+    /// `Expunged` where the other one is gone; otherwise as [`Account::append`]. Nothing was changed then.
+    pub async fn replace(
+        &self,
+        staged: Staged,
+        (mailbox, flags, date): (&str, Flags, Option<DateTime>),
+        (source, uid): (MailboxId, Uid),
+    ) -> Result<Appended, Error> {
+        let mut staged = staged;
+        let parts = staged.parts();
+        let delivery = self.delivery(mailbox, flags, date);
+        let made = self.core.store_arc().write_heavy(parts.pending.len(), move |tx| {
+            let mailbox = find_target(tx, &delivery)?;
+            let Some(old) = tx.view().row(source, uid)? else { return Ok(None) };
+            let body = parts.put_body(tx)?;
+            let made = put_message(tx, &parts, body, mailbox, &delivery)?;
+            let mut edit = Edit::open(tx, source)?;
+            edit.remove(tx, uid, &old)?;
+            tx.release_content(old.content)?;
+            edit.finish(tx)?;
+            Ok::<_, store::Error>(Some(made))
+        });
+        let made = made.await?.ok_or(Error::Expunged)?;
+        self.core.store_arc().purge();
+        Ok(made)
     }
 }
 

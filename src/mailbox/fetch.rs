@@ -1,5 +1,6 @@
 //! Reading messages.
 
+use super::account::local_time;
 use super::{Error, Mailbox};
 use crate::message::Record;
 use crate::store::schema::{Content, MessageRow};
@@ -36,6 +37,12 @@ pub struct Row {
 }
 
 impl Row {
+    /// SAVEDATE (RFC 8514) in the zone of this machine.
+    #[must_use]
+    pub fn save_time(&self) -> DateTime {
+        local_time(self.save_date)
+    }
+
     const fn new(uid: Uid, row: &MessageRow) -> Self {
         Self {
             uid,
@@ -96,7 +103,9 @@ impl Message {
         let prefix = &self.content.prefix;
         let from_body = |offset, max| {
             let read = self.store.read(|view| view.body(self.content.body, self.content.body_len, offset, max));
-            read.inspect_err(|_| log::error!("message {} (body {}) cannot be read", self.row.uid.0, self.content.body.0))
+            read.inspect_err(|_| {
+                log::error!("message {} (body {}) cannot be read", self.row.uid.0, self.content.body.0)
+            })
         };
         match usize::try_from(offset).ok().and_then(|offset| prefix.get(offset..)).filter(|rest| !rest.is_empty()) {
             Some(rest) => {

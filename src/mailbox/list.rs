@@ -145,13 +145,26 @@ fn put_superiors(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<(), 
     Ok(())
 }
 
-fn create(tx: &mut Tx<'_>, account: AccountId, name: &str, special_use: Option<SpecialUse>) -> Result<MailboxId, store::Error> {
+fn create(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    name: &str,
+    special_use: Option<SpecialUse>,
+) -> Result<MailboxId, store::Error> {
     let entry = tx.view().mailbox_entry(account, name)?;
     if entry.is_some_and(|entry| entry.mailbox.is_some()) {
         return Err(Refusal::Exists.into());
     }
     check_room(&tx.view(), account, superiors(name).count() + 1)?;
     put_superiors(tx, account, name)?;
+    if special_use.is_some() {
+        // One mailbox for each use: the new one takes it over (RFC 6154 §3).
+        for (name, entry) in tx.view().mailbox_entries(account, "")? {
+            if entry.special_use == special_use {
+                tx.put_mailbox_entry(account, &name, MailboxEntry { special_use: None, ..entry })?;
+            }
+        }
+    }
     put_new(tx, account, name, special_use, entry.is_some_and(|entry| entry.subscribed))
 }
 
@@ -231,6 +244,8 @@ fn rename_inbox(tx: &mut Tx<'_>, account: AccountId, to: &str) -> Result<(), sto
     let target = create(tx, account, to, None)?;
     let mut source = Edit::open(tx, inbox)?;
     let mut destination = Edit::open(tx, target)?;
+    // RFC 8514 §3: they come into a mailbox in which they were not.
+    let now = tx.now()?;
     let mut rows = Vec::new();
     tx.view().rows(inbox, 1, u32::MAX, |uid, row| {
         rows.push((uid, row));
@@ -245,7 +260,7 @@ fn rename_inbox(tx: &mut Tx<'_>, account: AccountId, to: &str) -> Result<(), sto
             system: row.flags,
             keywords,
             internal_date: row.internal_date,
-            save_date: row.save_date,
+            save_date: now,
             size: row.size,
         };
         source.remove(tx, uid, &row)?;
@@ -306,7 +321,8 @@ impl Account {
         Ok(names.into_values().collect())
     }
 
-    /// Makes a mailbox and its missing superiors (RFC 9051 §6.3.4). Names are UTF-8 with `/`; one trailing `/` is ignored.
+    /// Makes a mailbox and its missing superiors (RFC 9051 §6.3.4). A special use goes from the mailbox that has it to
+    /// the new one. Names are UTF-8 with `/`; one trailing `/` is ignored.
     ///
     /// # Errors
     /// `Exists`, `Invalid` names, `Limit`, `Temporary`.

@@ -15,7 +15,7 @@ mod sync;
 pub mod trace;
 
 pub use account::{Account, AccountInfo, Core, Options, Recipient};
-pub use append::{Delivery, DeliveryTarget, Incoming, Appended, Staged};
+pub use append::{Appended, Batch, BatchAppended, Delivery, DeliveryTarget, Incoming, Staged};
 pub use copy::Copied;
 pub use error::Error;
 pub use fetch::{Message, Row};

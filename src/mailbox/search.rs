@@ -10,7 +10,7 @@ mod reading;
 mod tests;
 
 use super::{Error, Mailbox};
-use crate::types::{ModSeq, SystemFlags, Uid, UidSet};
+use crate::types::{ContentId, ModSeq, SystemFlags, Uid, UidSet};
 use plan::Plan;
 use reading::Reading;
 use smol::future::yield_now;
@@ -57,6 +57,14 @@ pub enum Query {
     SentOn(i32),
     /// SENTSINCE
     SentSince(i32),
+    /// SAVEDBEFORE (RFC 8514): the day on which it came into its mailbox is earlier, in the zone of this machine.
+    SavedBefore(i32),
+    /// SAVEDON
+    SavedOn(i32),
+    /// SAVEDSINCE
+    SavedSince(i32),
+    /// EMAILID (RFC 8474): its content is that one.
+    Content(ContentId),
     /// LARGER, in octets
     Larger(u64),
     /// SMALLER, in octets

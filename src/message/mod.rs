@@ -2,7 +2,7 @@
 //!
 //! [`Normalizer`] makes line ends CRLF while a message arrives, [`Scanner`] reads it once and makes
 //! its [`Record`]: envelope, structure and offsets in one compact buffer that is stored beside it.
-//! [`header`], [`words`], [`decode`] and [`text`] read the octets again where a command needs more.
+//! [`header`], [`words`], [`decode`], [`text`] and [`preview`] read the octets again where a command needs more.
 //!
 //! Invariant: every octet string is a message; nothing here fails or panics on one.
 
@@ -15,6 +15,7 @@ pub mod header;
 mod mime;
 mod newline;
 mod packed;
+pub mod preview;
 mod record;
 mod scanner;
 mod section;

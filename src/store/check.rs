@@ -1,6 +1,6 @@
 //! Reads everything and checks every invariant that ARCHITECTURE.md names.
 
-use super::codec::{Fields, key_u32_u64_u32, key_u32_u32};
+use super::codec::{Fields, key_u32_u32, key_u32_u64_u32};
 use super::schema::{AccountState, Content, MailboxState, MessageRow, kind, state_kind, table};
 use super::view::View;
 use super::{Error, body};
@@ -22,13 +22,8 @@ struct Check<'v, 't> {
 
 /// One line for each finding; none: the store is sound.
 pub(crate) fn check(view: &View<'_>) -> Result<Vec<String>, Error> {
-    let mut check = Check {
-        view,
-        findings: Vec::new(),
-        shown: HashMap::new(),
-        accounts: BTreeMap::new(),
-        doomed: HashSet::new(),
-    };
+    let mut check =
+        Check { view, findings: Vec::new(), shown: HashMap::new(), accounts: BTreeMap::new(), doomed: HashSet::new() };
     for (kind, id) in view.garbage(usize::MAX)? {
         if kind == kind::MAILBOX {
             check.doomed.insert(MailboxId(u32::try_from(id).unwrap_or_default()));
@@ -130,7 +125,8 @@ impl Check<'_, '_> {
 
     fn mailbox(&mut self, id: MailboxId, state: &MailboxState, doomed: bool) -> Result<(), Error> {
         let name = format!("mailbox {}", id.0);
-        let mut counted = MailboxState { messages: 0, unseen: 0, deleted: 0, recent: 0, bytes: 0, deleted_bytes: 0, ..state.clone() };
+        let mut counted =
+            MailboxState { messages: 0, unseen: 0, deleted: 0, recent: 0, bytes: 0, deleted_bytes: 0, ..state.clone() };
         let (mut uids, mut changed, mut problems) = (UidSet::new(), 0_u64, Vec::new());
         let view = self.view;
         for entry in rows(view, id)? {
@@ -168,7 +164,9 @@ impl Check<'_, '_> {
         let entries = view.tables.expunges.prefix_iter(view.txn, &id.0.to_be_bytes())?.count();
         if !doomed {
             self.expect(counted == *state, || format!("{name}: counted {counted:?}, stored {state:?}"));
-            self.expect(listed == changed, || format!("{name}: {listed} changes listed for {changed} changed messages"));
+            self.expect(listed == changed, || {
+                format!("{name}: {listed} changes listed for {changed} changed messages")
+            });
             let holes = UidSet::from_range(1, state.uid_next - 1).difference(&uids);
             let stored = view.holes(id, 1)?;
             self.expect(holes == stored, || format!("{name}: holes {stored:?} should be {holes:?}"));
@@ -209,7 +207,9 @@ impl Check<'_, '_> {
     fn account_states(&mut self) -> Result<(), Error> {
         for (id, counted) in std::mem::take(&mut self.accounts) {
             let stored = self.view.account_state(id)?;
-            self.expect(stored.as_ref() == Some(&counted), || format!("account {}: counted {counted:?}, stored {stored:?}", id.0));
+            self.expect(stored.as_ref() == Some(&counted), || {
+                format!("account {}: counted {counted:?}, stored {stored:?}", id.0)
+            });
         }
         let stored = self.view.tables.state.prefix_iter(self.view.txn, &[state_kind::ACCOUNT])?.count();
         let users = self.view.users()?.len();
@@ -310,7 +310,9 @@ impl Check<'_, '_> {
                 kind::CONTENT => view.content(ContentId(id)).is_ok_and(|content| content.is_some()),
                 _ => false,
             };
-            self.expect(known, || format!("a reference count is kept for {}{id}, which does not exist", char::from(kind)));
+            self.expect(known, || {
+                format!("a reference count is kept for {}{id}, which does not exist", char::from(kind))
+            });
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! Opening LMDB: the environment, its tables, its format.
 
+use super::Error;
 use super::schema::{Format, SCHEMA_VERSION, table};
 use super::view::View;
-use super::Error;
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, WithoutTls};
 use std::path::{Path, PathBuf};
@@ -117,7 +117,9 @@ fn open_env(path: &Path, map_size: Option<usize>) -> Result<Env<WithoutTls>, Str
         match unsafe { options.open(path) } {
             Ok(env) => return Ok(env),
             // A board's kernel may not have that much address space: take half. Never below what is stored.
-            Err(heed::Error::Io(error)) if error.raw_os_error() == Some(12) && map_size.is_none() && size / 2 >= MAP_SIZE_MIN => {
+            Err(heed::Error::Io(error))
+                if error.raw_os_error() == Some(12) && map_size.is_none() && size / 2 >= MAP_SIZE_MIN =>
+            {
                 size /= 2;
             }
             Err(heed::Error::Mdb(heed::MdbError::Invalid | heed::MdbError::VersionMismatch)) => {
@@ -156,8 +158,10 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
         );
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((first, second)))
     })?;
-    let ((meta, state, users, addresses, mailboxes, keywords, messages), (changes, holes, expunges, contents, chunks, refs, garbage)) =
-        made.unwrap_commit();
+    let (
+        (meta, state, users, addresses, mailboxes, keywords, messages),
+        (changes, holes, expunges, contents, chunks, refs, garbage),
+    ) = made.unwrap_commit();
     Ok(Tables {
         meta,
         state,
@@ -194,8 +198,9 @@ fn check_format(env: &Env<WithoutTls>, tables: &Tables, path: &Path) -> Result<F
     let mut txn = env.write_txn().map_err(Error::from)?;
     let stored = tables.meta.get(&txn, FORMAT_KEY).map_err(Error::from)?.map(<[u8]>::to_vec);
     if let Some(stored) = stored {
-        let format = Format::decode(&stored)
-            .map_err(|_| FormatProblem::Text(format!("{}/data.mdb is an LMDB file, but not a mailnook store", path.display())))?;
+        let format = Format::decode(&stored).map_err(|_| {
+            FormatProblem::Text(format!("{}/data.mdb is an LMDB file, but not a mailnook store", path.display()))
+        })?;
         if format.schema > SCHEMA_VERSION {
             return Err(FormatProblem::Text(format!(
                 "the store in {} has format {}, and this mailnook reads up to format {SCHEMA_VERSION}: \

@@ -147,7 +147,12 @@ impl<'t> Tx<'t> {
         self.delete(self.tables.addresses, address.as_bytes()).map(drop)
     }
 
-    pub(crate) fn put_mailbox_entry(&mut self, account: AccountId, name: &str, entry: MailboxEntry) -> Result<(), Error> {
+    pub(crate) fn put_mailbox_entry(
+        &mut self,
+        account: AccountId,
+        name: &str,
+        entry: MailboxEntry,
+    ) -> Result<(), Error> {
         self.put(self.tables.mailboxes, &mailbox_key(account, name), &entry.encode())
     }
 
@@ -200,8 +205,11 @@ impl<'t> Tx<'t> {
     pub(crate) fn put_expunged(&mut self, mailbox: MailboxId, modseq: ModSeq, uids: &UidSet) -> Result<u32, Error> {
         let mut entries = 0;
         for ranges in uids.ranges().chunks(EXPUNGE_ENTRY_RANGES) {
-            let value: Vec<u8> =
-                ranges.iter().flat_map(|range| [range.first.to_be_bytes(), range.last.to_be_bytes()]).flatten().collect();
+            let value: Vec<u8> = ranges
+                .iter()
+                .flat_map(|range| [range.first.to_be_bytes(), range.last.to_be_bytes()])
+                .flatten()
+                .collect();
             self.put(self.tables.expunges, &key_u32_u64_u32(mailbox.0, modseq.0, entries), &value)?;
             entries += 1;
         }
@@ -218,7 +226,8 @@ impl<'t> Tx<'t> {
             let oldest = view.tables.expunges.get_greater_than_or_equal_to(view.txn, &from)?;
             let Some((key, _)) = oldest.filter(|(key, _)| key.starts_with(&mailbox.0.to_be_bytes())) else { break };
             let key = key.to_vec();
-            let mut fields = super::codec::Fields::new(key.get(4..).unwrap_or_default(), super::schema::table::EXPUNGES);
+            let mut fields =
+                super::codec::Fields::new(key.get(4..).unwrap_or_default(), super::schema::table::EXPUNGES);
             let modseq = ModSeq(fields.u64()?);
             if gone >= count && modseq != floor {
                 break;

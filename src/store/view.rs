@@ -1,9 +1,11 @@
 //! Reading: typed access to every table over one snapshot, in a read or a write transaction.
 
+use super::Error;
 use super::codec::{Fields, key_kind_u32, key_kind_u64, key_u32_u32, key_u32_u64_u32, key_u64_u32};
 use super::env::{FORMAT_KEY, Tables};
-use super::schema::{AccountState, Content, Format, Globals, MailboxEntry, MailboxState, MessageRow, User, state_kind, table};
-use super::Error;
+use super::schema::{
+    AccountState, Content, Format, Globals, MailboxEntry, MailboxState, MessageRow, User, state_kind, table,
+};
 use crate::types::{AccountId, BodyId, ContentId, MailboxId, ModSeq, Uid, UidSet};
 use heed::RoTxn;
 use std::ops::Bound;
@@ -77,7 +79,11 @@ impl View<'_> {
     }
 
     /// All names of an account that begin with `prefix`, ascending.
-    pub(crate) fn mailbox_entries(&self, account: AccountId, prefix: &str) -> Result<Vec<(String, MailboxEntry)>, Error> {
+    pub(crate) fn mailbox_entries(
+        &self,
+        account: AccountId,
+        prefix: &str,
+    ) -> Result<Vec<(String, MailboxEntry)>, Error> {
         let mut entries = Vec::new();
         for entry in self.tables.mailboxes.prefix_iter(self.txn, &mailbox_key(account, prefix))? {
             let (key, value) = entry?;
@@ -193,7 +199,8 @@ impl View<'_> {
     /// A content with its record; its pieces are put together.
     pub(crate) fn content(&self, id: ContentId) -> Result<Option<Content>, Error> {
         let (first, last) = (key_u64_u32(id.0, 0), key_u64_u32(id.0, u32::MAX));
-        let mut pieces = self.tables.contents.range(self.txn, &(Bound::Included(&first[..]), Bound::Included(&last[..])))?;
+        let mut pieces =
+            self.tables.contents.range(self.txn, &(Bound::Included(&first[..]), Bound::Included(&last[..])))?;
         let Some(head) = pieces.next() else { return Ok(None) };
         let (_, head) = head?;
         let mut rest = pieces.peekable();

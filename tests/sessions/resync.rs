@@ -20,20 +20,46 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 enum Step {
     /// Others.
-    Deliver { flags: usize },
-    Change { range: (u32, u32), operation: usize, flags: usize },
-    Remove { range: (u32, u32) },
+    Deliver {
+        flags: usize,
+    },
+    Change {
+        range: (u32, u32),
+        operation: usize,
+        flags: usize,
+    },
+    Remove {
+        range: (u32, u32),
+    },
     /// The client, with a mailbox selected.
-    Store { uid: bool, range: (u32, u32), operation: usize, silent: bool, flags: usize, conditional: bool },
-    Fetch { range: (u32, u32), seen: bool },
-    Expunge { uid: bool, range: (u32, u32) },
+    Store {
+        uid: bool,
+        range: (u32, u32),
+        operation: usize,
+        silent: bool,
+        flags: usize,
+        conditional: bool,
+    },
+    Fetch {
+        range: (u32, u32),
+        seen: bool,
+    },
+    Expunge {
+        uid: bool,
+        range: (u32, u32),
+    },
     Noop,
     /// What is new is fetched.
     Discover,
     /// It sends a command and is gone after so many lines; then it comes back.
-    Cut { lines: usize, command: usize },
+    Cut {
+        lines: usize,
+        command: usize,
+    },
     /// It comes back, with the arguments of this kind.
-    Return { kind: usize },
+    Return {
+        kind: usize,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -106,7 +132,10 @@ fn ten_changes_cost_less_than_four_kilobytes() {
         client.come_back(&house, 1).await;
         let mailbox = house.mailbox();
         for uid in (10..200).step_by(40) {
-            mailbox.store_flags(&UidSet::from_range(uid, uid), FlagOperation::Add, &named("\\Seen"), None).await.expect("a change");
+            mailbox
+                .store_flags(&UidSet::from_range(uid, uid), FlagOperation::Add, &named("\\Seen"), None)
+                .await
+                .expect("a change");
             mailbox.remove(&UidSet::from_range(uid + 1, uid + 1)).await.expect("an expunge");
         }
         client.octets = 0;
@@ -142,7 +171,11 @@ async fn run(house: &House, client: &mut Cache, step: &Step) {
             client.command(&format!("FETCH {set} {}", if *seen { "BODY[TEXT]" } else { "(UID MODSEQ FLAGS)" })).await;
         }
         Step::Expunge { uid, range } => {
-            let command = if *uid { format!("UID EXPUNGE {}:{}", range.0 + 1, range.0 + range.1 + 1) } else { "EXPUNGE".to_owned() };
+            let command = if *uid {
+                format!("UID EXPUNGE {}:{}", range.0 + 1, range.0 + range.1 + 1)
+            } else {
+                "EXPUNGE".to_owned()
+            };
             client.command(&command).await;
         }
         Step::Noop => client.command("NOOP").await,

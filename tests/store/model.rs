@@ -112,7 +112,8 @@ impl World {
             assert_eq!(made.uid.0, model.uid_next);
             model.uid_next += 1;
             let octets = [&prefix[..], &text[..]].concat();
-            let message = ModelMessage { octets, seen: false, deleted: false, keyword: false, instance: made.instance.0 };
+            let message =
+                ModelMessage { octets, seen: false, deleted: false, keyword: false, instance: made.instance.0 };
             model.messages.insert(made.uid.0, message);
         }
     }
@@ -187,7 +188,12 @@ impl World {
     }
 
     /// CHANGEDSINCE and VANISHED (EARLIER) from any earlier moment lead to the same mailbox.
-    fn resynchronise(&self, random: &mut Random, name: &'static str, history: &[(&'static str, ModSeq, BTreeMap<u32, Flagged>)]) {
+    fn resynchronise(
+        &self,
+        random: &mut Random,
+        name: &'static str,
+        history: &[(&'static str, ModSeq, BTreeMap<u32, Flagged>)],
+    ) {
         let past: Vec<_> = history.iter().filter(|(of, ..)| *of == name).collect();
         let Some((_, since, known)) = past.get(random.below(past.len().max(1))) else { return };
         let mailbox = self.account.open(name).unwrap();
@@ -233,8 +239,7 @@ impl World {
                 break;
             }
         }
-        let expected: BTreeMap<_, _> =
-            model.messages.iter().map(|(uid, message)| (*uid, flagged(message))).collect();
+        let expected: BTreeMap<_, _> = model.messages.iter().map(|(uid, message)| (*uid, flagged(message))).collect();
         assert_eq!(model.known, expected, "{name}");
     }
 
@@ -244,7 +249,9 @@ impl World {
         let model = self.mailboxes.get_mut(name).unwrap();
         model.modseq = snapshot.status.highest_modseq;
         assert_eq!(snapshot.uids.iter().collect::<Vec<_>>(), model.messages.keys().copied().collect::<Vec<_>>());
-        let count = |test: fn(&ModelMessage) -> bool| u32::try_from(model.messages.values().filter(|m| test(m)).count()).unwrap();
+        let count = |test: fn(&ModelMessage) -> bool| {
+            u32::try_from(model.messages.values().filter(|m| test(m)).count()).unwrap()
+        };
         assert_eq!(snapshot.status.messages, count(|_| true));
         assert_eq!(snapshot.status.unseen, count(|message| !message.seen));
         assert_eq!(snapshot.status.deleted, count(|message| message.deleted));
@@ -306,7 +313,11 @@ async fn play(seed: u64, steps: usize) {
         world.check(name);
         world.resynchronise(&mut random, name, &history);
         let model = &world.mailboxes[name];
-        history.push((name, model.modseq, model.messages.iter().map(|(uid, message)| (*uid, flagged(message))).collect()));
+        history.push((
+            name,
+            model.modseq,
+            model.messages.iter().map(|(uid, message)| (*uid, flagged(message))).collect(),
+        ));
         if step % 97 == 96 {
             assert_eq!(core.verify().unwrap(), Vec::<String>::new());
             world.account = {

@@ -1,16 +1,17 @@
-//! APPEND (RFC 3501 §6.3.11) with APPENDUID (RFC 4315 §3) and `[TOOBIG]` (RFC 7889 §4).
+//! APPEND (RFC 3501 §6.3.11) of one or several messages (RFC 3502), binary ones too (RFC 3516), with APPENDUID
+//! (RFC 4315 §3) and `[TOOBIG]` (RFC 7889 §4).
 //!
-//! The message streams from the connection into the mailbox core. Invariant: nothing is stored unless the whole
-//! message and the end of its command came.
+//! Each message streams from the connection into the mailbox core. Invariant: nothing is stored unless all
+//! messages and the end of their command came.
 
+use super::uid_set;
 use crate::imap::Context;
-use crate::imap::command::Literal;
+use crate::imap::command::{AppendMessage, Literal};
 use crate::imap::reply::{Failure, Reply, destination};
 use crate::imap::wait;
-use crate::imap::wire::{AppendEnd, Receiver};
-use crate::mailbox::{Account, Error, Incoming};
+use crate::imap::wire::{AppendEnd, AppendNext, Receiver};
+use crate::mailbox::{Account, Batch, Error, Incoming, Staged};
 use crate::net::Connection;
-use crate::types::{DateTime, Flags};
 use std::pin::pin;
 use std::time::Instant;
 
@@ -21,46 +22,106 @@ const DISCARD_MAX: u64 = 512 * 1024 * 1024;
 /// Said instead of reading a message that is far too large.
 const TOO_BIG: &str = "[TOOBIG] The message is larger than the limit";
 
-/// What to append.
-pub struct Request<'a> {
-    /// Where.
-    pub mailbox: &'a str,
-    /// The message's flags.
-    pub flags: Flags,
-    /// Its internal date; None: now.
-    pub date: Option<DateTime>,
-    /// The announced message.
-    pub literal: Literal,
-}
-
-/// Takes in one message.
+/// Takes in one message, or several of which all are stored or none (RFC 3502).
 ///
 /// # Errors
 /// NO with `[TRYCREATE]`, `[TOOBIG]` or `[OVERQUOTA]`, before the client sends the message if it waits for us;
-/// BAD where more than a message follows.
+/// BAD where something else follows a message.
 pub async fn run(
     connection: &mut Connection,
     receiver: &mut Receiver,
     context: &Context,
     account: &Account,
-    request: Request<'_>,
+    (mailbox, first): (&str, AppendMessage),
 ) -> Result<Reply, Failure> {
-    let Request { mailbox, flags, date, literal } = request;
-    if let Err(failure) = acceptable(context, account, mailbox, literal) {
+    let mut batch = Batch::default();
+    let mut message = first;
+    loop {
+        let acceptable = acceptable(context, account, mailbox, message.literal);
+        let room = if batch.is_full() { Err(too_many()) } else { Ok(()) };
+        unless_refused(connection, receiver, context, message.literal, acceptable.and(room)).await?;
+        let staged = receive(connection, receiver, context, &message).await?;
+        batch.push(staged, message.flags, message.date);
+        match next(connection, receiver, context).await? {
+            None => break,
+            Some(following) => {
+                let room = batch.make_room().await.map_err(Failure::from);
+                unless_refused(connection, receiver, context, following.literal, room).await?;
+                message = following;
+            }
+        }
+    }
+    let appended = account.append_batch(batch, mailbox).await.map_err(destination)?;
+    let code = format!("APPENDUID {} {}", appended.uid_validity.0, uid_set(&appended.uids));
+    Ok(Reply::ok("APPEND completed").code(code))
+}
+
+fn too_many() -> Failure {
+    Reply::no("There are too many messages in one command").code("LIMIT").into()
+}
+
+/// Passes on why an announced message cannot be taken, after the message was swallowed.
+///
+/// # Errors
+/// The same, or `Bye` where the message is too large even to be swallowed.
+pub async fn unless_refused(
+    connection: &mut Connection,
+    receiver: &mut Receiver,
+    context: &Context,
+    literal: Literal,
+    allowed: Result<(), Failure>,
+) -> Result<(), Failure> {
+    if let Err(failure) = allowed {
         let deadline = Instant::now() + context.config.limits.imap_idle;
         refuse(connection, receiver, context, literal, deadline).await?;
         return Err(failure);
     }
+    Ok(())
+}
+
+/// Asks for an announced message and takes it in.
+///
+/// # Errors
+/// Why it cannot be stored; the rest of the command is swallowed then.
+pub async fn receive(
+    connection: &mut Connection,
+    receiver: &mut Receiver,
+    context: &Context,
+    message: &AppendMessage,
+) -> Result<Staged, Failure> {
     connection.flush().await?;
-    receiver.accept_message(connection, literal).await?;
-    let received = receive_message(connection, context, literal.size).await?;
-    if rest_of_line(connection, receiver, context).await? {
-        return Err(Reply::bad("Only one message may be appended at a time").into());
+    receiver.accept_message(connection, message.literal).await?;
+    let received = receive_message(connection, context, message).await?;
+    let staged = match received {
+        Ok(incoming) => incoming.finish().await,
+        Err(error) => Err(error),
+    };
+    match staged {
+        Ok(staged) => Ok(staged),
+        Err(error) => {
+            rest_of_line(connection, receiver, context).await?;
+            Err(error.into())
+        }
     }
-    let staged = received?.finish().await?;
-    let appended = account.append(staged, mailbox, flags, date).await.map_err(destination)?;
-    let code = format!("APPENDUID {} {}", appended.uid_validity.0, appended.uid.0);
-    Ok(Reply::ok("APPEND completed").code(code))
+}
+
+/// What stands behind a message: another one, or None at the end of the command.
+///
+/// # Errors
+/// BAD where it is anything else.
+pub async fn next(
+    connection: &mut Connection,
+    receiver: &mut Receiver,
+    context: &Context,
+) -> Result<Option<AppendMessage>, Failure> {
+    let deadline = Instant::now() + context.config.limits.imap_idle;
+    let next = pin!(receiver.next_message(connection));
+    match wait::input(next, deadline, &context.shutdown).await? {
+        AppendNext::Complete => Ok(None),
+        AppendNext::Message(message) => Ok(Some(message)),
+        AppendNext::Refused(error) => Err(Reply::bad(error.text).into()),
+        AppendNext::Bye(text) => Err(Failure::Bye(text)),
+    }
 }
 
 /// Swallows a message that nobody wants, where the client sends it without waiting.
@@ -89,7 +150,10 @@ pub async fn refuse(
 }
 
 /// What can be known before the message comes.
-fn acceptable(context: &Context, account: &Account, mailbox: &str, literal: Literal) -> Result<(), Failure> {
+///
+/// # Errors
+/// NO with `[TRYCREATE]` or `[TOOBIG]`; NO for an empty message, with which a client cancels (RFC 3502).
+pub fn acceptable(context: &Context, account: &Account, mailbox: &str, literal: Literal) -> Result<(), Failure> {
     account.open(mailbox).map_err(destination)?;
     let max = context.config.limits.message_size;
     if literal.size > max {
@@ -105,10 +169,11 @@ fn acceptable(context: &Context, account: &Account, mailbox: &str, literal: Lite
 async fn receive_message(
     connection: &mut Connection,
     context: &Context,
-    size: u64,
+    message: &AppendMessage,
 ) -> Result<Result<Incoming, Error>, Failure> {
-    let mut incoming = Ok(context.core.incoming());
-    let mut left = size;
+    let core = &context.core;
+    let mut incoming = Ok(if message.binary { core.incoming_binary() } else { core.incoming() });
+    let mut left = message.literal.size;
     while left > 0 {
         let deadline = Instant::now() + context.config.limits.imap_idle;
         wait::input(pin!(async { connection.fill().await.map(|_| ()) }), deadline, &context.shutdown).await?;
@@ -126,17 +191,12 @@ async fn receive_message(
     Ok(incoming)
 }
 
-/// Reads to the end of the command; whether anything stood there.
-async fn rest_of_line(
-    connection: &mut Connection,
-    receiver: &mut Receiver,
-    context: &Context,
-) -> Result<bool, Failure> {
+/// Swallows what is left of the command behind a message that cannot be stored.
+async fn rest_of_line(connection: &mut Connection, receiver: &mut Receiver, context: &Context) -> Result<(), Failure> {
     let deadline = Instant::now() + context.config.limits.imap_idle;
     let end = pin!(receiver.finish_append_line(connection));
     match wait::input(end, deadline, &context.shutdown).await? {
-        AppendEnd::Complete => Ok(false),
-        AppendEnd::More => Ok(true),
+        AppendEnd::Complete | AppendEnd::More => Ok(()),
         AppendEnd::Bye(text) => Err(Failure::Bye(text)),
     }
 }

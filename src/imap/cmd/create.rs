@@ -1,13 +1,33 @@
-//! CREATE (RFC 3501 §6.3.3). Missing superiors are made too; a delimiter at the end is ignored.
+//! CREATE (RFC 3501 §6.3.3) with USE (RFC 6154 §3) and MAILBOXID (RFC 8474 §4.1). Missing superiors are made too; a
+//! delimiter at the end is ignored.
+//!
+//! A mailbox has one special use at most, and a use one mailbox of an account: the new one takes it over.
 
+use crate::imap::object_id;
 use crate::imap::reply::{Failure, Reply};
 use crate::mailbox::Account;
+use crate::types::SpecialUse;
 
-/// Makes a mailbox.
+/// Makes a mailbox. `uses` are the special-use attributes that it is to have.
 ///
 /// # Errors
-/// NO where it exists or the name cannot be used.
-pub async fn run(account: &Account, name: &str) -> Result<Reply, Failure> {
-    account.create(name, None).await?;
-    Ok(Reply::ok("CREATE completed"))
+/// NO where it exists or the name cannot be used; `[USEATTR]` for uses that it cannot have.
+pub async fn run(account: &Account, name: &str, uses: &[String]) -> Result<Reply, Failure> {
+    let special_use = special_use(uses)?;
+    let mailbox = account.create(name, special_use).await?;
+    Ok(Reply::ok("CREATE completed").code(format!("MAILBOXID ({})", object_id::mailbox(mailbox))))
+}
+
+fn special_use(uses: &[String]) -> Result<Option<SpecialUse>, Reply> {
+    let mut chosen = None;
+    for name in uses {
+        let Some(special_use) = SpecialUse::from_attribute(name) else {
+            return Err(Reply::no("That special use is not supported").code("USEATTR"));
+        };
+        if chosen.is_some_and(|other| other != special_use) {
+            return Err(Reply::no("A mailbox has one special use at most").code("USEATTR"));
+        }
+        chosen = Some(special_use);
+    }
+    Ok(chosen)
 }

@@ -4,8 +4,9 @@
 //! A message that another session expunged meanwhile is left out.
 
 use super::fetch_body::{self, Part};
-use super::resolve;
+use super::{fetch_binary, fetch_preview, resolve};
 use crate::imap::command::{FetchItem, FetchModifiers, SequenceSet};
+use crate::imap::object_id;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::resync;
@@ -141,16 +142,26 @@ struct Fetch<'a> {
 impl<'a> Fetch<'a> {
     fn new(items: &'a [FetchItem], uid: bool, selected: &Selected) -> Self {
         let source = |item: &FetchItem| match item {
-            FetchItem::Flags | FetchItem::InternalDate | FetchItem::ModSeq | FetchItem::Rfc822Size | FetchItem::Uid => {
-                Source::Row
-            }
+            FetchItem::Flags
+            | FetchItem::InternalDate
+            | FetchItem::Rfc822Size
+            | FetchItem::Uid
+            | FetchItem::ModSeq
+            | FetchItem::EmailId
+            | FetchItem::ThreadId
+            | FetchItem::SaveDate => Source::Row,
             FetchItem::Body | FetchItem::BodyStructure | FetchItem::Envelope => Source::Record,
-            FetchItem::Rfc822 | FetchItem::Rfc822Header | FetchItem::Rfc822Text | FetchItem::Section { .. } => {
-                Source::Octets
-            }
+            FetchItem::Rfc822
+            | FetchItem::Rfc822Header
+            | FetchItem::Rfc822Text
+            | FetchItem::Section { .. }
+            | FetchItem::Preview
+            | FetchItem::Binary { .. }
+            | FetchItem::BinarySize { .. } => Source::Octets,
         };
         let sets_seen = |item: &FetchItem| {
-            matches!(item, FetchItem::Rfc822 | FetchItem::Rfc822Text | FetchItem::Section { peek: false, .. })
+            let binary = matches!(item, FetchItem::Binary { peek: false, .. });
+            binary || matches!(item, FetchItem::Rfc822 | FetchItem::Rfc822Text | FetchItem::Section { peek: false, .. })
         };
         Self {
             items,
@@ -220,6 +231,13 @@ impl<'a> Fetch<'a> {
             Err(Error::Expunged) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
+        for item in self.items {
+            if let (FetchItem::Binary { path, .. } | FetchItem::BinarySize { path }, Some(record)) =
+                (item, opened.record())
+            {
+                fetch_binary::check(record, path)?;
+            }
+        }
         if self.tells_flags || marked {
             selected.learn_keywords(row.keywords, out).await?;
         }
@@ -231,7 +249,11 @@ impl<'a> Fetch<'a> {
         }
         for item in self.items {
             if !response.row_item(selected, row, item) {
-                response.message_item(out, &opened, item).await?;
+                response.message_item(out, &opened, item).await.map_err(|failure| match failure {
+                    // A client cannot be told of an error inside a response.
+                    Failure::Refused(_) if response.sent => Failure::Broken,
+                    other => other,
+                })?;
             }
         }
         if marked && !self.tells_flags {
@@ -268,6 +290,15 @@ impl Response {
                 line.extend_from_slice(b"INTERNALDATE ");
                 write::date_time(line, row.internal_date);
             }
+            FetchItem::EmailId => {
+                self.next().extend_from_slice(format!("EMAILID ({})", object_id::email(row.content)).as_bytes());
+            }
+            FetchItem::ThreadId => self.next().extend_from_slice(b"THREADID NIL"),
+            FetchItem::SaveDate => {
+                let line = self.next();
+                line.extend_from_slice(b"SAVEDATE ");
+                write::date_time(line, row.save_time());
+            }
             FetchItem::Flags => {
                 let line = self.next();
                 line.extend_from_slice(b"FLAGS ");
@@ -294,6 +325,23 @@ impl Response {
             FetchItem::BodyStructure => {
                 line.extend_from_slice(b"BODYSTRUCTURE ");
                 write::body_structure(line, &record.structure());
+            }
+            FetchItem::Preview => {
+                if let Opened::Message(message) = opened {
+                    let preview = fetch_preview::preview(message).await?;
+                    line.extend_from_slice(b"PREVIEW ");
+                    write::string(line, preview.as_bytes());
+                }
+            }
+            FetchItem::Binary { path, partial, peek: _ } => {
+                if let Opened::Message(message) = opened {
+                    fetch_binary::tell(&mut self.line, &mut self.sent, out, message, (path, *partial)).await?;
+                }
+            }
+            FetchItem::BinarySize { path } => {
+                if let Opened::Message(message) = opened {
+                    fetch_binary::tell_size(line, message, path).await?;
+                }
             }
             other => {
                 if let (Some(part), Opened::Message(message)) = (Part::of(other), opened) {

@@ -217,7 +217,7 @@ fn pass(
 }
 
 /// The next octets of a range, at least one.
-fn read(message: &Message, octets: &Range<u64>) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(message: &Message, octets: &Range<u64>) -> Result<Vec<u8>, Failure> {
     let left = octets.end.saturating_sub(octets.start);
     let max = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
     let piece = message.read(octets.start, max)?;
@@ -228,7 +228,8 @@ fn read(message: &Message, octets: &Range<u64>) -> Result<Vec<u8>, Failure> {
     Ok(piece)
 }
 
-async fn flush(line: &mut Vec<u8>, sent: &mut bool, out: &mut Output<'_>) -> Result<(), Failure> {
+/// Sends what is in the line.
+pub(super) async fn flush(line: &mut Vec<u8>, sent: &mut bool, out: &mut Output<'_>) -> Result<(), Failure> {
     if !line.is_empty() {
         *sent = true;
         out.put(line).await?;
@@ -246,7 +247,7 @@ fn announce(line: &mut Vec<u8>, length: u64) {
 }
 
 /// What lies in the window of octets that begin at `offset`.
-fn slice<'a>(octets: &'a [u8], offset: u64, window: &Range<u64>) -> &'a [u8] {
+pub(super) fn slice<'a>(octets: &'a [u8], offset: u64, window: &Range<u64>) -> &'a [u8] {
     let within =
         |position: u64| usize::try_from(position.saturating_sub(offset)).unwrap_or(usize::MAX).min(octets.len());
     octets.get(within(window.start)..within(window.end)).unwrap_or_default()

@@ -1,33 +1,139 @@
 //! LIST and LSUB (RFC 3501 §6.3.8, §6.3.9), with the attributes of CHILDREN (RFC 3348) and SPECIAL-USE
-//! (RFC 6154).
+//! (RFC 6154); LIST-EXTENDED (RFC 5258) and LIST-STATUS (RFC 5819). Everything is answered from names and counters.
+//!
+//! There are no remote mailboxes, so that REMOTE selects nothing more.
 //!
 //! Quirk(iOS, Outlook): special-use attributes are in plain LIST and LSUB answers, where those look for them.
 
+use super::status;
+use crate::imap::command::{ListRequest, ListSelection};
 use crate::imap::output::Output;
+use crate::imap::pattern::{Pattern, Patterns};
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::wire::write;
-use crate::mailbox::{Account, ListEntry};
+use crate::mailbox::{Account, Error, ListEntry};
 use crate::types::DELIMITER;
-use std::collections::BTreeSet;
+use smol::future::yield_now;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Limit: characters of a pattern; a longer one matches nothing.
-const PATTERN_MAX: usize = 2048;
+/// Names looked at before other sessions get their turn.
+const TURN: usize = 256;
 
 /// LIST
 ///
 /// # Errors
 /// NO where the store fails.
-pub async fn list(account: &Account, out: &mut Output<'_>, reference: &str, pattern: &str) -> Result<Reply, Failure> {
+pub async fn list(
+    account: &Account,
+    out: &mut Output<'_>,
+    append_limit: u64,
+    request: &ListRequest,
+) -> Result<Reply, Failure> {
+    if request.extended {
+        return extended(account, out, append_limit, request).await;
+    }
+    let pattern = request.patterns.first().map(String::as_str).unwrap_or_default();
     if pattern.is_empty() {
         // RFC 3501 §6.3.8: asks for the delimiter and the root of the reference.
         out.untagged(&format!("LIST (\\Noselect) \"{DELIMITER}\" \"\"")).await?;
         return Ok(Reply::ok("LIST completed"));
     }
-    let pattern = Pattern::new(reference, pattern);
+    let pattern = Pattern::new(&request.reference, pattern);
     for entry in account.list()?.iter().filter(|entry| entry.exists && pattern.matches(&entry.name)) {
-        tell(out, "LIST", &attributes(entry), &entry.name).await?;
+        tell(out, "LIST", &attributes(entry), &entry.name, "").await?;
     }
     Ok(Reply::ok("LIST completed"))
+}
+
+/// What lies below a name.
+#[derive(Clone, Copy, Default)]
+struct Below {
+    /// The pattern does not show all the selected names below.
+    hidden: bool,
+}
+
+/// LIST with selection options, return options or several patterns (RFC 5258).
+async fn extended(
+    account: &Account,
+    out: &mut Output<'_>,
+    append_limit: u64,
+    request: &ListRequest,
+) -> Result<Reply, Failure> {
+    let patterns = Patterns::new(&request.reference, request.patterns.iter().map(String::as_str));
+    let entries = account.list()?;
+    let selection = request.selection;
+    // Names above selected ones; only a recursive match asks for them.
+    let mut above: BTreeMap<&str, Below> = BTreeMap::new();
+    if selection.recursive_match {
+        for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| is_selected(entry, selection)) {
+            let hidden = !patterns.matches(&entry.name);
+            for superior in superiors(&entry.name) {
+                above.entry(superior).or_default().hidden |= hidden;
+            }
+            if index % TURN == 0 {
+                yield_now().await;
+            }
+        }
+    }
+    let child_info = child_info(selection);
+    let child_info = |name: &str| if above.contains_key(name) { child_info.as_str() } else { "" };
+    let listed: BTreeMap<&str, &ListEntry> = entries.iter().map(|entry| (entry.name.as_str(), entry)).collect();
+    // Levels above subscriptions of which neither exists are no entries.
+    let names: BTreeSet<&str> = listed.keys().chain(above.keys()).copied().collect();
+    for (index, name) in names.into_iter().enumerate() {
+        if index % TURN == 0 {
+            yield_now().await;
+        }
+        let entry = listed.get(name).copied();
+        let selected = entry.is_some_and(|entry| is_selected(entry, selection));
+        // RFC 5258 §3.3: a name that is not selected is shown only for what would not be seen otherwise.
+        let shown = selected || above.get(name).is_some_and(|below| below.hidden);
+        if !shown || !patterns.matches(name) {
+            continue;
+        }
+        let wanted =
+            request.status.as_deref().filter(|_| selected && entry.is_some_and(|entry| entry.mailbox.is_some()));
+        let status = wanted.map(|items| (items, account.status(name)));
+        // RFC 5819 §2: one that was deleted meanwhile is told as one that cannot be selected.
+        let gone = matches!(status, Some((_, Err(Error::NotFound))));
+        let attributes = extended_attributes(entry, request, gone);
+        tell(out, "LIST", &attributes, name, child_info(name)).await?;
+        if let Some((items, Ok(status))) = status {
+            status::tell(out, name, &status, append_limit, items).await?;
+        }
+    }
+    Ok(Reply::ok("LIST completed"))
+}
+
+/// Whether a name satisfies the selection options, but for the pattern.
+const fn is_selected(entry: &ListEntry, selection: ListSelection) -> bool {
+    let listed = if selection.subscribed { entry.subscribed } else { entry.exists };
+    listed && (!selection.special_use || entry.special_use.is_some())
+}
+
+/// The extended data item that tells of selected names below (RFC 5258 §3.5).
+fn child_info(selection: ListSelection) -> String {
+    let names = [("\"SUBSCRIBED\"", selection.subscribed), ("\"SPECIAL-USE\"", selection.special_use)];
+    let names: Vec<&str> = names.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect();
+    format!(" (\"CHILDINFO\" ({}))", names.join(" "))
+}
+
+/// The attributes in an extended LIST. No entry: a level above subscriptions only. `gone`: it was just deleted.
+fn extended_attributes(entry: Option<&ListEntry>, request: &ListRequest, gone: bool) -> String {
+    let Some(entry) = entry else { return String::from("\\NonExistent \\HasNoChildren") };
+    let mut text = String::new();
+    if entry.mailbox.is_none() || gone {
+        text.push_str("\\NonExistent ");
+    }
+    text.push_str(children(entry));
+    if let Some(special_use) = entry.special_use {
+        text.push(' ');
+        text.push_str(special_use.attribute());
+    }
+    if entry.subscribed && (request.selection.subscribed || request.subscribed) {
+        text.push_str(" \\Subscribed");
+    }
+    text
 }
 
 /// LSUB
@@ -42,7 +148,7 @@ pub async fn lsub(account: &Account, out: &mut Output<'_>, reference: &str, patt
     let mut levels = BTreeSet::new();
     for entry in entries.iter().filter(|entry| entry.subscribed) {
         if pattern.matches(&entry.name) {
-            tell(out, "LSUB", &attributes(entry), &entry.name).await?;
+            tell(out, "LSUB", &attributes(entry), &entry.name, "").await?;
         } else if pattern.ends_with_level() {
             levels.extend(superiors(&entry.name).filter(|superior| pattern.matches(superior)));
         }
@@ -51,20 +157,27 @@ pub async fn lsub(account: &Account, out: &mut Output<'_>, reference: &str, patt
         levels.remove(entry.name.as_str());
     }
     for level in levels {
-        tell(out, "LSUB", "\\Noselect \\HasChildren", level).await?;
+        tell(out, "LSUB", "\\Noselect \\HasChildren", level, "").await?;
     }
     Ok(Reply::ok("LSUB completed"))
 }
 
-async fn tell(out: &mut Output<'_>, response: &str, attributes: &str, name: &str) -> Result<(), Failure> {
+async fn tell(
+    out: &mut Output<'_>,
+    response: &str,
+    attributes: &str,
+    name: &str,
+    extended: &str,
+) -> Result<(), Failure> {
     let mut line = format!("* {response} ({attributes}) \"{DELIMITER}\" ").into_bytes();
     write::mailbox(&mut line, name);
+    line.extend_from_slice(extended.as_bytes());
     line.extend_from_slice(b"\r\n");
     out.put(&line).await
 }
 
 fn attributes(entry: &ListEntry) -> String {
-    let mut text = String::from(if entry.has_children { "\\HasChildren" } else { "\\HasNoChildren" });
+    let mut text = String::from(children(entry));
     // A name that is only subscribed may come again: in LSUB \Noselect means something else.
     if entry.exists && entry.mailbox.is_none() {
         text.insert_str(0, "\\Noselect ");
@@ -76,120 +189,18 @@ fn attributes(entry: &ListEntry) -> String {
     text
 }
 
+const fn children(entry: &ListEntry) -> &'static str {
+    if entry.has_children { "\\HasChildren" } else { "\\HasNoChildren" }
+}
+
 /// The names above a name, the nearest last.
 fn superiors(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices(DELIMITER).filter_map(|(at, _)| name.get(..at))
 }
 
-/// A name with wildcards: `*` is any text, `%` any text within one level.
-struct Pattern {
-    elements: Vec<char>,
-}
-
-impl Pattern {
-    /// The reference and the pattern are one text (RFC 3501 §6.3.8 leaves it to us).
-    fn new(reference: &str, pattern: &str) -> Self {
-        let mut elements: Vec<char> = Vec::new();
-        for element in reference.chars().chain(pattern.chars()).take(PATTERN_MAX + 1) {
-            // Neighbouring wildcards are one: the wider.
-            match (elements.last_mut(), element) {
-                (Some(last @ ('%' | '*')), '%' | '*') => {
-                    if element == '*' {
-                        *last = '*';
-                    }
-                }
-                _ => elements.push(element),
-            }
-        }
-        if elements.len() > PATTERN_MAX {
-            // No name is that long; NUL is in none.
-            elements = vec!['\0'];
-        }
-        // INBOX is the one name without case (RFC 3501 §5.1); it is the first level only.
-        let first: String = elements.iter().take(5).collect();
-        if first.eq_ignore_ascii_case("INBOX")
-            && elements.get(5).is_none_or(|next| matches!(next, '%' | '*') || *next == DELIMITER)
-        {
-            elements.iter_mut().take(5).for_each(|element| *element = element.to_ascii_uppercase());
-        }
-        Self { elements }
-    }
-
-    fn ends_with_level(&self) -> bool {
-        self.elements.last() == Some(&'%')
-    }
-
-    /// Follows all ways through the pattern at once: no pattern takes longer than its length times the name's.
-    fn matches(&self, name: &str) -> bool {
-        let elements = &self.elements;
-        let mut states = vec![false; elements.len() + 1];
-        let mark = |states: &mut [bool], mut at: usize| {
-            // A wildcard may also stand for nothing.
-            loop {
-                if let Some(state) = states.get_mut(at) {
-                    *state = true;
-                }
-                match elements.get(at) {
-                    Some('%' | '*') => at += 1,
-                    _ => return,
-                }
-            }
-        };
-        mark(&mut states, 0);
-        for letter in name.chars() {
-            let mut next = vec![false; states.len()];
-            for (at, element) in elements.iter().enumerate().filter(|(at, _)| states.get(*at) == Some(&true)) {
-                match element {
-                    '*' => mark(&mut next, at),
-                    '%' if letter != DELIMITER => mark(&mut next, at),
-                    '%' => {}
-                    _ if *element == letter => mark(&mut next, at + 1),
-                    _ => {}
-                }
-            }
-            if !next.contains(&true) {
-                return false;
-            }
-            states = next;
-        }
-        states.last() == Some(&true)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn matches(reference: &str, pattern: &str, name: &str) -> bool {
-        Pattern::new(reference, pattern).matches(name)
-    }
-
-    #[test]
-    fn wildcards_match_as_specified() {
-        assert!(matches("", "*", "a/b/c"));
-        assert!(matches("", "%", "a") && !matches("", "%", "a/b"));
-        assert!(matches("", "%/%", "a/b") && !matches("", "%/%", "a"));
-        assert!(matches("a/", "%", "a/b") && !matches("a/", "%", "a"));
-        assert!(matches("", "a*c", "a/b/c") && matches("", "a%c", "abc") && !matches("", "a%c", "a/c"));
-        assert!(matches("", "%*", "a/b") && matches("", "*%", "a/b"));
-        assert!(matches("", "ü%", "übung") && !matches("", "Ü%", "übung"));
-        assert!(!matches("", "", "a") && !matches("", "a", "ab") && !matches("", "ab", "a"));
-    }
-
-    #[test]
-    fn inbox_has_no_case_but_its_neighbours_do() {
-        assert!(matches("", "inbox", "INBOX") && matches("", "InBox", "INBOX"));
-        assert!(matches("", "inbox/%", "INBOX/a") && matches("in", "box", "INBOX"));
-        assert!(!matches("", "inboxes", "INBOXES"));
-    }
-
-    #[test]
-    fn a_hostile_pattern_costs_little() {
-        let name = "a".repeat(1000);
-        assert!(!matches("", &"a*".repeat(1000), &format!("{}b", "a".repeat(900))));
-        assert!(matches("", &"*".repeat(2000), &name));
-        assert!(!matches("", &"a".repeat(PATTERN_MAX + 1), &name));
-    }
 
     #[test]
     fn superiors_of_a_name() {

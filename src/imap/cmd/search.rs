@@ -5,6 +5,7 @@
 
 use super::search_result;
 use crate::imap::command::{SearchKey, SearchReturn};
+use crate::imap::object_id;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::selected::View;
@@ -107,6 +108,11 @@ async fn highest_modseq(mailbox: &Mailbox, uids: &UidSet) -> Result<Option<ModSe
     }
 }
 
+/// What no message is.
+fn nothing() -> Query {
+    Query::Not(Box::new(Query::All))
+}
+
 /// Keys as the client wrote them to a query of the core. The parser bounds how deep they nest.
 struct Translation<'a> {
     view: &'a View,
@@ -140,6 +146,11 @@ impl Translation<'_> {
             SearchKey::SentBefore(day) => Query::SentBefore(day),
             SearchKey::SentOn(day) => Query::SentOn(day),
             SearchKey::SentSince(day) => Query::SentSince(day),
+            SearchKey::SavedBefore(day) => Query::SavedBefore(day),
+            SearchKey::SavedOn(day) => Query::SavedOn(day),
+            SearchKey::SavedSince(day) => Query::SavedSince(day),
+            SearchKey::EmailId(id) => object_id::parse_email(&id).map_or_else(nothing, Query::Content),
+            SearchKey::ThreadId(_) => nothing(),
             SearchKey::ModSeq(modseq) => Query::ModSeq(modseq),
             SearchKey::Older(seconds) => Query::NotAfter(self.now.saturating_sub(i64::from(seconds))),
             SearchKey::Younger(seconds) => Query::NotBefore(self.now.saturating_sub(i64::from(seconds))),

@@ -2,6 +2,7 @@
 
 use crate::imap::command::Resync;
 use crate::imap::enabled::Enabled;
+use crate::imap::object_id;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::resync;
@@ -47,6 +48,8 @@ pub async fn run(
     }
     out.untagged(&format!("OK [UIDVALIDITY {}] UIDs valid", status.uid_validity.0)).await?;
     out.untagged(&format!("OK [UIDNEXT {}] Predicted next UID", status.uid_next.0)).await?;
+    let id = object_id::mailbox(selected.mailbox.id());
+    out.untagged(&format!("OK [MAILBOXID ({id})] Mailbox identifier")).await?;
     out.untagged(&format!("OK [{}] Highest", selected.highest_modseq())).await?;
     if let Some(resync) = resync {
         resync::resynchronise(&mut selected, out, resync).await?;

@@ -189,6 +189,12 @@ impl Framer {
         self.state = State::DiscardLine;
     }
 
+    /// Goes on with a command of which this text came before, up to a streamed literal.
+    pub fn resume(&mut self, text: &[u8]) {
+        self.reset();
+        self.frame.bytes.extend_from_slice(text);
+    }
+
     fn reset(&mut self) {
         *self = Self::new();
     }
@@ -358,12 +364,28 @@ fn announced(line: &[u8]) -> Option<Announced> {
     Some(Announced { literal: Literal { size, non_synchronizing }, binary, length })
 }
 
-/// Whether the literal behind this text is the message of an APPEND: any but the first argument is.
+/// Whether the literal behind this text is the message of an APPEND (any but the first argument is) or of a REPLACE
+/// (any but the first two).
 fn is_message(text: &[u8]) -> bool {
     // Tag, space and verb are near the start; no more of the text is searched.
-    let Some(space) = text.iter().take(TAG_MAX + 1).position(|&octet| octet == b' ') else { return false };
-    let rest = text.get(space..).unwrap_or_default();
-    let rest = rest.get(quirks::padding(rest)..).unwrap_or_default();
-    let Some((verb, rest)) = rest.split_at_checked(b"APPEND ".len()) else { return false };
-    verb.eq_ignore_ascii_case(b"APPEND ") && rest.len() > quirks::padding(rest)
+    let Some((_, rest)) = split_word(text) else { return false };
+    let Some((mut verb, mut rest)) = split_word(rest) else { return false };
+    if verb.eq_ignore_ascii_case(b"UID") {
+        let Some(behind) = split_word(rest) else { return false };
+        (verb, rest) = behind;
+    }
+    if verb.eq_ignore_ascii_case(b"REPLACE") {
+        let Some((_, behind)) = split_word(rest) else { return false };
+        rest = behind;
+    } else if !verb.eq_ignore_ascii_case(b"APPEND") {
+        return false;
+    }
+    !rest.is_empty()
+}
+
+/// The word at the start of a text and what is behind it and its spaces.
+fn split_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let space = text.iter().take(TAG_MAX + 1).position(|&octet| octet == b' ')?;
+    let (word, rest) = text.split_at(space);
+    Some((word, rest.get(quirks::padding(rest)..).unwrap_or_default()))
 }

@@ -19,4 +19,4 @@ pub mod utf7;
 pub mod write;
 
 pub use error::{ErrorKind, ParseError, Tag};
-pub use receive::{AppendEnd, Received, Receiver, is_done};
+pub use receive::{AppendEnd, AppendNext, Received, Receiver, is_done};

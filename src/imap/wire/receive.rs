@@ -2,8 +2,8 @@
 
 use super::error::{ParseError, Tag};
 use super::frame::{DISCARD_MAX, Event, Framer};
-use super::parse::parse;
-use crate::imap::command::{Command, Literal, Secret};
+use super::parse::{RESUMED, next_message, parse};
+use crate::imap::command::{AppendMessage, Command, Literal, Secret};
 use crate::net::{Connection, ReadError};
 
 /// Asks the client for a literal (RFC 9051 §7.6).
@@ -26,12 +26,27 @@ pub enum Received {
 pub enum AppendEnd {
     /// The end of the line: the command is complete.
     Complete,
-    /// Something else, which was swallowed up to the end of the command: MULTIAPPEND (RFC 3502) is not offered, so
-    /// nothing may be stored and the answer is BAD.
+    /// Something else, which was swallowed up to the end of the command.
     More,
     /// The client cannot be followed any more: say `* BYE` with this text and close.
     Bye(&'static str),
 }
+
+/// What stands behind the message of an APPEND whose end is read with [`Receiver::next_message`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppendNext {
+    /// The end of the line: the command is complete.
+    Complete,
+    /// Another message (RFC 3502): go on with [`Receiver::accept_message`] or [`Receiver::discard_message`].
+    Message(AppendMessage),
+    /// Nothing that may stand there; the command is over and is to be refused with this text.
+    Refused(ParseError),
+    /// The client cannot be followed any more: say `* BYE` with this text and close.
+    Bye(&'static str),
+}
+
+/// Limit: octets between two messages of one APPEND: flags and a date.
+const BETWEEN_MAX: usize = 32 * 1024;
 
 /// The receiving side of one session. Between commands it holds no memory.
 #[derive(Default)]
@@ -135,6 +150,31 @@ impl Receiver {
     pub async fn finish_append_line(&mut self, connection: &mut Connection) -> Result<AppendEnd, ReadError> {
         self.framer.discard_rest_of_line();
         self.end_of_append(connection).await
+    }
+
+    /// Reads what stands behind the message of an APPEND.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn next_message(&mut self, connection: &mut Connection) -> Result<AppendNext, ReadError> {
+        self.framer.resume(RESUMED);
+        loop {
+            match self.event(connection, BETWEEN_MAX).await? {
+                Event::Command(frame) => match (next_message(&frame), frame.message()) {
+                    (Ok(None), _) => return Ok(AppendNext::Complete),
+                    (Ok(Some(message)), _) => return Ok(AppendNext::Message(message)),
+                    // The message comes although nobody wants it.
+                    (Err(fault), Some(message)) if message.non_synchronizing => {
+                        self.framer.discard(message, Some(fault.tagged(None)), DISCARD_MAX);
+                    }
+                    (Err(fault), _) => return Ok(AppendNext::Refused(fault.tagged(None))),
+                },
+                Event::Discarded { refusal: Some(refusal), .. } => return Ok(AppendNext::Refused(refusal)),
+                // Every literal there is a message.
+                Event::Discarded { refusal: None, .. } | Event::Continue => {}
+                Event::Bye(text) => return Ok(AppendNext::Bye(text)),
+            }
+        }
     }
 
     /// A line that is no command: a SASL response, or DONE. At most `max` octets; None: it was longer and is gone.

@@ -5,7 +5,7 @@ use crate::mailbox::Row;
 use crate::message::text::{Needle, fold};
 use crate::message::words::decode_words;
 use crate::message::{Addresses, Record};
-use crate::types::{DateTime, ModSeq, SystemFlags, UidSet};
+use crate::types::{ContentId, DateTime, ModSeq, SystemFlags, UidSet};
 
 /// Signs of an address list that an envelope does not keep as they were written.
 const ADDRESS_SIGNS: &[u8] = b"\"\\()<>,;:[]";
@@ -43,6 +43,8 @@ enum Node {
     NotAfter(i64),
     NotBefore(i64),
     Sent(Day),
+    Saved(Day),
+    Content(ContentId),
     Larger(u64),
     Smaller(u64),
     /// Index of a text.
@@ -122,6 +124,8 @@ impl Plan {
             Node::NotBefore(seconds) => Some(row.internal_date.seconds >= *seconds),
             Node::Internal(day) => Some(day.fits(row.internal_date)),
             Node::Sent(day) => Some(record?.sent_date().is_some_and(|date| day.fits(date))),
+            Node::Saved(day) => Some(day.fits(row.save_time())),
+            Node::Content(content) => Some(row.content == *content),
             Node::Larger(size) => Some(row.size > *size),
             Node::Smaller(size) => Some(row.size < *size),
             Node::Text(index) => {
@@ -198,6 +202,10 @@ impl Node {
             Query::SentBefore(day) => Self::Sent(Day::Before(*day)),
             Query::SentOn(day) => Self::Sent(Day::On(*day)),
             Query::SentSince(day) => Self::Sent(Day::Since(*day)),
+            Query::SavedBefore(day) => Self::Saved(Day::Before(*day)),
+            Query::SavedOn(day) => Self::Saved(Day::On(*day)),
+            Query::SavedSince(day) => Self::Saved(Day::Since(*day)),
+            Query::Content(content) => Self::Content(*content),
             Query::Larger(size) => Self::Larger(*size),
             Query::Smaller(size) => Self::Smaller(*size),
             Query::Header { field, text } => Self::text(Place::Header(field.to_ascii_lowercase()), text, texts),

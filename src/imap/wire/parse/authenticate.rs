@@ -24,3 +24,8 @@ pub(super) fn authenticate(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Resul
     let initial = (!response.is_empty()).then(|| Secret(response.to_vec()));
     Ok(Command::Authenticate { mechanism, initial })
 }
+
+pub(super) fn unauthenticate(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
+    cursor.end()?;
+    Ok(Command::Unauthenticate)
+}

@@ -22,6 +22,11 @@ impl<'a> Cursor<'a> {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
+    /// Takes that many octets of text, or what there is.
+    pub(super) fn skip(&mut self, octets: usize) {
+        self.at += octets.min(self.text().len());
+    }
+
     /// Takes everything that is left.
     pub(super) fn skip_to_end(&mut self) {
         self.at = self.bytes.len();

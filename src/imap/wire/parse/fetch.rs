@@ -59,6 +59,9 @@ impl Items {
         let name = cursor.word();
         let section = cursor.peek() == Some(b'[');
         if section {
+            if let Some(item) = binary(cursor, name)? {
+                return self.push(item);
+            }
             let peek = name.eq_ignore_ascii_case("BODY.PEEK");
             if !peek && !name.eq_ignore_ascii_case("BODY") {
                 return Err(UNKNOWN);
@@ -78,6 +81,10 @@ impl Items {
                 self.push(FetchItem::Body)?;
             }
             return Ok(());
+        }
+        if is("PREVIEW") {
+            preview_modifiers(cursor)?;
+            return self.push(FetchItem::Preview);
         }
         self.push(simple_item(name).ok_or(UNKNOWN)?)
     }
@@ -133,8 +140,44 @@ impl Items {
     }
 }
 
+/// BINARY and its kin with their section (RFC 3516 §7); None where it is another item.
+fn binary(cursor: &mut Cursor<'_>, name: &str) -> Result<Option<FetchItem>, Fault> {
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    let (peek, size) = (is("BINARY.PEEK"), is("BINARY.SIZE"));
+    if !peek && !size && !is("BINARY") {
+        return Ok(None);
+    }
+    cursor.expect(b'[', "a section is missing")?;
+    let path = path(cursor)?;
+    cursor.expect(b']', "the section does not end")?;
+    if size {
+        return Ok(Some(FetchItem::BinarySize { path }));
+    }
+    let partial = if cursor.take(b'<') { Some(partial(cursor)?) } else { None };
+    Ok(Some(FetchItem::Binary { path, partial, peek }))
+}
+
+/// `(LAZY)` behind PREVIEW (RFC 8970 §6), if it is there.
+fn preview_modifiers(cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+    if !cursor.text().trim_ascii_start().starts_with(b"(") {
+        return Ok(());
+    }
+    cursor.space("the modifiers are missing")?;
+    cursor.expect(b'(', "the modifiers are missing")?;
+    cursor.padding();
+    loop {
+        if !cursor.word().eq_ignore_ascii_case("LAZY") {
+            return Err(Fault::syntax("unknown modifier"));
+        }
+        cursor.padding();
+        if cursor.take(b')') {
+            return Ok(());
+        }
+    }
+}
+
 fn simple_item(name: &str) -> Option<FetchItem> {
-    const ITEMS: [(&str, FetchItem); 11] = [
+    const ITEMS: [(&str, FetchItem); 14] = [
         ("MODSEQ", FetchItem::ModSeq),
         ("BODY", FetchItem::Body),
         ("BODYSTRUCTURE", FetchItem::BodyStructure),
@@ -143,6 +186,9 @@ fn simple_item(name: &str) -> Option<FetchItem> {
         ("INTERNALDATE", FetchItem::InternalDate),
         ("RFC822.SIZE", FetchItem::Rfc822Size),
         ("UID", FetchItem::Uid),
+        ("EMAILID", FetchItem::EmailId),
+        ("THREADID", FetchItem::ThreadId),
+        ("SAVEDATE", FetchItem::SaveDate),
         ("RFC822", FetchItem::Rfc822),
         ("RFC822.HEADER", FetchItem::Rfc822Header),
         ("RFC822.TEXT", FetchItem::Rfc822Text),

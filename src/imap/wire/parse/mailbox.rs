@@ -9,6 +9,9 @@ use crate::imap::wire::{quirks, utf7};
 use crate::types::DELIMITER;
 use std::borrow::Cow;
 
+/// Limit: special uses in one CREATE.
+const USES_MAX: usize = 16;
+
 const MISSING: &str = "the mailbox name is missing";
 
 /// A mailbox name in UTF-8, INBOX and the level INBOX in upper case.
@@ -27,7 +30,7 @@ pub(super) fn name(cursor: &mut Cursor<'_>) -> Result<MailboxName, Fault> {
 }
 
 /// The name in these octets; the inner None: not modified UTF-7.
-fn decode(octets: Cow<'_, [u8]>) -> Result<Option<String>, Fault> {
+pub(super) fn decode(octets: Cow<'_, [u8]>) -> Result<Option<String>, Fault> {
     let Ok(text) = String::from_utf8(octets.into_owned()) else {
         return Err(Fault::name("the mailbox name is neither modified UTF-7 nor UTF-8"));
     };
@@ -35,7 +38,7 @@ fn decode(octets: Cow<'_, [u8]>) -> Result<Option<String>, Fault> {
 }
 
 /// INBOX means the same in any case (RFC 9051 §5.1), also above other names.
-fn canonical_inbox(mut name: String) -> String {
+pub(super) fn canonical_inbox(mut name: String) -> String {
     let end = name.find(DELIMITER).unwrap_or(name.len());
     if let Some(level) = name.get_mut(..end).filter(|level| level.eq_ignore_ascii_case("INBOX")) {
         level.make_ascii_uppercase();
@@ -52,7 +55,29 @@ pub(super) fn examine(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Com
 }
 
 pub(super) fn create(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
-    argument(cursor).map(Command::Create)
+    let mailbox = argument(cursor)?;
+    let mut uses = Vec::new();
+    cursor.padding();
+    if cursor.take(b'(') {
+        cursor.padding();
+        if !cursor.word().eq_ignore_ascii_case("USE") {
+            return Err(Fault::syntax("unknown parameter"));
+        }
+        cursor.space("the special uses are missing")?;
+        cursor.expect(b'(', "the special uses are missing")?;
+        cursor.padding();
+        while !cursor.take(b')') {
+            cursor.expect(b'\\', "the special use is not valid")?;
+            if uses.len() == USES_MAX {
+                return Err(Fault::limit("there are too many special uses"));
+            }
+            uses.push(format!("\\{}", cursor.atom("the special use is not valid")?));
+            cursor.padding();
+        }
+        cursor.padding();
+        cursor.expect(b')', "the parameters do not end")?;
+    }
+    Ok(Command::Create { mailbox, uses })
 }
 
 pub(super) fn delete(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
@@ -79,38 +104,13 @@ pub(super) fn argument(cursor: &mut Cursor<'_>) -> Result<MailboxName, Fault> {
     name(cursor)
 }
 
-pub(super) fn list(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
-    let (reference, pattern) = patterns(cursor)?;
-    Ok(Command::List { reference, pattern })
-}
-
-pub(super) fn lsub(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
-    let (reference, pattern) = patterns(cursor)?;
-    Ok(Command::Lsub { reference, pattern })
-}
-
-/// Reference and pattern of LIST and LSUB. They may be empty and hold wildcards, and a pattern that is not
-/// modified UTF-7 is taken as it is: it may end in the middle of an encoded name.
-fn patterns(cursor: &mut Cursor<'_>) -> Result<(String, String), Fault> {
-    cursor.space("the reference name is missing")?;
-    let reference = pattern(cursor, "the reference name is missing")?;
-    cursor.space("the mailbox pattern is missing")?;
-    let pattern = pattern(cursor, "the mailbox pattern is missing")?;
-    Ok((reference, pattern))
-}
-
-fn pattern(cursor: &mut Cursor<'_>, text: &'static str) -> Result<String, Fault> {
-    let accept = |octet| quirks::is_name_char(octet) || matches!(octet, b'%' | b'*');
-    let octets = cursor.astring(accept, text)?;
-    let pattern = match decode(Cow::Borrowed(&octets))? {
-        Some(decoded) => decoded,
-        None => String::from_utf8_lossy(&octets).into_owned(),
-    };
-    Ok(canonical_inbox(pattern))
-}
-
 pub(super) fn status(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
     let mailbox = argument(cursor)?;
+    Ok(Command::Status { mailbox, items: status_items(cursor)? })
+}
+
+/// A space and status items in parentheses.
+pub(super) fn status_items(cursor: &mut Cursor<'_>) -> Result<Vec<StatusItem>, Fault> {
     cursor.space("the status items are missing")?;
     cursor.expect(b'(', "the status items are missing")?;
     cursor.padding();
@@ -123,19 +123,23 @@ pub(super) fn status(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Comm
         }
         cursor.padding();
         if cursor.take(b')') {
-            return Ok(Command::Status { mailbox, items });
+            return Ok(items);
         }
     }
 }
 
 fn status_item(name: &str) -> Option<StatusItem> {
-    const ITEMS: [(&str, StatusItem); 6] = [
+    const ITEMS: [(&str, StatusItem); 10] = [
         ("HIGHESTMODSEQ", StatusItem::HighestModSeq),
         ("MESSAGES", StatusItem::Messages),
         ("RECENT", StatusItem::Recent),
         ("UIDNEXT", StatusItem::UidNext),
         ("UIDVALIDITY", StatusItem::UidValidity),
         ("UNSEEN", StatusItem::Unseen),
+        ("DELETED", StatusItem::Deleted),
+        ("SIZE", StatusItem::Size),
+        ("APPENDLIMIT", StatusItem::AppendLimit),
+        ("MAILBOXID", StatusItem::MailboxId),
     ];
     ITEMS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, item)| *item)
 }

@@ -16,6 +16,7 @@ mod cursor;
 mod date;
 mod fetch;
 mod flags;
+mod list;
 mod mailbox;
 mod modifier;
 mod result;
@@ -28,6 +29,7 @@ mod tests;
 use super::error::{ErrorKind, Fault, ParseError, Tag};
 use super::frame::Frame;
 use crate::imap::command::Command;
+pub(super) use append::{RESUMED, next_message};
 use cursor::Cursor;
 
 /// The form of a command.
@@ -58,20 +60,22 @@ const VERBS: &[(&str, Parser)] = &[
     ("FETCH", fetch::fetch),
     ("ID", codec::whole),
     ("IDLE", codec::whole),
-    ("LIST", mailbox::list),
+    ("LIST", list::list),
     ("LOGIN", authenticate::login),
     ("LOGOUT", codec::whole),
-    ("LSUB", mailbox::lsub),
+    ("LSUB", list::lsub),
     ("MOVE", selected::move_to),
     ("NAMESPACE", codec::whole),
     ("NOOP", codec::whole),
     ("RENAME", mailbox::rename),
+    ("REPLACE", append::replace),
     ("SEARCH", search::search),
     ("SELECT", mailbox::select),
     ("STARTTLS", codec::whole),
     ("STATUS", mailbox::status),
     ("STORE", selected::store),
     ("SUBSCRIBE", mailbox::subscribe),
+    ("UNAUTHENTICATE", authenticate::unauthenticate),
     ("UNSELECT", codec::whole),
     ("UNSUBSCRIBE", mailbox::unsubscribe),
 ];
@@ -82,6 +86,7 @@ const UID_VERBS: &[(&str, Parser)] = &[
     ("EXPUNGE", selected::uid_expunge),
     ("FETCH", fetch::fetch),
     ("MOVE", selected::move_to),
+    ("REPLACE", append::replace),
     ("SEARCH", search::search),
     ("STORE", selected::store),
 ];
@@ -125,8 +130,8 @@ fn read_command(cursor: &mut Cursor<'_>, frame: &Frame) -> Result<Command, Fault
     let Some((name, parser)) = parser else {
         return Err(Fault { text: "unknown command", kind: ErrorKind::UnknownCommand });
     };
-    // Only APPEND streams a literal.
-    if frame.message.is_some() && *name != "APPEND" {
+    // Only these stream a literal.
+    if frame.message.is_some() && !matches!(*name, "APPEND" | "REPLACE") {
         return Err(Fault::syntax("a literal is not allowed here"));
     }
     let command = parser(cursor, frame, Form { verb: name, uid })?;

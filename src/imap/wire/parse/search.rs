@@ -14,6 +14,8 @@ use crate::types::SystemFlags;
 
 /// Limit: how deep NOT, OR and parentheses nest.
 pub const DEPTH_MAX: usize = 128;
+/// Limit: octets of an object identifier (RFC 8474 §7).
+const OBJECT_ID_MAX: usize = 255;
 /// Limit: keys of one SEARCH, those of all levels.
 const KEYS_MAX: usize = 4096;
 
@@ -182,6 +184,11 @@ fn leaf(cursor: &mut Cursor<'_>, word: &str) -> Result<SearchKey, Fault> {
         "SENTBEFORE" => SearchKey::SentBefore(day(cursor)?),
         "SENTON" => SearchKey::SentOn(day(cursor)?),
         "SENTSINCE" => SearchKey::SentSince(day(cursor)?),
+        "SAVEDBEFORE" => SearchKey::SavedBefore(day(cursor)?),
+        "SAVEDON" => SearchKey::SavedOn(day(cursor)?),
+        "SAVEDSINCE" => SearchKey::SavedSince(day(cursor)?),
+        "EMAILID" => SearchKey::EmailId(object_id(cursor)?),
+        "THREADID" => SearchKey::ThreadId(object_id(cursor)?),
         "LARGER" => SearchKey::Larger(size(cursor)?),
         "SMALLER" => SearchKey::Smaller(size(cursor)?),
         "FROM" => header("From", cursor)?,
@@ -207,7 +214,8 @@ fn leaf(cursor: &mut Cursor<'_>, word: &str) -> Result<SearchKey, Fault> {
 fn plain(name: &str) -> Option<SearchKey> {
     let flag = |flag, set| Some(SearchKey::Flag { flag, set });
     match name {
-        "ALL" => Some(SearchKey::All),
+        // RFC 8514 §4.3: every mailbox keeps save dates.
+        "ALL" | "SAVEDATESUPPORTED" => Some(SearchKey::All),
         "ANSWERED" => flag(SystemFlags::ANSWERED, true),
         "DELETED" => flag(SystemFlags::DELETED, true),
         "DRAFT" => flag(SystemFlags::DRAFT, true),
@@ -252,6 +260,16 @@ fn interval(cursor: &mut Cursor<'_>) -> Result<u32, Fault> {
 fn size(cursor: &mut Cursor<'_>) -> Result<u64, Fault> {
     cursor.space("the size is missing")?;
     cursor.number64("the size is not valid")
+}
+
+/// An object identifier (RFC 8474 §7).
+fn object_id(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
+    cursor.space("the object identifier is missing")?;
+    let octets = cursor.take_while(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-'));
+    if octets.is_empty() || octets.len() > OBJECT_ID_MAX {
+        return Err(Fault::syntax("the object identifier is not valid"));
+    }
+    Ok(String::from_utf8_lossy(octets).into_owned())
 }
 
 /// A text to search for.

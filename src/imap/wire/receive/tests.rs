@@ -1,6 +1,7 @@
 use super::*;
 use crate::imap::wire::frame::{COMMAND_MAX, COMMAND_MAX_BEFORE_LOGIN};
 use crate::net::pair;
+use crate::types::{Flags, SystemFlags};
 use smol::future::{block_on, or, poll_once};
 use smol::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -186,7 +187,9 @@ fn streams_an_append_between_its_borders() {
         .await;
         client.write_all(b"inbox (\\Seen) {3}\r\n").await.unwrap();
         let received = input.command(&mut connection, COMMAND_MAX).await.unwrap();
-        let Received::Command(_, Command::Append { mailbox, literal, .. }) = received else { panic!("{received:?}") };
+        let Received::Command(_, Command::Append { mailbox, message: AppendMessage { literal, .. } }) = received else {
+            panic!("{received:?}")
+        };
         assert_eq!((mailbox.as_str(), literal), ("INBOX", Literal { size: 3, non_synchronizing: false }));
         input.accept_message(&mut connection, literal).await.unwrap();
         client.read_exact(&mut ask).await.unwrap();
@@ -211,14 +214,48 @@ fn discards_messages_that_nobody_wants() {
             .unwrap();
         for (max, end) in [(9, AppendEnd::Complete), (99, AppendEnd::More)] {
             let received = input.command(&mut connection, COMMAND_MAX).await.unwrap();
-            let Received::Command(_, Command::Append { literal, .. }) = received else { panic!("{received:?}") };
+            let Received::Command(_, Command::Append { message: AppendMessage { literal, .. }, .. }) = received else {
+                panic!("{received:?}")
+            };
             assert_eq!(input.discard_message(&mut connection, literal, max).await.unwrap(), end);
         }
         let received = input.command(&mut connection, COMMAND_MAX).await.unwrap();
-        let Received::Command(_, Command::Append { literal, .. }) = received else { panic!("{received:?}") };
+        let Received::Command(_, Command::Append { message: AppendMessage { literal, .. }, .. }) = received else {
+            panic!("{received:?}")
+        };
         client.write_all(b"123").await.unwrap();
         let end = input.discard_message(&mut connection, literal, 8).await.unwrap();
         assert!(matches!(end, AppendEnd::Bye(_)));
+    });
+}
+
+#[test]
+fn what_stands_behind_a_message() {
+    let (mut connection, mut client) = pair();
+    block_on(async {
+        let mut input = Receiver::new();
+        let lines: &[u8] = b"\r\n (\\Seen) {3}\r\n  \r\n ~{2+}\r\n {1}x\r\n (\\Foo) {2+}\r\nab\r\n\0\r\nx NOOP\r\n";
+        client.write_all(lines).await.unwrap();
+        let mut next = Vec::new();
+        for _ in 0..4 {
+            next.push(input.next_message(&mut connection).await.unwrap());
+        }
+        let message = |flags, size, non_synchronizing, binary| {
+            let literal = Literal { size, non_synchronizing };
+            AppendNext::Message(AppendMessage { flags, date: None, literal, binary })
+        };
+        let seen = Flags { system: SystemFlags::SEEN, ..Flags::default() };
+        assert_eq!(next.remove(0), AppendNext::Complete);
+        assert_eq!(next.remove(0), message(seen, 3, false, false));
+        assert_eq!(next.remove(0), AppendNext::Complete);
+        assert_eq!(next.remove(0), message(Flags::default(), 2, true, true));
+        // No literal, a literal that is swallowed with the rest of its command, and an octet that is never allowed.
+        for _ in 0..3 {
+            let next = input.next_message(&mut connection).await.unwrap();
+            assert!(matches!(next, AppendNext::Refused(_)), "{next:?}");
+        }
+        let received = input.command(&mut connection, COMMAND_MAX).await.unwrap();
+        assert_eq!(texts(&[received]), ["x Noop"]);
     });
 }
 

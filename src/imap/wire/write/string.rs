@@ -56,12 +56,7 @@ pub fn number(out: &mut Vec<u8>, number: u64) {
 /// octet at which a partial begins.
 pub fn section(out: &mut Vec<u8>, path: &[u32], part: &SectionPart, origin: Option<u64>) {
     out.extend_from_slice(b"BODY[");
-    for (index, part_number) in path.iter().enumerate() {
-        if index > 0 {
-            out.push(b'.');
-        }
-        number(out, u64::from(*part_number));
-    }
+    part_numbers(out, path);
     let (name, fields) = match part {
         SectionPart::Full => ("", None),
         SectionPart::Header => ("HEADER", None),
@@ -84,6 +79,27 @@ pub fn section(out: &mut Vec<u8>, path: &[u32], part: &SectionPart, origin: Opti
         }
         out.push(b')');
     }
+    end_section(out, origin);
+}
+
+/// The same for BINARY and its kin (RFC 3516 §7), which name parts only.
+pub fn binary_section(out: &mut Vec<u8>, name: &str, path: &[u32], origin: Option<u64>) {
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'[');
+    part_numbers(out, path);
+    end_section(out, origin);
+}
+
+fn part_numbers(out: &mut Vec<u8>, path: &[u32]) {
+    for (index, part_number) in path.iter().enumerate() {
+        if index > 0 {
+            out.push(b'.');
+        }
+        number(out, u64::from(*part_number));
+    }
+}
+
+fn end_section(out: &mut Vec<u8>, origin: Option<u64>) {
     out.push(b']');
     if let Some(origin) = origin {
         out.push(b'<');

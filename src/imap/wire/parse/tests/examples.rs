@@ -1,6 +1,7 @@
 use super::{command, error, octets};
 use crate::imap::command::{
-    Command, FetchItem, Literal, SearchKey, Secret, SectionPart, SelectParameters, SequenceSet, StatusItem,
+    AppendMessage, Command, FetchItem, ListRequest, Literal, SearchKey, Secret, SectionPart, SelectParameters,
+    SequenceSet, StatusItem,
 };
 use crate::imap::wire::error::ErrorKind;
 use crate::types::{DateTime, FlagOperation, Flags, SystemFlags};
@@ -121,7 +122,11 @@ fn mailbox_names() {
 #[test]
 fn lists() {
     let list = |reference: &str, pattern: &str| {
-        Ok(Command::List { reference: reference.to_owned(), pattern: pattern.to_owned() })
+        Ok(Command::List(ListRequest {
+            reference: reference.to_owned(),
+            patterns: vec![pattern.to_owned()],
+            ..ListRequest::default()
+        }))
     };
     assert_eq!(command("LIST \"\" \"\""), list("", ""));
     assert_eq!(command("LIST \"\" *"), list("", "*"));
@@ -155,26 +160,44 @@ fn appends() {
         command("APPEND \"Sent\" (\\Seen \\Recent $MDNSent $mdnsent) \" 1-Feb-1994 21:52:25 -0800\" {310}"),
         Ok(Command::Append {
             mailbox: "Sent".into(),
-            flags: Flags { system: SystemFlags::SEEN, keywords: vec!["$MDNSent".into()] },
-            date: Some(DateTime { seconds: 760_168_345, zone: -480 }),
-            literal: literal(310, false),
+            message: AppendMessage {
+                flags: Flags { system: SystemFlags::SEEN, keywords: vec!["$MDNSent".into()] },
+                date: Some(DateTime { seconds: 760_168_345, zone: -480 }),
+                literal: literal(310, false),
+                binary: false,
+            },
         })
     );
     assert_eq!(
         command("APPEND {5}\r\ninbox {157286400+}"),
         Ok(Command::Append {
             mailbox: "INBOX".into(),
-            flags: Flags::default(),
-            date: None,
-            literal: literal(157_286_400, true),
+            message: AppendMessage {
+                flags: Flags::default(),
+                date: None,
+                literal: literal(157_286_400, true),
+                binary: false,
+            },
         })
     );
+    let replace = |uid, number, mailbox: &str| {
+        Ok(Command::Replace {
+            uid,
+            set: SequenceSet { items: vec![(number, number)] },
+            mailbox: mailbox.into(),
+            message: AppendMessage { flags: Flags::default(), date: None, literal: literal(3, false), binary: true },
+        })
+    };
+    assert_eq!(command("REPLACE 4 Drafts ~{3}"), replace(false, Some(4), "Drafts"));
+    assert_eq!(command("UID REPLACE * {5+}\r\ninbox ~{3}"), replace(true, None, "INBOX"));
+    for bad in ["REPLACE 4 Drafts", "REPLACE 1:2 x {3}", "REPLACE 1,2 x {3}", "UID APPEND x {3}"] {
+        assert_eq!(error(bad).kind, if bad.starts_with("UID") { ErrorKind::UnknownCommand } else { ErrorKind::Syntax });
+    }
     for bad in [
         "APPEND x",
         "APPEND x ()",
         "APPEND {1}\r\nx",
         "APPEND x{3}",
-        "APPEND x ~{3}",
         "APPEND x (\\Foo) {3}",
         "APPEND x \"1-Feb-1994\" {3}",
         "APPEND x () () {3}",

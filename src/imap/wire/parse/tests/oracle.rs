@@ -1,8 +1,8 @@
 //! imap-codec's commands as ours, written independently of the parsers.
 
 use crate::imap::command::{
-    Command, FetchItem, FetchModifiers, Literal, SearchKey, Secret, SectionPart, SelectParameters, SequenceSet,
-    StatusItem,
+    AppendMessage, Command, FetchItem, FetchModifiers, ListRequest, Literal, SearchKey, Secret, SectionPart,
+    SelectParameters, SequenceSet, StatusItem,
 };
 use crate::imap::wire::utf7;
 use crate::types::{DateTime, FlagOperation, Flags, ModSeq, SystemFlags, UidSet};
@@ -66,14 +66,16 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
         CommandBody::Examine { mailbox, parameters } => {
             Command::Select { mailbox: name(&mailbox)?, read_only: true, parameters: select_parameters(&parameters)? }
         }
-        CommandBody::Create { mailbox } => Command::Create(name(&mailbox)?),
+        CommandBody::Create { mailbox } => Command::Create { mailbox: name(&mailbox)?, uses: Vec::new() },
         CommandBody::Delete { mailbox } => Command::Delete(name(&mailbox)?),
         CommandBody::Subscribe { mailbox } => Command::Subscribe(name(&mailbox)?),
         CommandBody::Unsubscribe { mailbox } => Command::Unsubscribe(name(&mailbox)?),
         CommandBody::Rename { from, to } => Command::Rename { from: name(&from)?, to: name(&to)? },
-        CommandBody::List { reference, mailbox_wildcard } => {
-            Command::List { reference: reference_name(&reference)?, pattern: pattern(&mailbox_wildcard)? }
-        }
+        CommandBody::List { reference, mailbox_wildcard } => Command::List(ListRequest {
+            reference: reference_name(&reference)?,
+            patterns: vec![pattern(&mailbox_wildcard)?],
+            ..ListRequest::default()
+        }),
         CommandBody::Lsub { reference, mailbox_wildcard } => {
             Command::Lsub { reference: reference_name(&reference)?, pattern: pattern(&mailbox_wildcard)? }
         }
@@ -92,17 +94,20 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
         }
         CommandBody::Append { mailbox, flags: set, date, message } => Command::Append {
             mailbox: name(&mailbox)?,
-            flags: flags(&set, true)?,
-            date: date.map(|date| DateTime {
-                seconds: date.as_ref().timestamp(),
-                zone: i16::try_from(date.as_ref().offset().local_minus_utc() / 60).expect("a zone"),
-            }),
-            literal: match message {
-                LiteralOrLiteral8::Literal(literal) => Literal {
-                    size: literal.as_ref().len() as u64,
-                    non_synchronizing: literal.mode() == LiteralMode::NonSync,
+            message: AppendMessage {
+                flags: flags(&set, true)?,
+                date: date.map(|date| DateTime {
+                    seconds: date.as_ref().timestamp(),
+                    zone: i16::try_from(date.as_ref().offset().local_minus_utc() / 60).expect("a zone"),
+                }),
+                literal: match message {
+                    LiteralOrLiteral8::Literal(literal) => Literal {
+                        size: literal.as_ref().len() as u64,
+                        non_synchronizing: literal.mode() == LiteralMode::NonSync,
+                    },
+                    LiteralOrLiteral8::Literal8(_) => return None,
                 },
-                LiteralOrLiteral8::Literal8(_) => return None,
+                binary: false,
             },
         },
         CommandBody::Search { charset, criteria, uid } => Command::Search {
