@@ -1,4 +1,4 @@
-//! AUTHENTICATE (RFC 3501 §6.2.2) with an initial response (RFC 4959), for every mechanism of [`sasl`].
+//! AUTHENTICATE (RFC 3501 §6.2.2) with an initial response (RFC 4959), for every mechanism of [`crate::auth`].
 
 use super::login;
 use crate::auth::sasl::{Mechanism, RESPONSE_MAX, SaslError};
