@@ -111,6 +111,7 @@ mod tests {
         "LOGIN a b",
         "ENABLE X",
         "NAMESPACE",
+        "COMPRESS DEFLATE",
         "SELECT a",
         "EXAMINE a",
         "CREATE a",
