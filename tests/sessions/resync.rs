@@ -95,6 +95,28 @@ fn an_absence_longer_than_the_memory_of_expunges() {
     house.finish();
 }
 
+#[test]
+fn ten_changes_cost_less_than_four_kilobytes() {
+    let house = House::new();
+    house.run(async {
+        for _ in 0..400 {
+            house.deliver("").await;
+        }
+        let mut client = Cache::new(&house).await;
+        client.come_back(&house, 1).await;
+        let mailbox = house.mailbox();
+        for uid in (10..200).step_by(40) {
+            mailbox.store_flags(&UidSet::from_range(uid, uid), FlagOperation::Add, &named("\\Seen"), None).await.expect("a change");
+            mailbox.remove(&UidSet::from_range(uid + 1, uid + 1)).await.expect("an expunge");
+        }
+        client.octets = 0;
+        client.come_back(&house, 1).await;
+        assert!(client.octets < 4096, "{} octets", client.octets);
+        client.agrees(&house).await;
+    });
+    house.finish();
+}
+
 async fn run(house: &House, client: &mut Cache, step: &Step) {
     match step {
         Step::Deliver { flags } => house.deliver(FLAGS[*flags]).await,
@@ -170,6 +192,8 @@ struct Cache {
     changed: Vec<u32>,
     discovering: bool,
     told: Option<u64>,
+    /// Octets received.
+    octets: usize,
     seen: u64,
 }
 
@@ -187,6 +211,7 @@ impl Cache {
             changed: Vec::new(),
             discovering: false,
             told: None,
+            octets: 0,
             seen: 0,
         };
         client.log_in().await;
@@ -384,6 +409,7 @@ impl Cache {
             loop {
                 let mut line = String::new();
                 assert!(self.stream.read_line(&mut line).await.expect("a line") > 0, "the server ended the session");
+                self.octets += line.len();
                 response.push_str(&line);
                 let literal = response.contains("BODY[TEXT] {");
                 if !literal || response.trim_end().ends_with(')') {
