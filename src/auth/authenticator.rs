@@ -41,7 +41,7 @@ impl Authenticator {
         if let Some((renewal, credential)) = renewed {
             self.renew(&login, renewal, credential).await;
         }
-        self.log_success(&Attempt { user: &login.name, ..attempt });
+        Self::log_success(&Attempt { user: &login.name, ..attempt });
         Ok(LoggedIn { account: login.account, name: login.name })
     }
 
@@ -52,7 +52,7 @@ impl Authenticator {
     }
 
     /// The line about a login that succeeded.
-    pub(super) fn log_success(&self, attempt: &Attempt<'_>) {
+    pub(super) fn log_success(attempt: &Attempt<'_>) {
         let tls = if attempt.tls { "yes" } else { "no" };
         log::info!("login: {} tls={tls}", Described(attempt));
     }

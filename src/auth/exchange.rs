@@ -131,7 +131,7 @@ impl<'a> Exchange<'a> {
             State::Scram { plus } => self.scram_first(&message, plus).await,
             State::ScramProof(proving) => self.scram_final(&message, *proving).await,
             State::ScramDone(logged_in) if message.is_empty() => {
-                self.authenticator.log_success(&self.client.attempt(&logged_in.name, b""));
+                Authenticator::log_success(&self.client.attempt(&logged_in.name, b""));
                 Ok(Step::LoggedIn(logged_in))
             }
             State::ScramDone(_) | State::Over => Err(SaslError::Syntax.into()),

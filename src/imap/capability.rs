@@ -62,6 +62,7 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
 const APPEND_LIMIT: &str = "APPENDLIMIT";
 
 /// What decides the list.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none follows from another")]
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances {
     /// The session has logged in.

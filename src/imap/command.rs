@@ -85,7 +85,7 @@ pub enum Command {
     Idle,
     /// CHECK
     Check,
-    /// COMPRESS with the algorithm
+    /// COMPRESS (RFC 4978) with the algorithm in upper case
     Compress(String),
     /// CLOSE
     Close,

@@ -115,6 +115,7 @@ mod tests {
         "COMPRESS DEFLATE",
         "ENABLE X",
         "NAMESPACE",
+        "COMPRESS DEFLATE",
         "SELECT a",
         "EXAMINE a",
         "CREATE a",

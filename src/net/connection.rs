@@ -240,10 +240,10 @@ impl Connection {
         let Self { stream, input, deflate: Some(deflate), .. } = self else { return Ok(()) };
         deflate.rest();
         loop {
-            if deflate.needs_input() {
-                if poll_fn(|cx| stream.poll_read_with(cx, |octets| deflate.push(octets))).await? == 0 {
-                    return Err(ReadError::Closed);
-                }
+            if deflate.needs_input()
+                && poll_fn(|cx| stream.poll_read_with(cx, |octets| deflate.push(octets))).await? == 0
+            {
+                return Err(ReadError::Closed);
             }
             match deflate.inflate(input)? {
                 0 if deflate.has_ended() => return Err(ReadError::Closed),

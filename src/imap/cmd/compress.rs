@@ -9,7 +9,7 @@ use crate::net::{Admission, Connection};
 /// # Errors
 /// BAD for another algorithm and where it is active already, NO where too many sessions are compressed.
 pub fn run(connection: &Connection, admission: &Admission, algorithm: &str) -> Result<Reply, Failure> {
-    if !algorithm.eq_ignore_ascii_case("DEFLATE") {
+    if algorithm != "DEFLATE" {
         return Err(Reply::bad("Only DEFLATE is known").into());
     }
     if connection.is_deflated() {

@@ -10,5 +10,5 @@ const MISSING: &str = "the algorithm is missing";
 
 pub(super) fn compress(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
     cursor.space(MISSING)?;
-    Ok(Command::Compress(cursor.atom(MISSING)?.to_owned()))
+    Ok(Command::Compress(cursor.atom(MISSING)?.to_ascii_uppercase()))
 }
