@@ -100,7 +100,9 @@ fn foreign_types_stay_where_they_belong() {
     let mut wrong = Vec::new();
     for path in files {
         let (module, code) = (module_of(&path), code(&path));
-        for (name, owner) in [("heed::", "store"), ("imap_codec", "imap"), ("futures_rustls", "net"), ("env_logger", "cli")] {
+        for (name, owner) in
+            [("heed::", "store"), ("imap_codec", "imap"), ("futures_rustls", "net"), ("env_logger", "cli")]
+        {
             if code.contains(name) && module != owner && module != "main" {
                 wrong.push(format!("{} names {name}", path.display()));
             }

@@ -4,9 +4,7 @@
 use crate::store::schema::{MailboxState, MessageRow};
 use crate::store::txn::Tx;
 use crate::store::{Error, Refusal};
-use crate::types::{
-    ContentId, DateTime, Flags, InstanceId, KeywordBits, MailboxId, ModSeq, SystemFlags, Uid, UidSet,
-};
+use crate::types::{ContentId, DateTime, Flags, InstanceId, KeywordBits, MailboxId, ModSeq, SystemFlags, Uid, UidSet};
 
 /// Limit: keywords of one mailbox.
 pub(super) const KEYWORDS_MAX: u8 = 128;
@@ -92,7 +90,8 @@ impl Edit {
 
     /// The bits of those of these keywords that the mailbox knows.
     pub(super) fn known_bits(&self, names: &[String]) -> KeywordBits {
-        let positions = names.iter().filter_map(|name| self.keywords.iter().position(|known| known.eq_ignore_ascii_case(name)));
+        let positions =
+            names.iter().filter_map(|name| self.keywords.iter().position(|known| known.eq_ignore_ascii_case(name)));
         KeywordBits(positions.fold(0, |bits, bit| bits | (1 << bit)))
     }
 

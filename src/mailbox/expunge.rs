@@ -2,8 +2,8 @@
 
 use super::edit::Edit;
 use super::{Error, Mailbox};
-use crate::store::txn::Tx;
 use crate::store;
+use crate::store::txn::Tx;
 use crate::types::{MailboxId, SystemFlags, UidSet};
 
 /// Removes the messages of `among`, or only those of them with \Deleted.

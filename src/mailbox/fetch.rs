@@ -104,7 +104,7 @@ impl Message {
         let from_body = |offset, max| {
             let read = self.store.read(|view| view.body(self.content.body, self.content.body_len, offset, max));
             read.inspect_err(|_| {
-                log::error!("message {} (body {}) cannot be read", self.row.uid.0, self.content.body.0)
+                log::error!("message {} (body {}) cannot be read", self.row.uid.0, self.content.body.0);
             })
         };
         match usize::try_from(offset).ok().and_then(|offset| prefix.get(offset..)).filter(|rest| !rest.is_empty()) {

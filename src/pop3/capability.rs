@@ -4,6 +4,7 @@ use crate::auth::sasl::Mechanism;
 
 /// What the list depends on.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none follows from another")]
 pub(super) struct Conditions {
     /// In TRANSACTION state.
     pub(super) logged_in: bool,

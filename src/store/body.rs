@@ -2,10 +2,10 @@
 //!
 //! A chunk tells by itself which body it belongs to, so that a scan of the file finds bodies even if the tree is lost.
 
+use super::Error;
 use super::codec::{Fields, key_u64_u32};
 use super::schema::{CODEC_IDENTITY, table};
 use super::view::View;
-use super::Error;
 use crate::types::BodyId;
 use std::ops::Bound;
 

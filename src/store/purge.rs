@@ -1,8 +1,8 @@
 //! Giving back the space of deleted messages and mailboxes, in bounded pieces.
 
+use super::Error;
 use super::schema::kind;
 use super::txn::Tx;
-use super::Error;
 use crate::types::{BodyId, MailboxId};
 
 /// Removes one piece; whether there was anything to remove. Bodies that a reader holds are left for later.

@@ -97,9 +97,10 @@ impl House {
         };
         self.executor.spawn(session).detach();
         let stream: Box<dyn Stream> = Box::new(stream);
-        let stream = match is_tls {
-            true => Transport::Tls(Box::new(tls::connect_with(stream, tls).await.expect("TLS"))),
-            false => Transport::Plain(stream),
+        let stream = if is_tls {
+            Transport::Tls(Box::new(tls::connect_with(stream, tls).await.expect("TLS")))
+        } else {
+            Transport::Plain(stream)
         };
         let mut client = Client { stream };
         client.line().await;

@@ -123,6 +123,7 @@ impl Opened {
 }
 
 /// A FETCH under way.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none follows from another")]
 struct Fetch<'a> {
     items: &'a [FetchItem],
     /// The UID is told first although it is not among the items (RFC 9051 §6.4.9).

@@ -30,7 +30,6 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
         CommandBody::Check => Command::Check,
         CommandBody::Close => Command::Close,
         CommandBody::Unselect => Command::Unselect,
-        CommandBody::Compress { algorithm } => Command::Compress(algorithm.to_string()),
         CommandBody::Expunge => Command::Expunge { uids: None },
         CommandBody::ExpungeUid { sequence_set } => Command::Expunge { uids: Some(set(&sequence_set)) },
         CommandBody::Authenticate { mechanism, initial_response } => {
