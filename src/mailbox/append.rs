@@ -36,48 +36,37 @@ struct Body {
     chunks: u32,
     pending: Vec<u8>,
     size: u64,
-    /// A piece on its way to the disk.
-    staging: Option<Commit<()>>,
 }
 
 impl Body {
     /// Keeps the next octets in memory.
     fn keep(&mut self, octets: &[u8]) {
         // A large message gets all the room that it may use at once: doubling would take up to twice as much.
-        if self.pending.len() + octets.len() > self.pending.capacity() && self.pending.len() >= PUSH_MAX {
+        let large = self.chunks > 0 || self.pending.len() >= PUSH_MAX;
+        if large && self.pending.len() + octets.len() > self.pending.capacity() {
             self.pending.reserve_exact(STAGE_SIZE + PUSH_MAX - self.pending.len());
         }
         self.pending.extend_from_slice(octets);
     }
 
-    async fn settle(&mut self) -> Result<(), Error> {
-        match self.staging.take() {
-            Some(commit) => Ok(commit.await?),
-            None => Ok(()),
-        }
-    }
-
-    /// Sends all full chunks that are pending to the store.
+    /// Sends all full chunks that are pending to the store. It waits for the disk, so that one piece of the message
+    /// is in memory and not two.
     async fn stage(&mut self) -> Result<(), Error> {
-        self.settle().await?;
         let payload = self.store.payload_size();
         let whole = self.pending.len() / payload * payload;
-        let mut rest = Vec::with_capacity(STAGE_SIZE + PUSH_MAX);
-        rest.extend_from_slice(&self.pending[whole..]);
+        let rest = self.pending[whole..].to_vec();
         self.pending.truncate(whole);
         let piece = std::mem::replace(&mut self.pending, rest);
-        self.staging = Some(self.write(piece));
-        Ok(())
+        Ok(self.write(piece).await?)
     }
 
     /// Sends all that is pending to the store. Nothing can be added afterwards.
     async fn park(&mut self) -> Result<(), Error> {
-        self.settle().await?;
-        if !self.pending.is_empty() {
-            let piece = std::mem::take(&mut self.pending);
-            self.staging = Some(self.write(piece));
+        if self.pending.is_empty() {
+            return Ok(());
         }
-        self.settle().await
+        let piece = std::mem::take(&mut self.pending);
+        Ok(self.write(piece).await?)
     }
 
     /// Writes the next chunks; only the last one of a body may be short.
@@ -119,7 +108,7 @@ fn abandon(store: &Store, id: Arc<AtomicU64>) {
 
 impl Incoming {
     pub(super) fn new(store: Arc<Store>, limit: u64, normalizer: Option<Normalizer>) -> Self {
-        let body = Body { store, id: Arc::default(), chunks: 0, pending: Vec::new(), size: 0, staging: None };
+        let body = Body { store, id: Arc::default(), chunks: 0, pending: Vec::new(), size: 0 };
         Self { body, normalizer, scanner: Scanner::new(), scratch: Vec::new(), limit }
     }
 
@@ -150,8 +139,8 @@ impl Incoming {
     ///
     /// # Errors
     /// `Temporary` where the store fails.
-    pub async fn finish(mut self) -> Result<Staged, Error> {
-        self.body.settle().await?;
+    #[expect(clippy::unused_async, reason = "what ends a message may have to wait again, and every door would change")]
+    pub async fn finish(self) -> Result<Staged, Error> {
         let scan = self.scanner.finish();
         Ok(Staged { body: self.body, has_header: scan.has_header, record: scan.record })
     }
