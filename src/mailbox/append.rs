@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Limit: octets of a message kept in memory; what is more is staged in the store, one such piece at a time.
-const STAGE_SIZE: usize = 256 << 10;
+const STAGE_SIZE: usize = 128 << 10;
 /// Limit: octets taken at once, so that the buffers below stay small.
-const PUSH_MAX: usize = 64 << 10;
+const PUSH_MAX: usize = 32 << 10;
 /// Limit: octets of the header that a delivery puts before a message.
 const PREFIX_MAX: usize = 64 << 10;
 
