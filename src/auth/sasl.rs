@@ -62,7 +62,7 @@ pub enum SaslError {
 
 /// What a client claims: a user and a password.
 #[derive(PartialEq, Eq)]
-pub(super) struct Credentials {
+pub struct Credentials {
     /// Whom the client wants to act as; empty or equal to `user`.
     pub(super) authzid: String,
     /// Who logs in.
@@ -76,7 +76,7 @@ pub(super) struct Credentials {
 ///
 /// # Errors
 /// [`SaslError::Base64`]
-pub(super) fn decode(line: &[u8]) -> Result<Vec<u8>, SaslError> {
+pub fn decode(line: &[u8]) -> Result<Vec<u8>, SaslError> {
     if line == b"=" {
         return Ok(Vec::new());
     }
@@ -91,7 +91,7 @@ pub(super) fn decode(line: &[u8]) -> Result<Vec<u8>, SaslError> {
 /// # Errors
 /// [`SaslError::Syntax`], or [`SaslError::Authorization`] where the authorization identity is
 /// neither empty nor the user.
-pub(super) fn plain(message: &[u8]) -> Result<Credentials, SaslError> {
+pub fn plain(message: &[u8]) -> Result<Credentials, SaslError> {
     let mut parts = message.split(|&octet| octet == 0);
     let (Some(authzid), Some(user), Some(password), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
