@@ -42,6 +42,8 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("SEARCHRES", When::LoggedIn, "RFC 5182"),
     ("WITHIN", When::LoggedIn, "RFC 5032"),
     ("PARTIAL", When::LoggedIn, "RFC 9394"),
+    ("I18NLEVEL=1", When::LoggedIn, "RFC 5255 §4.3"),
+    ("INPROGRESS", When::LoggedIn, "RFC 9585"),
     ("SPECIAL-USE", When::LoggedIn, "RFC 6154"),
     ("COMPRESS=DEFLATE", When::LoggedIn, "RFC 4978"),
     ("CREATE-SPECIAL-USE", When::LoggedIn, "RFC 6154 §3"),
@@ -138,7 +140,7 @@ mod tests {
         });
         assert!(!inside.contains("STARTTLS") && !inside.contains("AUTH="), "{inside}");
         assert!(
-            inside.contains(" UIDPLUS MOVE IDLE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN PARTIAL SPECIAL-USE "),
+            inside.contains(" UIDPLUS MOVE IDLE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN PARTIAL I18NLEVEL=1 "),
             "{inside}"
         );
         assert!(inside.contains(" APPENDLIMIT=7"), "{inside}");

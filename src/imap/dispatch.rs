@@ -9,6 +9,7 @@ use super::cmd::{
 };
 use super::command::Command;
 use super::output::Output;
+use super::progress::Ticker;
 use super::reply::{Failure, Reply};
 use super::session::{Session, Then};
 use super::wire::Tag;
@@ -126,7 +127,8 @@ impl Session {
     /// Commands of the selected state.
     async fn dispatch_selected(&mut self, tag: &Tag, command: Command) -> Result<Reply, Failure> {
         let Some(selected) = self.selected.as_deref_mut() else { return Err(OUT_OF_STATE.into()) };
-        let out = &mut Output::new(&mut self.connection);
+        let ticker = Ticker::new(tag, self.context.config.limits.imap_progress);
+        let out = &mut Output::new(&mut self.connection).reporting(ticker);
         match command {
             Command::Check => Ok(check::run()),
             Command::Close => {
@@ -138,7 +140,7 @@ impl Session {
                 self.selected = None;
                 Ok(unselect::run())
             }
-            Command::Expunge { uids } => Box::pin(expunge::run(selected, uids.as_ref())).await,
+            Command::Expunge { uids } => Box::pin(expunge::run(selected, out, uids.as_ref())).await,
             Command::Search { uid, returns, charset: _, keys } => {
                 Box::pin(search::run(selected, out, tag, search::Request { uid, returns, keys })).await
             }
@@ -150,7 +152,7 @@ impl Session {
                 let request = store::Request { uid, set: &set, unchanged_since, operation, silent, flags: &flags };
                 Box::pin(store::run(selected, out, request)).await
             }
-            Command::Copy { uid, set, mailbox } => Box::pin(copy::copy(selected, uid, &set, &mailbox)).await,
+            Command::Copy { uid, set, mailbox } => Box::pin(copy::copy(selected, out, uid, &set, &mailbox)).await,
             Command::Move { uid, set, mailbox } => Box::pin(copy::r#move(selected, out, uid, &set, &mailbox)).await,
             _ => Err(OUT_OF_STATE.into()),
         }

@@ -1,19 +1,67 @@
 //! Where commands write untagged data: into the connection's buffer, flushed before it grows
 //! beyond [`OUT_HIGH`], so that a slow client slows its own command down and costs no memory.
 
+use super::progress::Ticker;
 use super::reply::Failure;
+use crate::mailbox::search::Progress;
 use crate::net::{Connection, OUT_HIGH};
+use async_io::Timer;
+use smol::future::or;
+use std::pin::pin;
 
 /// Untagged data on its way to the client.
 pub struct Output<'a> {
     connection: &'a mut Connection,
+    ticker: Option<Ticker>,
 }
 
 impl<'a> Output<'a> {
     /// Writes to this connection.
     #[must_use]
     pub fn new(connection: &'a mut Connection) -> Self {
-        Self { connection }
+        Self { connection, ticker: None }
+    }
+
+    /// The same, for a command that may take long.
+    #[must_use]
+    pub fn reporting(self, ticker: Ticker) -> Self {
+        Self { ticker: Some(ticker), ..self }
+    }
+
+    /// Tells how far the command has come, where it is time to.
+    ///
+    /// # Errors
+    /// Where the connection is gone.
+    pub async fn progress(&mut self, progress: Progress) -> Result<(), Failure> {
+        match self.ticker.as_mut().and_then(|ticker| ticker.tell(Some(progress))) {
+            Some(line) => {
+                self.untagged(&line).await?;
+                self.flush().await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for work that cannot tell how far it has come, and tells that it goes on.
+    ///
+    /// # Errors
+    /// Where the connection is gone; the work may be done all the same.
+    pub async fn while_waiting<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        let mut work = pin!(work);
+        loop {
+            let Some(due) = self.ticker.as_ref().map(Ticker::due) else { return Ok(work.await) };
+            let late = async {
+                Timer::at(due).await;
+                None
+            };
+            if let Some(done) = or(async { Some(work.as_mut().await) }, late).await {
+                return Ok(done);
+            }
+            if let Some(line) = self.ticker.as_mut().and_then(|ticker| ticker.tell(None)) {
+                self.untagged(&line).await?;
+                self.flush().await?;
+            }
+        }
     }
 
     /// Sends octets as they are; waits for the client where the buffer is full.

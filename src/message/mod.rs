@@ -27,7 +27,7 @@ pub use address::{Address, AddressBuf, parse_addresses};
 pub use date::parse_date;
 pub use envelope::{Addresses, Envelope};
 pub use newline::Normalizer;
-pub use record::{Record, RecordError};
+pub use record::{Record, RecordError, Summary};
 pub use scanner::{Scan, Scanner};
 pub use section::SectionKind;
 pub use structure::{Disposition, Kind, Parameters, Part, Parts, Strings};

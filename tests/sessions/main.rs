@@ -4,4 +4,5 @@ mod client;
 mod hostile;
 mod house;
 mod resync;
+mod turns;
 mod view;

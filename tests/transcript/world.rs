@@ -114,6 +114,7 @@ impl World {
             "imap_idle_ms" => limits.imap_idle = Duration::from_millis(value),
             "pop3_idle_ms" => limits.pop3_idle = Duration::from_millis(value),
             "lmtp_idle_ms" => limits.lmtp_idle = Duration::from_millis(value),
+            "imap_progress_ms" => limits.imap_progress = Duration::from_millis(value),
             "write_ms" => limits.write = Duration::from_millis(value),
             "login_ms" => limits.login = Duration::from_millis(value),
             _ => return Err(format!("there is no setting {key}")),

@@ -47,7 +47,7 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, reque
         // RFC 5182 §2.1: a search that fails leaves nothing saved.
         selected.view.save(&UidSet::new());
     }
-    let found = selected.mailbox.search(&query?, selected.view.uids()).await?;
+    let found = find(selected, out, &query?).await?;
     let Some(returns) = returns else {
         tell_list(selected, out, uid, asks_modseq, &found).await?;
         return Ok(Reply::ok("SEARCH completed"));
@@ -61,6 +61,18 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, reque
         result.tell(&selected.view, out, tag, uid, modseq).await?;
     }
     Ok(Reply::ok("SEARCH completed"))
+}
+
+/// The messages that match; tells how far the search has come.
+///
+/// # Errors
+/// NO where the store fails.
+pub(super) async fn find(selected: &Selected, out: &mut Output<'_>, query: &Query) -> Result<UidSet, Failure> {
+    let mut search = selected.mailbox.searching(query, selected.view.uids())?;
+    while let Some(progress) = search.step().await? {
+        out.progress(progress).await?;
+    }
+    Ok(search.into_found())
 }
 
 /// The untagged SEARCH response.
