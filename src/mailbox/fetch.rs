@@ -6,7 +6,7 @@ use crate::message::{Record, Summary};
 use crate::store::schema::{Content, MessageRow};
 use crate::store::view::View;
 use crate::store::{self, Pin, Refusal, Store};
-use crate::types::{ContentId, DateTime, InstanceId, KeywordBits, MailboxId, ModSeq, SystemFlags, Uid, UidSet};
+use crate::types::{ContentId, DateTime, Door, InstanceId, KeywordBits, MailboxId, ModSeq, SystemFlags, Uid, UidSet};
 use std::sync::Arc;
 
 /// Limit: rows in one answer.
@@ -157,6 +157,15 @@ impl Mailbox {
             walked?;
             Ok(last.0.checked_add(1).filter(|next| uids.last().is_some_and(|last| *next <= last)).map(Uid))
         })
+    }
+
+    /// By which door a message came into the account; unknown where nobody noted it.
+    ///
+    /// # Errors
+    /// `Expunged` where it is gone, `Temporary` where the store fails.
+    pub fn arrival(&self, uid: Uid) -> Result<Door, Error> {
+        let door = self.read(|view| view.row(self.id, uid)?.map(|row| view.door(row.origin)).transpose())?;
+        door.ok_or(Error::Expunged)
     }
 
     /// The envelope, structure and offsets of a message without its octets; the cheaper way where these suffice.
