@@ -4,5 +4,6 @@ mod client;
 mod hostile;
 mod house;
 mod resync;
+mod standards;
 mod turns;
 mod view;
