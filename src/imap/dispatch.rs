@@ -4,8 +4,8 @@
 
 use super::cmd::{
     append, authenticate, capability, check, close, compress, copy, create, delete, enable, expunge, fetch, id, idle,
-    list, login, logout, namespace, noop, rename, replace, search, select, starttls, status, store, subscribe,
-    unauthenticate, unselect,
+    list, login, logout, namespace, noop, rename, replace, search, select, sort, starttls, status, store, subscribe,
+    thread, unauthenticate, unselect,
 };
 use super::command::Command;
 use super::output::Output;
@@ -143,6 +143,12 @@ impl Session {
             Command::Expunge { uids } => Box::pin(expunge::run(selected, out, uids.as_ref())).await,
             Command::Search { uid, returns, charset: _, keys } => {
                 Box::pin(search::run(selected, out, tag, search::Request { uid, returns, keys })).await
+            }
+            Command::Sort { uid, returns, criteria, charset: _, keys } => {
+                Box::pin(sort::run(selected, out, tag, sort::Request { uid, returns, criteria, keys })).await
+            }
+            Command::Thread { uid, algorithm, charset: _, keys } => {
+                Box::pin(thread::run(selected, out, thread::Request { uid, algorithm, keys })).await
             }
             Command::Fetch { uid, set, items, modifiers } => {
                 let request = fetch::Request { uid, set: &set, items, modifiers };

@@ -44,6 +44,22 @@ impl Row {
         local_time(self.save_date)
     }
 
+    /// A row of no message.
+    #[cfg(test)]
+    pub(super) fn of_test(uid: u32, arrived: i64, size: u64) -> Self {
+        Self {
+            uid: Uid(uid),
+            flags: SystemFlags::NONE,
+            keywords: KeywordBits(0),
+            modseq: ModSeq(1),
+            internal_date: DateTime { seconds: arrived, zone: 0 },
+            save_date: 0,
+            size,
+            content: ContentId(1),
+            instance: InstanceId(1),
+        }
+    }
+
     const fn new(uid: Uid, row: &MessageRow) -> Self {
         Self {
             uid,

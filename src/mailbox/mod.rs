@@ -11,7 +11,9 @@ mod flags;
 mod list;
 mod notify;
 pub mod search;
+pub mod sort;
 mod sync;
+pub mod thread;
 pub mod trace;
 
 pub use account::{Account, AccountInfo, Core, Options, Recipient};

@@ -12,6 +12,7 @@ mod date;
 pub mod decode;
 mod envelope;
 pub mod header;
+pub mod message_id;
 mod mime;
 mod newline;
 mod packed;
@@ -20,6 +21,7 @@ mod record;
 mod scanner;
 mod section;
 mod structure;
+pub mod subject;
 pub mod text;
 pub mod words;
 

@@ -42,7 +42,7 @@ pub struct Request {
 pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, request: Request) -> Result<Reply, Failure> {
     let Request { uid, returns, keys } = request;
     let asks_modseq = SearchKey::any(&keys, &|key| matches!(key, SearchKey::ModSeq(_)));
-    let query = Translation { view: &selected.view, now: now(), sets: 0, ranges: 0 }.all(keys);
+    let query = translate(selected, keys);
     if returns.is_some_and(|returns| returns.save) {
         // RFC 5182 §2.1: a search that fails leaves nothing saved.
         selected.view.save(&UidSet::new());
@@ -61,6 +61,14 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, reque
         result.tell(&selected.view, out, tag, uid, modseq).await?;
     }
     Ok(Reply::ok("SEARCH completed"))
+}
+
+/// The client's keys as a query of the core.
+///
+/// # Errors
+/// NO where the sets are too many.
+pub(super) fn translate(selected: &Selected, keys: Vec<SearchKey>) -> Result<Query, Failure> {
+    Translation { view: &selected.view, now: now(), sets: 0, ranges: 0 }.all(keys)
 }
 
 /// The messages that match; tells how far the search has come.
@@ -109,7 +117,7 @@ fn now() -> i64 {
 }
 
 /// The highest modification sequence among messages.
-async fn highest_modseq(mailbox: &Mailbox, uids: &UidSet) -> Result<Option<ModSeq>, Failure> {
+pub(super) async fn highest_modseq(mailbox: &Mailbox, uids: &UidSet) -> Result<Option<ModSeq>, Failure> {
     let (mut highest, mut from) = (None, Uid(1));
     loop {
         let rows = mailbox.rows(uids, from)?;

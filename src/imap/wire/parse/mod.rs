@@ -23,6 +23,7 @@ mod result;
 mod search;
 mod selected;
 mod sequence;
+mod sort;
 #[cfg(test)]
 mod tests;
 
@@ -71,10 +72,12 @@ const VERBS: &[(&str, Parser)] = &[
     ("REPLACE", append::replace),
     ("SEARCH", search::search),
     ("SELECT", mailbox::select),
+    ("SORT", sort::sort),
     ("STARTTLS", codec::whole),
     ("STATUS", mailbox::status),
     ("STORE", selected::store),
     ("SUBSCRIBE", mailbox::subscribe),
+    ("THREAD", sort::thread),
     ("UNAUTHENTICATE", authenticate::unauthenticate),
     ("UNSELECT", codec::whole),
     ("UNSUBSCRIBE", mailbox::unsubscribe),
@@ -88,7 +91,9 @@ const UID_VERBS: &[(&str, Parser)] = &[
     ("MOVE", selected::move_to),
     ("REPLACE", append::replace),
     ("SEARCH", search::search),
+    ("SORT", sort::sort),
     ("STORE", selected::store),
+    ("THREAD", sort::thread),
 ];
 
 /// Reads a command.

@@ -46,7 +46,15 @@ fn program<'a>(cursor: &mut Cursor<'a>, mut word: &'a str) -> Result<(Option<Str
     Ok((charset, Builder::default().run(cursor, word)?))
 }
 
-fn read_charset(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
+/// A space and the keys, to the end.
+pub(super) fn keys(cursor: &mut Cursor<'_>) -> Result<Vec<SearchKey>, Fault> {
+    cursor.space("the search key is missing")?;
+    let word = name(cursor);
+    Builder::default().run(cursor, word)
+}
+
+/// A space and the charset in upper case, one that we know.
+pub(super) fn read_charset(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
     cursor.space("the charset is missing")?;
     let name = cursor.astring(quirks::is_search_char, "the charset is missing")?;
     let name = String::from_utf8_lossy(&name).to_ascii_uppercase();
