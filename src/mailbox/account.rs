@@ -135,13 +135,14 @@ fn remove_account(tx: &mut Tx<'_>, name: &str) -> Result<(), store::Error> {
     for (name, entry) in tx.view().mailbox_entries(id, "")? {
         if let Some(mailbox) = entry.mailbox {
             tx.add_garbage(kind::MAILBOX, u64::from(mailbox.0))?;
-            tx.touch(mailbox);
+            tx.touch(id, mailbox);
         }
         tx.delete_mailbox_entry(id, &name)?;
     }
     for address in std::iter::once(&user.name).chain(&user.aliases) {
         tx.delete_address(address)?;
     }
+    tx.delete_annotations(id, None)?;
     tx.delete_user(id)?;
     tx.delete_account_state(id)
 }
@@ -175,7 +176,7 @@ impl Core {
     pub fn open(options: Options) -> Result<Arc<Self>, String> {
         let notify = Arc::new(Notify::default());
         let waker = notify.clone();
-        let store = Store::open(&options.path, options.map_size, move |mailboxes| waker.wake(mailboxes))?;
+        let store = Store::open(&options.path, options.map_size, move |topics| waker.wake(topics))?;
         Ok(Arc::new(Self { store, notify, options }))
     }
 
@@ -385,6 +386,12 @@ impl Account {
         let delivery = Delivery { account: self.id, target, prefix: Vec::new(), flags, date };
         let mut made = self.core.deliver(staged, vec![delivery]).await?;
         made.pop().unwrap_or(Err(Error::Temporary))
+    }
+
+    /// Wakes when anything of the account may have changed: a mailbox, the names, the annotations.
+    #[must_use]
+    pub fn watch_all(&self) -> Watch {
+        self.core.notify.watch_account(self.id)
     }
 
     /// Wakes when the mailbox may have changed.

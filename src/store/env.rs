@@ -26,10 +26,11 @@ pub(crate) struct Tables {
     pub(crate) chunks: Table,
     pub(crate) refs: Table,
     pub(crate) garbage: Table,
+    pub(crate) annotations: Table,
 }
 
 impl Tables {
-    pub(crate) const fn all(&self) -> [(&'static str, Table); 14] {
+    pub(crate) const fn all(&self) -> [(&'static str, Table); 15] {
         [
             (table::META, self.meta),
             (table::STATE, self.state),
@@ -45,6 +46,7 @@ impl Tables {
             (table::CHUNKS, self.chunks),
             (table::REFS, self.refs),
             (table::GARBAGE, self.garbage),
+            (table::ANNOTATIONS, self.annotations),
         ]
     }
 }
@@ -156,11 +158,13 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
             create(table::REFS)?,
             create(table::GARBAGE)?,
         );
-        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((first, second)))
+        let third = (create(table::ANNOTATIONS)?,);
+        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((first, second, third)))
     })?;
     let (
         (meta, state, users, addresses, mailboxes, keywords, messages),
         (changes, holes, expunges, contents, chunks, refs, garbage),
+        (annotations,),
     ) = made.unwrap_commit();
     Ok(Tables {
         meta,
@@ -177,6 +181,7 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
         chunks,
         refs,
         garbage,
+        annotations,
     })
 }
 
