@@ -48,20 +48,33 @@ impl Notify {
     /// Wakes all watchers of what changed.
     pub(super) fn wake(&self, topics: &[Topic]) {
         let bells = self.bells();
-        let bell = |subject| bells.get(&subject);
+        let account = |id: AccountId| bells.get(&Subject::Account(id));
         for topic in topics {
             match *topic {
-                Topic::Mailbox(id) => bell(Subject::Mailbox(id)).into_iter().for_each(|bell| bell.ring()),
-                Topic::Messages(id) => bell(Subject::Account(id)).into_iter().for_each(|bell| bell.ring()),
+                Topic::Mailbox(id) => {
+                    if let Some(bell) = bells.get(&Subject::Mailbox(id)) {
+                        bell.ring();
+                    }
+                }
+                Topic::Messages(id) => {
+                    if let Some(bell) = account(id) {
+                        bell.ring();
+                    }
+                }
                 Topic::Names(id) => {
-                    bell(Subject::Account(id)).into_iter().for_each(|bell| bell.ring_for(&bell.names));
+                    if let Some(bell) = account(id) {
+                        bell.ring_for(&bell.names);
+                    }
                 }
                 Topic::Annotations(Some(id)) => {
-                    bell(Subject::Account(id)).into_iter().for_each(|bell| bell.ring_for(&bell.annotations));
+                    if let Some(bell) = account(id) {
+                        bell.ring_for(&bell.annotations);
+                    }
                 }
                 Topic::Annotations(None) => {
-                    let accounts = bells.iter().filter(|(subject, _)| matches!(subject, Subject::Account(_)));
-                    accounts.for_each(|(_, bell)| bell.ring_for(&bell.annotations));
+                    for (_, bell) in bells.iter().filter(|(subject, _)| matches!(subject, Subject::Account(_))) {
+                        bell.ring_for(&bell.annotations);
+                    }
                 }
             }
         }
