@@ -30,10 +30,11 @@ pub(crate) struct Tables {
     pub(crate) garbage: Table,
     pub(crate) origins: Table,
     pub(crate) settings: Table,
+    pub(crate) annotations: Table,
 }
 
 impl Tables {
-    pub(crate) const fn all(&self) -> [(&'static str, Table); 16] {
+    pub(crate) const fn all(&self) -> [(&'static str, Table); 17] {
         [
             (table::META, self.meta),
             (table::STATE, self.state),
@@ -51,6 +52,7 @@ impl Tables {
             (table::GARBAGE, self.garbage),
             (table::ORIGINS, self.origins),
             (table::SETTINGS, self.settings),
+            (table::ANNOTATIONS, self.annotations),
         ]
     }
 }
@@ -214,13 +216,13 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
             create(table::REFS)?,
             create(table::GARBAGE)?,
         );
-        let third = (create(table::ORIGINS)?, create(table::SETTINGS)?);
+        let third = (create(table::ORIGINS)?, create(table::SETTINGS)?, create(table::ANNOTATIONS)?);
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((first, second, third)))
     })?;
     let (
         (meta, state, users, addresses, mailboxes, keywords, messages),
         (changes, holes, expunges, contents, chunks, refs, garbage),
-        (origins, settings),
+        (origins, settings, annotations),
     ) = made.unwrap_commit();
     Ok(Tables {
         meta,
@@ -239,6 +241,7 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
         garbage,
         origins,
         settings,
+        annotations,
     })
 }
 
