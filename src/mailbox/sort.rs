@@ -78,8 +78,8 @@ impl Mailbox {
         if among.len() > MESSAGES_MAX {
             return Err(TOO_MANY);
         }
-        let next = among.first().map(Uid);
-        Ok(Sorting { mailbox: self, among, next, table: Table::new(criteria) })
+        let (next, count) = (among.first().map(Uid), among.len() as usize);
+        Ok(Sorting { mailbox: self, among, next, table: Table::new(criteria, count) })
     }
 }
 
@@ -139,18 +139,27 @@ impl SortKey {
 }
 
 impl Table {
-    fn new(criteria: &[Criterion]) -> Self {
+    /// Room for `count` messages.
+    fn new(criteria: &[Criterion], count: usize) -> Self {
         let mut columns: Vec<Column> = Vec::new();
         for &criterion in criteria {
             // A key that came before has nothing left to decide, in neither direction.
             if columns.iter().all(|column| column.criterion.key != criterion.key) {
-                let texts = || Values::Texts(Vec::new(), Vec::new());
-                let values = if criterion.key.is_number() { Values::Numbers(Vec::new()) } else { texts() };
+                let texts = || Values::Texts(Vec::new(), Vec::with_capacity(count));
+                let values =
+                    if criterion.key.is_number() { Values::Numbers(Vec::with_capacity(count)) } else { texts() };
                 columns.push(Column { criterion, values });
             }
         }
         let reads_records = columns.iter().any(|column| !column.criterion.key.is_in_row());
-        Self { uids: Vec::new(), columns, octets: 0, reads_records, decoded: String::new(), folded: String::new() }
+        Self {
+            uids: Vec::with_capacity(count),
+            columns,
+            octets: 0,
+            reads_records,
+            decoded: String::new(),
+            folded: String::new(),
+        }
     }
 
     fn add(&mut self, row: &Row, summary: Option<&Summary<'_>>) {

@@ -53,8 +53,8 @@ impl Mailbox {
         if among.len() > MESSAGES_MAX {
             return Err(TOO_MANY);
         }
-        let next = among.first().map(Uid);
-        Ok(Threading { mailbox: self, among, next, known: Known::new(algorithm) })
+        let (next, count) = (among.first().map(Uid), among.len() as usize);
+        Ok(Threading { mailbox: self, among, next, known: Known::new(algorithm, count) })
     }
 }
 
@@ -102,10 +102,11 @@ struct Known {
 }
 
 impl Known {
-    fn new(algorithm: Algorithm) -> Self {
+    /// Room for `count` messages.
+    fn new(algorithm: Algorithm, count: usize) -> Self {
         Self {
             algorithm,
-            messages: Vec::new(),
+            messages: Vec::with_capacity(count),
             links: Links::default(),
             hasher: RandomState::new(),
             folded: String::new(),

@@ -97,7 +97,7 @@ fn criteria() -> impl Strategy<Value = Vec<Criterion>> {
 proptest! {
     #[test]
     fn equals_a_plain_sort(messages in messages(), criteria in criteria()) {
-        let mut table = Table::new(&criteria);
+        let mut table = Table::new(&criteria, messages.len());
         for (index, message) in messages.iter().enumerate() {
             let row = message.row(index + 1);
             if table.at_row(&row) {

@@ -39,7 +39,7 @@ impl Plain {
 }
 
 fn threads(algorithm: Algorithm, messages: &[Plain]) -> Threads {
-    let mut known = Known::new(algorithm);
+    let mut known = Known::new(algorithm, messages.len());
     for (index, message) in messages.iter().enumerate() {
         let mut scanner = Scanner::new();
         scanner.push(message.header().as_bytes());
@@ -355,7 +355,7 @@ proptest! {
 fn the_deepest_thread() {
     const DEPTH: u32 = 100_000;
     for reverse in [false, true] {
-        let mut known = Known::new(Algorithm::References);
+        let mut known = Known::new(Algorithm::References, 0);
         for index in 0..DEPTH {
             let number = if reverse { DEPTH - 1 - index } else { index };
             let id = |number: u32| format!("<{number}@x>");
@@ -378,7 +378,7 @@ fn the_deepest_thread() {
 #[test]
 fn the_deepest_forks() {
     const DEPTH: u32 = 50_000;
-    let mut known = Known::new(Algorithm::Refs);
+    let mut known = Known::new(Algorithm::Refs, 0);
     for index in 0..DEPTH {
         // 0 is above 1 and 2, 2 above 3 and 4, and so on.
         let id = |number: u32| format!("<{number}@x>");
