@@ -317,6 +317,15 @@ impl Core {
         &self.store
     }
 
+    /// Completes when the store has been read and its writer has come round; nothing is written.
+    ///
+    /// # Errors
+    /// `Temporary` where the store fails.
+    pub async fn pulse(&self) -> Result<(), Error> {
+        self.store.identity()?;
+        Ok(self.store.write(|_| Ok(())).await?)
+    }
+
     /// Octets of the store's file and of the part in use.
     ///
     /// # Errors
