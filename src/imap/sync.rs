@@ -9,7 +9,7 @@ use super::output::Output;
 use super::reply::Failure;
 use super::resync;
 use super::selected::View;
-use crate::mailbox::{Change, Changes, Error, Mailbox};
+use crate::mailbox::{Change, Changes, Error, KEYWORDS_MAX, Mailbox};
 use crate::types::{KeywordBits, SystemFlags, Uid};
 use std::io::Write;
 
@@ -195,6 +195,22 @@ impl Selected {
         Ok(())
     }
 
+    /// Tells that there is room for no more keywords, once there is none (RFC 9051 §7.1, PERMANENTFLAGS).
+    ///
+    /// # Errors
+    /// Where the connection is gone.
+    pub async fn learn_limit(&mut self, out: &mut Output<'_>) -> Result<(), Failure> {
+        let max = usize::from(KEYWORDS_MAX);
+        if self.keywords.len() < max
+            && let Ok(keywords) = self.mailbox.keywords()
+            && keywords.len() >= max
+        {
+            self.keywords = keywords;
+            self.tell_keywords(out).await?;
+        }
+        Ok(())
+    }
+
     /// The FLAGS response and PERMANENTFLAGS (RFC 3501 §7.2.6, §7.1).
     ///
     /// # Errors
@@ -209,10 +225,11 @@ impl Selected {
         }
         out.untagged(&format!("FLAGS ({flags})")).await?;
         if self.read_only {
-            out.untagged("OK [PERMANENTFLAGS ()] Read-only mailbox").await
-        } else {
-            out.untagged(&format!("OK [PERMANENTFLAGS ({flags} \\*)] Flags permitted")).await
+            return out.untagged("OK [PERMANENTFLAGS ()] Read-only mailbox").await;
         }
+        // RFC 9051 §7.1: no new keywords where there is no room for one.
+        let more = if self.keywords.len() < usize::from(KEYWORDS_MAX) { " \\*" } else { "" };
+        out.untagged(&format!("OK [PERMANENTFLAGS ({flags}{more})] Flags permitted")).await
     }
 
     /// Appends a message's flags in parentheses.

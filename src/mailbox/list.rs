@@ -163,7 +163,7 @@ fn delete(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<(), store::
     let entry = tx.view().mailbox_entry(account, name)?;
     let Some((mailbox, entry)) = entry.and_then(|entry| Some((entry.mailbox?, entry))) else {
         let below = tx.view().mailbox_entries(account, &format!("{name}{DELIMITER}"))?;
-        let refusal = if below.is_empty() { Refusal::NotFound } else { Refusal::InUse };
+        let refusal = if below.is_empty() { Refusal::NotFound } else { Refusal::HasChildren };
         return Err(refusal.into());
     };
     if name == INBOX {
@@ -336,7 +336,7 @@ impl Account {
     /// Removes a mailbox and its messages. A name with names below it stays as a level that cannot be selected.
     ///
     /// # Errors
-    /// `NotFound`; `Denied` for INBOX; `InUse` for a mere level above others; `Temporary`.
+    /// `NotFound`; `Denied` for INBOX; `HasChildren` for a mere level above others; `Temporary`.
     pub async fn delete(&self, name: &str) -> Result<(), Error> {
         let (account, name) = (self.id, canonical(name).map_err(store::Error::from)?);
         self.core.store.write(move |tx| delete(tx, account, &name)).await?;

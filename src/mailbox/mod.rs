@@ -18,6 +18,7 @@ pub mod trace;
 pub use account::{Account, AccountInfo, Core, Options, Recipient};
 pub use append::{Appended, Batch, BatchAppended, Delivery, DeliveryTarget, Incoming, Staged};
 pub use copy::Copied;
+pub use edit::KEYWORDS_MAX;
 pub use error::Error;
 pub use fetch::{Message, Row};
 pub use flags::Stored;
