@@ -74,8 +74,8 @@ fn join(pieces: &[Piece<'_>], base: &[u8]) -> String {
             continue;
         }
         let is_first = piece.number == 0;
-        if is_first && piece.value.iter().filter(|octet| **octet == b'\'').count() >= 2 {
-            charset = piece.value.split(|octet| *octet == b'\'').next().filter(|label| !label.is_empty());
+        if is_first && let [label, _, _] = piece.value.splitn(3, |octet| *octet == b'\'').collect::<Vec<_>>()[..] {
+            charset = Some(label).filter(|label| !label.is_empty());
         }
         octets.append(&mut extended(piece.value, is_first));
     }
