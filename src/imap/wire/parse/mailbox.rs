@@ -13,19 +13,22 @@ use std::borrow::Cow;
 /// Limit: special uses in one CREATE.
 const USES_MAX: usize = 16;
 
-const MISSING: &str = "the mailbox name is missing";
+pub(super) const MISSING: &str = "the mailbox name is missing";
 
 /// A mailbox name in UTF-8, INBOX and the level INBOX in upper case.
 ///
 /// A client that has not switched on UTF-8 writes ASCII names in modified UTF-7, and 8-bit octets of it are taken as the
 /// UTF-8 that they are (RFC 6855 §3). For others an ampersand is an ampersand (RFC 9051 §5.1).
 pub(super) fn name(cursor: &mut Cursor<'_>) -> Result<MailboxName, Fault> {
+    let name = name_or_empty(cursor)?;
+    if name.is_empty() { Err(Fault::name("the mailbox name is empty")) } else { Ok(name) }
+}
+
+/// The same where the empty name means something too.
+pub(super) fn name_or_empty(cursor: &mut Cursor<'_>) -> Result<MailboxName, Fault> {
     let octets = cursor.astring(quirks::is_name_char, MISSING)?;
     let name = decode(octets, cursor.enabled().quoting())?
         .ok_or(Fault::name("the mailbox name is not valid modified UTF-7"))?;
-    if name.is_empty() {
-        return Err(Fault::name("the mailbox name is empty"));
-    }
     if name.chars().any(char::is_control) {
         return Err(Fault::name("the mailbox name holds a control character"));
     }
