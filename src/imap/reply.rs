@@ -122,6 +122,7 @@ pub fn refusal(error: &Error) -> Reply {
         Error::Damaged => Reply::no("The stored data is damaged; the server's log says more").code("CORRUPTION"),
         Error::Invalid(text) => Reply::no(text).code("CANNOT"),
         Error::Limit(text) => Reply::no(text).code("LIMIT"),
+        Error::NoRoom => Reply::no("The server's disk is full, nothing was changed").code("UNAVAILABLE"),
         Error::Temporary => Reply::no("Not possible at the moment, try again later").code("UNAVAILABLE"),
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn open(error: &mailbox::Error) -> &'static str {
         | mailbox::Error::HasChildren
         | mailbox::Error::Invalid(_)
         | mailbox::Error::Limit(_)
+        | mailbox::Error::NoRoom
         | mailbox::Error::Temporary => "-ERR [SYS/TEMP] The maildrop cannot be opened at the moment\r\n",
     }
 }
@@ -52,6 +53,7 @@ pub(super) fn read(error: &mailbox::Error) -> &'static str {
         | mailbox::Error::HasChildren
         | mailbox::Error::Invalid(_)
         | mailbox::Error::Limit(_)
+        | mailbox::Error::NoRoom
         | mailbox::Error::Temporary => "-ERR [SYS/TEMP] This message cannot be read at the moment\r\n",
     }
 }
