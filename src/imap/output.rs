@@ -1,6 +1,7 @@
 //! Where commands write untagged data: into the connection's buffer, flushed before it grows
 //! beyond [`OUT_HIGH`], so that a slow client slows its own command down and costs no memory.
 
+use super::enabled::Enabled;
 use super::progress::Ticker;
 use super::reply::Failure;
 use crate::mailbox::search::Progress;
@@ -12,14 +13,21 @@ use std::pin::pin;
 /// Untagged data on its way to the client.
 pub struct Output<'a> {
     connection: &'a mut Connection,
+    enabled: Enabled,
     ticker: Option<Ticker>,
 }
 
 impl<'a> Output<'a> {
-    /// Writes to this connection.
+    /// Writes to this connection, whose client has switched on `enabled`.
     #[must_use]
-    pub fn new(connection: &'a mut Connection) -> Self {
-        Self { connection, ticker: None }
+    pub fn new(connection: &'a mut Connection, enabled: Enabled) -> Self {
+        Self { connection, enabled, ticker: None }
+    }
+
+    /// What the client has switched on, and so in which form it is to be told.
+    #[must_use]
+    pub const fn enabled(&self) -> Enabled {
+        self.enabled
     }
 
     /// The same, for a command that may take long.

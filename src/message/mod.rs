@@ -16,6 +16,7 @@ pub mod message_id;
 mod mime;
 mod newline;
 mod packed;
+pub mod parameter;
 pub mod preview;
 mod record;
 mod scanner;

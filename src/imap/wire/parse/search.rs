@@ -39,6 +39,9 @@ pub(super) fn search(cursor: &mut Cursor<'_>, _: &Frame, form: Form) -> Result<C
 fn program<'a>(cursor: &mut Cursor<'a>, mut word: &'a str) -> Result<(Option<String>, Vec<SearchKey>), Fault> {
     let mut charset = None;
     if word.eq_ignore_ascii_case("CHARSET") {
+        if cursor.enabled().utf8 {
+            return Err(Fault::syntax("with UTF8=ACCEPT there is no charset but UTF-8"));
+        }
         charset = Some(read_charset(cursor)?);
         cursor.space("the search key is missing")?;
         word = name(cursor);
