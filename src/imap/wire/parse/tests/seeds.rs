@@ -57,7 +57,7 @@ pub(super) const SEEDS: &[&str] = &[
     "SEARCH CHARSET ISO-8859-1 ALL",
     "UID SEARCH UID 1:* NOT DELETED",
     "SORT (SUBJECT REVERSE DATE) UTF-8 ALL",
-    "UID SORT RETURN (MIN COUNT PARTIAL -1:-9) (DISPLAYFROM) US-ASCII TEXT \"not in mailbox\"",
+    "UID SORT (DISPLAYFROM reverse displayto) US-ASCII TEXT \"not in mailbox\"",
     "THREAD ORDEREDSUBJECT UTF-8 SINCE 5-Mar-2000",
     "UID THREAD refs \"utf-8\" 1:* NOT DELETED",
     "UID SEARCH 1:3,5,7:* UNDELETED",
