@@ -16,6 +16,7 @@ mod cursor;
 mod date;
 mod fetch;
 mod flags;
+mod id;
 mod list;
 mod mailbox;
 mod modifier;
@@ -58,7 +59,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("EXAMINE", mailbox::examine),
     ("EXPUNGE", codec::whole),
     ("FETCH", fetch::fetch),
-    ("ID", codec::whole),
+    ("ID", id::id),
     ("IDLE", codec::whole),
     ("LIST", list::list),
     ("LOGIN", authenticate::login),
