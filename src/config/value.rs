@@ -64,6 +64,22 @@ pub(super) fn text<'v>(value: &'v DeValue<'_>, example: &str) -> Result<&'v str,
     }
 }
 
+/// A URI (RFC 3986): a scheme, a colon and visible ASCII.
+pub(super) fn uri(value: &DeValue<'_>) -> Result<String, String> {
+    const EXAMPLE: &str = "\"mailto:postmaster@example.org\"";
+    const LENGTH_MAX: usize = 1000;
+    let text = text(value, EXAMPLE)?;
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet))
+    };
+    let sound = text.split_once(':').is_some_and(|(scheme, rest)| is_scheme(scheme) && !rest.is_empty());
+    if !sound || text.len() > LENGTH_MAX || !text.bytes().all(|octet| octet.is_ascii_graphic()) {
+        return Err(format!("{} is not a URI; write one such as {EXAMPLE} or \"tel:+441234567\"", quoted(text)));
+    }
+    Ok(text.to_owned())
+}
+
 fn integer(integer: &DeInteger<'_>) -> Option<u64> {
     u64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
@@ -230,6 +246,20 @@ pub(super) fn is_host_name(name: &str) -> bool {
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         })
+}
+
+/// The name of an IMAP capability that may be left out of the list: not the one that every server must tell (RFC 3501 §6.1.1).
+pub(super) fn capability(value: &DeValue<'_>) -> Result<String, String> {
+    let name = text(value, "\"UIDONLY\"")?;
+    let valid =
+        !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic() && !matches!(octet, b'"' | b'\\'));
+    if !valid {
+        return Err(format!("{} is not the name of a capability such as UIDONLY", quoted(name)));
+    }
+    if name.eq_ignore_ascii_case("IMAP4rev1") {
+        return Err("IMAP4rev1 cannot be hidden".to_owned());
+    }
+    Ok(name.to_owned())
 }
 
 /// An account name, lower-cased.

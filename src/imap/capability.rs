@@ -48,6 +48,8 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("LIST-EXTENDED", When::LoggedIn, "RFC 5258"),
     ("LIST-STATUS", When::LoggedIn, "RFC 5819"),
     ("STATUS=SIZE", When::LoggedIn, "RFC 8438"),
+    ("METADATA", When::LoggedIn, "RFC 5464"),
+    ("LIST-METADATA", When::LoggedIn, "RFC 9590"),
     ("OBJECTID", When::LoggedIn, "RFC 8474"),
     ("SAVEDATE", When::LoggedIn, "RFC 8514"),
     ("UNAUTHENTICATE", When::LoggedIn, "RFC 8437"),
@@ -101,6 +103,19 @@ pub fn list(circumstances: Circumstances) -> String {
         }
     }
     line
+}
+
+/// The list without the capabilities that the operator hides, whatever their case and the number behind them.
+///
+/// Quirk(Outlook through Microsoft's servers): it enables UIDONLY (RFC 9586) where that is offered, then sends FETCH with message
+/// numbers, and shows nothing. A server must not decide by what a client tells in ID (RFC 2971 §1), so the operator does.
+#[must_use]
+pub fn without(list: &str, hidden: &[String]) -> String {
+    let is_hidden = |word: &str| {
+        let plain = word.split_once('=').map_or(word, |(plain, _)| plain);
+        hidden.iter().any(|name| name.eq_ignore_ascii_case(word) || name.eq_ignore_ascii_case(plain))
+    };
+    list.split(' ').filter(|word| !is_hidden(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// Every capability with the document that defines it, for the README's table.

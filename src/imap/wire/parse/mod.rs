@@ -19,6 +19,7 @@ mod flags;
 mod id;
 mod list;
 mod mailbox;
+mod metadata;
 mod modifier;
 mod result;
 mod search;
@@ -59,6 +60,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("EXAMINE", mailbox::examine),
     ("EXPUNGE", codec::whole),
     ("FETCH", fetch::fetch),
+    ("GETMETADATA", metadata::get),
     ("ID", id::id),
     ("IDLE", codec::whole),
     ("LIST", list::list),
@@ -72,6 +74,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("REPLACE", append::replace),
     ("SEARCH", search::search),
     ("SELECT", mailbox::select),
+    ("SETMETADATA", metadata::set),
     ("STARTTLS", codec::whole),
     ("STATUS", mailbox::status),
     ("STORE", selected::store),
@@ -113,8 +116,8 @@ fn read_tag(cursor: &mut Cursor<'_>) -> Result<Tag, Fault> {
 }
 
 fn read_command(cursor: &mut Cursor<'_>, frame: &Frame) -> Result<Command, Fault> {
-    // No command takes NUL (RFC 9051 §9: CHAR8 excludes it), and it would be cut short elsewhere.
-    if frame.bytes.contains(&0) {
+    // No command takes NUL but in a literal8 (RFC 9051 §9: CHAR8 excludes it), and it would be cut short elsewhere.
+    if frame.has_nul() {
         return Err(Fault::syntax("a NUL octet is not allowed"));
     }
     cursor.space("the command is missing")?;
