@@ -1,8 +1,8 @@
 //! SORT (RFC 5256), with DISPLAYFROM and DISPLAYTO (RFC 5957).
 //!
 //! What the messages are compared by comes from rows and records, read where they lie; no header and no body is
-//! opened. A column of texts is turned into ranks as soon as it is complete, so that a message costs 4 to 8 octets
-//! a criterion in the end, and its folded texts meanwhile.
+//! opened. A message costs 8 octets for each number and its folded text for each text that is asked for. In the end
+//! each column becomes ranks, and the messages are put in order by these without another comparison.
 
 pub(super) mod order;
 #[cfg(test)]
@@ -24,6 +24,8 @@ use std::cmp::Ordering;
 pub(super) const MESSAGES_MAX: u32 = 1 << 20;
 /// Limit: octets of the folded texts that are held at once.
 const TEXTS_MAX: usize = 32 << 20;
+/// Messages that are put in their places before other tasks get their turn.
+const AT_ONCE: usize = 4096;
 /// Limit: octets of one text that are compared. Texts that are the same so far count as the same.
 const TEXT_MAX: usize = 4096;
 /// Said where one of these is passed.
@@ -125,7 +127,6 @@ enum Values {
     Numbers(Vec<i64>),
     /// The texts behind one another, and where each ends.
     Texts(Vec<u8>, Vec<u32>),
-    Ranks(Vec<u32>),
 }
 
 impl SortKey {
@@ -180,25 +181,18 @@ impl Table {
                     // What is larger than TEXTS_MAX is never sorted.
                     ends.push(u32::try_from(texts.len()).unwrap_or(u32::MAX));
                 }
-                Values::Ranks(_) => {}
             }
         }
     }
 
     async fn into_sorted(self) -> Vec<u32> {
-        let Self { uids, mut columns, .. } = self;
-        let all = || (0..u32::try_from(uids.len()).unwrap_or(u32::MAX)).collect::<Vec<u32>>();
-        for column in &mut columns {
-            if let Values::Texts(texts, ends) = &column.values {
-                column.values = Values::Ranks(ranks(all(), texts, ends).await);
-            }
+        let Self { uids, columns, .. } = self;
+        let mut order: Vec<u32> = (0..u32::try_from(uids.len()).unwrap_or(u32::MAX)).collect();
+        // The last criterion first, and each time equals stay as they are.
+        for Column { criterion, values } in columns.into_iter().rev() {
+            let ranks = values.into_ranks().await;
+            order = by_rank(&order, &ranks, criterion.reverse).await;
         }
-        let mut order = all();
-        let compare = |left, right| {
-            let unequal = columns.iter().map(|column| column.compare(left, right)).find(|order| order.is_ne());
-            unequal.unwrap_or_else(|| left.cmp(&right))
-        };
-        sort_gently(&mut order, compare).await;
         order.iter().filter_map(|index| at(&uids, *index).copied()).collect()
     }
 }
@@ -217,37 +211,91 @@ impl Look for Table {
     }
 }
 
-impl Column {
-    fn compare(&self, left: u32, right: u32) -> Ordering {
-        let order = match &self.values {
-            Values::Numbers(numbers) => at(numbers, left).cmp(&at(numbers, right)),
-            Values::Ranks(ranks) => at(ranks, left).cmp(&at(ranks, right)),
-            Values::Texts(texts, ends) => text(texts, ends, left).cmp(text(texts, ends, right)),
-        };
-        if self.criterion.reverse { order.reverse() } else { order }
+impl Values {
+    /// The place of each value among the different ones.
+    async fn into_ranks(self) -> Vec<u32> {
+        match self {
+            Self::Numbers(numbers) => {
+                let keyed = numbers.into_iter().zip(0..).collect();
+                ranks(keyed, |left: &(i64, u32), right| left.0.cmp(&right.0)).await
+            }
+            Self::Texts(texts, ends) => {
+                let text = |index| text(&texts, &ends, index);
+                let count = u32::try_from(ends.len()).unwrap_or(u32::MAX);
+                let keyed = (0..count).map(|index| (beginning(text(index)), index)).collect();
+                let compare = |left: &(u64, u32), right: &(u64, u32)| {
+                    left.0.cmp(&right.0).then_with(|| text(left.1).cmp(text(right.1)))
+                };
+                ranks(keyed, compare).await
+            }
+        }
     }
 }
 
-/// The place of each text among the different ones.
-async fn ranks(mut order: Vec<u32>, texts: &[u8], ends: &[u32]) -> Vec<u32> {
-    let text = |index| text(texts, ends, index);
-    sort_gently(&mut order, |left, right| text(left).cmp(text(right)).then(left.cmp(&right))).await;
-    let mut ranks = vec![0; order.len()];
+/// The first octets of a text, which decide most comparisons.
+fn beginning(text: &[u8]) -> u64 {
+    let mut octets = [0; 8];
+    octets.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+    u64::from_be_bytes(octets)
+}
+
+/// The place of each key among the different ones; a key comes with the number of its message.
+async fn ranks<K: Copy + Default>(
+    mut keyed: Vec<(K, u32)>,
+    compare: impl Fn(&(K, u32), &(K, u32)) -> Ordering,
+) -> Vec<u32> {
+    sort_gently(&mut keyed, |left, right| compare(left, right).then(left.1.cmp(&right.1))).await;
+    let mut ranks = vec![0; keyed.len()];
     let (mut rank, mut before) = (0, None);
-    for (count, index) in order.into_iter().enumerate() {
-        let this = text(index);
-        if before.is_some_and(|before| before != this) {
-            rank += 1;
+    for piece in keyed.chunks(AT_ONCE) {
+        for this in piece {
+            if before.is_some_and(|before| compare(before, this).is_ne()) {
+                rank += 1;
+            }
+            before = Some(this);
+            if let Some(slot) = usize::try_from(this.1).ok().and_then(|index| ranks.get_mut(index)) {
+                *slot = rank;
+            }
         }
-        before = Some(this);
-        if let Some(slot) = usize::try_from(index).ok().and_then(|index| ranks.get_mut(index)) {
-            *slot = rank;
-        }
-        if count % 4096 == 0 {
-            yield_now().await;
-        }
+        yield_now().await;
     }
     ranks
+}
+
+/// Brings messages in the order of their ranks, and those of one rank in the order in which they came.
+async fn by_rank(order: &[u32], ranks: &[u32], reverse: bool) -> Vec<u32> {
+    let highest = ranks.iter().copied().max().unwrap_or(0);
+    let place = |index: u32| {
+        let rank = at(ranks, index).copied().unwrap_or(0);
+        usize::try_from(if reverse { highest - rank } else { rank }).unwrap_or(0)
+    };
+    // How many are before each rank.
+    let mut before = vec![0u32; usize::try_from(highest).unwrap_or(0) + 2];
+    for piece in order.chunks(AT_ONCE) {
+        for index in piece {
+            if let Some(slot) = before.get_mut(place(*index) + 1) {
+                *slot += 1;
+            }
+        }
+        yield_now().await;
+    }
+    let mut sum = 0;
+    for slot in &mut before {
+        sum += *slot;
+        *slot = sum;
+    }
+    let mut sorted = vec![0; order.len()];
+    for piece in order.chunks(AT_ONCE) {
+        for index in piece {
+            let Some(next) = before.get_mut(place(*index)) else { continue };
+            if let Some(slot) = usize::try_from(*next).ok().and_then(|next| sorted.get_mut(next)) {
+                *slot = *index;
+            }
+            *next += 1;
+        }
+        yield_now().await;
+    }
+    sorted
 }
 
 fn at<T>(values: &[T], index: u32) -> Option<&T> {

@@ -52,7 +52,7 @@ fn set(values: &mut [u32], index: u32, value: u32) {
 pub(super) async fn grow(algorithm: Algorithm, messages: Vec<Message>, links: Links) -> Threads {
     let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
     let mut order: Vec<u32> = (0..count).collect();
-    let sent = |index| (at(&messages, index).map(|message| message.sent), index);
+    let sent = |index: &u32| (at(&messages, *index).map(|message| message.sent), *index);
     sort_gently(&mut order, |left, right| sent(left).cmp(&sent(right))).await;
     let (mut tops, groups) = match algorithm {
         Algorithm::OrderedSubject => by_subject(&messages, &order).await,
@@ -286,7 +286,7 @@ impl Threads {
             }
         }
         let mut order: Vec<u32> = (0..u32::try_from(self.roots.len()).unwrap_or(u32::MAX)).collect();
-        let key = |place: u32| (at(&latest, get(&self.roots, place)), place);
+        let key = |place: &u32| (at(&latest, get(&self.roots, *place)), *place);
         sort_gently(&mut order, |left, right| key(left).cmp(&key(right))).await;
         self.roots = order.into_iter().map(|place| get(&self.roots, place)).collect();
     }
