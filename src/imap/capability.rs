@@ -43,6 +43,7 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("WITHIN", When::LoggedIn, "RFC 5032"),
     ("PARTIAL", When::LoggedIn, "RFC 9394"),
     ("SPECIAL-USE", When::LoggedIn, "RFC 6154"),
+    ("UIDONLY", When::LoggedIn, "RFC 9586"),
     ("COMPRESS=DEFLATE", When::LoggedIn, "RFC 4978"),
     ("CREATE-SPECIAL-USE", When::LoggedIn, "RFC 6154 §3"),
     ("LIST-EXTENDED", When::LoggedIn, "RFC 5258"),

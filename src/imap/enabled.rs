@@ -10,18 +10,21 @@ pub struct Enabled {
     pub condstore: bool,
     /// VANISHED instead of EXPUNGE (RFC 7162 §3.2.10). Invariant: only with `condstore`.
     pub qresync: bool,
+    /// No sequence numbers in either direction: UIDFETCH instead of FETCH, VANISHED instead of EXPUNGE (RFC 9586).
+    pub uid_only: bool,
 }
 
 impl Enabled {
     /// What this command switches on.
     #[must_use]
     pub fn by(command: &Command) -> Self {
-        let qresync = match command {
-            Command::Enable(names) => names.iter().any(|name| name == "QRESYNC"),
+        let named = |wanted: &str| match command {
+            Command::Enable(names) => names.iter().any(|name| name == wanted),
             _ => false,
         };
+        let qresync = named("QRESYNC");
         let condstore = match command {
-            Command::Enable(names) => names.iter().any(|name| name == "CONDSTORE"),
+            Command::Enable(_) => named("CONDSTORE"),
             Command::Select { parameters, .. } => parameters.condstore,
             Command::Status { items, .. } => items.contains(&StatusItem::HighestModSeq),
             Command::List(request) => {
@@ -34,13 +37,17 @@ impl Enabled {
             Command::Search { keys, .. } => SearchKey::any(keys, &|key| matches!(key, SearchKey::ModSeq(_))),
             _ => false,
         };
-        Self { condstore: condstore || qresync, qresync }
+        Self { condstore: condstore || qresync, qresync, uid_only: named("UIDONLY") }
     }
 
     /// What either switches on.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
-        Self { condstore: self.condstore || other.condstore, qresync: self.qresync || other.qresync }
+        Self {
+            condstore: self.condstore || other.condstore,
+            qresync: self.qresync || other.qresync,
+            uid_only: self.uid_only || other.uid_only,
+        }
     }
 }
 
@@ -53,7 +60,8 @@ mod tests {
         let enable =
             |names: &[&str]| Enabled::by(&Command::Enable(names.iter().map(|&name| name.to_owned()).collect()));
         assert_eq!(enable(&["QRESYNC"]), enable(&["CONDSTORE", "QRESYNC"]));
-        assert_eq!(enable(&["CONDSTORE"]), Enabled { condstore: true, qresync: false });
+        assert_eq!(enable(&["CONDSTORE"]), Enabled { condstore: true, ..Enabled::default() });
+        assert_eq!(enable(&["UIDONLY"]), Enabled { uid_only: true, ..Enabled::default() });
         assert_eq!(enable(&["X"]), Enabled::default());
         let keys = vec![SearchKey::Not(Box::new(SearchKey::ModSeq(crate::types::ModSeq(3))))];
         let search = Command::Search { uid: false, returns: None, charset: None, keys };

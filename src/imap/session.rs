@@ -147,7 +147,8 @@ impl Session {
     /// Runs a command and replies.
     async fn obey(&mut self, tag: Tag, command: Command) -> Result<Then, Failure> {
         let row = table::of(&command);
-        let outcome = match self.check(row) {
+        let allowed = self.check(row).and_then(|()| self.check_numbers(&command));
+        let outcome = match allowed {
             Ok(()) => {
                 self.enable(&command);
                 self.dispatch(&tag, command).await
@@ -182,7 +183,10 @@ impl Session {
         self.enabled = before.with(Enabled::by(command));
         let Some(selected) = self.selected.as_deref_mut().filter(|_| self.enabled != before) else { return };
         selected.enabled = self.enabled;
-        if !before.condstore && !matches!(command, Command::Select { .. }) {
+        if self.enabled.uid_only {
+            selected.view.forget_numbers();
+        }
+        if self.enabled.condstore && !before.condstore && !matches!(command, Command::Select { .. }) {
             let line = format!("* OK [{}] Highest\r\n", selected.highest_modseq());
             self.connection.queue(line.as_bytes());
         }
@@ -204,6 +208,14 @@ impl Session {
             _ if self.account.is_none() => Reply::bad("Log in first"),
             _ => Reply::bad("No mailbox is selected"),
         })
+    }
+
+    /// Refuses sequence numbers once the client said that it uses UIDs only (RFC 9586 §3).
+    fn check_numbers(&self, command: &Command) -> Result<(), Reply> {
+        if self.enabled.uid_only && table::speaks_of_numbers(command) {
+            return Err(Reply::bad("Message numbers are not allowed once UIDONLY is enabled").code("UIDREQUIRED"));
+        }
+        Ok(())
     }
 
     fn refuse(&mut self, error: &ParseError) -> Result<Then, Failure> {

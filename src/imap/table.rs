@@ -81,8 +81,7 @@ pub fn of(command: &Command) -> Row {
         Command::Search { uid: false, .. } => numbers("SEARCH", "search"),
         Command::Search { uid: true, keys, .. } => {
             // RFC 7162 §3.2.10.2: a UID SEARCH by sequence numbers announces no expunges either.
-            let by_number = SearchKey::any(keys, &|key| matches!(key, SearchKey::Sequence(set) if !set.is_saved()));
-            Row { uses_numbers: by_number, ..uids("UID SEARCH", "search") }
+            Row { uses_numbers: by_number(keys), ..uids("UID SEARCH", "search") }
         }
         Command::Fetch { uid: false, .. } => numbers("FETCH", "fetch"),
         Command::Fetch { uid: true, .. } => uids("UID FETCH", "fetch"),
@@ -93,6 +92,27 @@ pub fn of(command: &Command) -> Row {
         Command::Move { uid: false, .. } => row("MOVE", "copy", Selected),
         Command::Move { uid: true, .. } => uids("UID MOVE", "copy"),
     }
+}
+
+/// Whether the arguments of a command hold sequence numbers, or its answer would: refused once UIDONLY is enabled
+/// (RFC 9586 §3.2, §3.5, §3.7, §3.8). `$` holds none.
+#[must_use]
+pub fn speaks_of_numbers(command: &Command) -> bool {
+    match command {
+        Command::Fetch { uid, .. }
+        | Command::Store { uid, .. }
+        | Command::Copy { uid, .. }
+        | Command::Move { uid, .. }
+        | Command::Replace { uid, .. } => !uid,
+        Command::Search { uid, keys, .. } => !uid || by_number(keys),
+        Command::Select { parameters, .. } => parameters.qresync.as_ref().is_some_and(|known| known.matches.is_some()),
+        _ => false,
+    }
+}
+
+/// Whether a search names messages by sequence number.
+fn by_number(keys: &[SearchKey]) -> bool {
+    SearchKey::any(keys, &|key| matches!(key, SearchKey::Sequence(set) if !set.is_saved()))
 }
 
 #[cfg(test)]
@@ -176,6 +196,22 @@ mod tests {
         }
         files.retain(|file| !used.contains(file.as_str()) && !PARTS.contains(&file.as_str()));
         assert!(files.is_empty(), "no command has these files: {files:?}");
+    }
+
+    #[test]
+    fn what_has_a_uid_form_is_refused_without_it_under_uidonly() {
+        let speaks = |text: &str| {
+            let frame = Frame::from_text(format!("a {text}\r\n").as_bytes()).unwrap();
+            speaks_of_numbers(&parse(&frame).unwrap().1)
+        };
+        for text in EVERY {
+            // EXPUNGE takes no numbers.
+            let has_uid_form = EVERY.contains(&format!("UID {text}").as_str());
+            assert_eq!(speaks(text), has_uid_form, "{text}");
+        }
+        assert!(speaks("UID SEARCH OR SEEN (UID 7 NOT 3:5)") && speaks("UID SEARCH *"));
+        assert!(!speaks("UID SEARCH OR SEEN (UID 7 NOT $)"));
+        assert!(speaks("SELECT a (QRESYNC (1 2 3 (1 3)))") && !speaks("SELECT a (QRESYNC (1 2 3))"));
     }
 
     #[test]

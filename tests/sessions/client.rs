@@ -1,4 +1,5 @@
-//! A client that believes what it is told.
+//! A client that believes what it is told. With UIDONLY (RFC 9586) it knows no sequence numbers: then those of its
+//! messages whose UID it was not told stand behind the others.
 
 use smol::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use smol::net::unix::UnixStream;
@@ -22,23 +23,33 @@ pub struct Client {
     /// None: a message is gone that may have been \\Recent, and RECENT was not told since.
     recent: Option<usize>,
     read_only: bool,
+    uid_only: bool,
     /// Messages that were \Recent in a read-write session of this client.
     claimed: BTreeSet<u32>,
 }
 
 impl Client {
-    pub async fn log_in(stream: UnixStream) -> Self {
+    pub async fn log_in(stream: UnixStream, uid_only: bool) -> Self {
         let mut client = Self {
             stream: BufReader::new(stream),
             tags: 0,
             messages: Vec::new(),
             recent: Some(0),
             read_only: false,
+            uid_only,
             claimed: BTreeSet::new(),
         };
         client.line().await;
         client.command("LOGIN anna secret", false).await;
+        if uid_only {
+            client.command("ENABLE UIDONLY", false).await;
+        }
         client
+    }
+
+    /// Whether a command has to be the UID form of itself.
+    pub fn uses_uids(&self, wanted: bool) -> bool {
+        wanted || self.uid_only
     }
 
     pub async fn select(&mut self, read_only: bool) {
@@ -84,7 +95,8 @@ impl Client {
             lines.push(line);
         };
         // What others did before comes first, then the silent change, then the expunges and what is behind them.
-        let split = lines.iter().position(|line| line.ends_with(" EXPUNGE")).unwrap_or(lines.len());
+        let is_expunge = |line: &String| line.ends_with(" EXPUNGE") || line.starts_with("* VANISHED");
+        let split = lines.iter().position(is_expunge).unwrap_or(lines.len());
         let (before, behind) = lines.split_at(split);
         for line in before {
             self.take(line, !uid);
@@ -135,6 +147,16 @@ impl Client {
     /// Whether everything that the client knows is so.
     pub fn agrees_with(&self, store: &[(u32, BTreeSet<String>)]) {
         assert_eq!(self.messages.len(), store.len(), "number of messages");
+        if self.uid_only {
+            for known in self.messages.iter().filter(|known| known.uid.is_some()) {
+                let held = store.iter().find(|(uid, _)| Some(*uid) == known.uid);
+                let (uid, flags) = held.unwrap_or_else(|| panic!("{known:?} is not in the store"));
+                if let Some(known) = &known.flags {
+                    assert_eq!(&without_recent(known), flags, "flags of UID {uid}");
+                }
+            }
+            return;
+        }
         for (index, (known, (uid, flags))) in self.messages.iter().zip(store).enumerate() {
             assert!(
                 known.uid.is_none_or(|known| known == *uid),
@@ -142,8 +164,7 @@ impl Client {
                 index + 1
             );
             if let Some(known) = &known.flags {
-                let known: BTreeSet<String> = known.iter().filter(|flag| *flag != "\\Recent").cloned().collect();
-                assert_eq!(&known, flags, "flags of message {} (UID {uid})", index + 1);
+                assert_eq!(&without_recent(known), flags, "flags of message {} (UID {uid})", index + 1);
             }
         }
     }
@@ -183,7 +204,13 @@ impl Client {
         let rest = line.strip_prefix("* ").unwrap_or_else(|| panic!("untagged: {line}"));
         let mut words = rest.splitn(3, ' ');
         let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        if first == "VANISHED" {
+            assert!(self.uid_only, "{line}");
+            self.vanished(second);
+            return;
+        }
         let Ok(number) = first.parse::<usize>() else { return };
+        assert!(!self.uid_only || ["EXISTS", "RECENT", "UIDFETCH"].contains(&second), "a number: {line}");
         match second {
             "EXISTS" => {
                 assert!(number >= self.messages.len(), "EXISTS may not shrink: {line}");
@@ -197,8 +224,40 @@ impl Client {
                 self.recent = None;
             }
             "FETCH" => self.fetched(number, words.next().unwrap_or_default()),
+            "UIDFETCH" => {
+                assert!(self.uid_only, "{line}");
+                let number = self.place(u32::try_from(number).expect("a UID"));
+                self.fetched(number, words.next().unwrap_or_default());
+            }
             _ => panic!("not understood: {line}"),
         }
+    }
+
+    /// The place of a UID, from 1; one of the messages without a UID may get it.
+    fn place(&mut self, uid: u32) -> usize {
+        let at = self.messages.partition_point(|known| known.uid.is_some_and(|known| known < uid));
+        if self.messages.get(at).and_then(|known| known.uid) != Some(uid) {
+            let unknown = self.messages.pop().filter(|known| known.uid.is_none());
+            assert!(unknown.is_some(), "UID {uid} is one more than exist");
+            self.messages.insert(at, Known { uid: Some(uid), flags: None });
+        }
+        at + 1
+    }
+
+    fn vanished(&mut self, set: &str) {
+        for item in set.split(',') {
+            let (first, last) = item.split_once(':').unwrap_or((item, item));
+            for uid in first.parse::<u32>().expect("a UID")..=last.parse().expect("a UID") {
+                match self.messages.iter().position(|known| known.uid == Some(uid)) {
+                    Some(at) => drop(self.messages.remove(at)),
+                    None => {
+                        let unknown = self.messages.pop().filter(|known| known.uid.is_none());
+                        assert!(unknown.is_some(), "UID {uid} vanished, which the client cannot have");
+                    }
+                }
+            }
+        }
+        self.recent = None;
     }
 
     fn fetched(&mut self, number: usize, items: &str) {
@@ -255,6 +314,10 @@ impl Client {
         .await
         .expect("the server answers")
     }
+}
+
+fn without_recent(flags: &BTreeSet<String>) -> BTreeSet<String> {
+    flags.iter().filter(|flag| *flag != "\\Recent").cloned().collect()
 }
 
 fn within(set: &str, number: u32, last: u32) -> bool {

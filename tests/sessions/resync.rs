@@ -85,10 +85,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_cache_that_returns_equals_the_store(steps in prop::collection::vec(step(), 20..160)) {
+    fn a_cache_that_returns_equals_the_store(steps in prop::collection::vec(step(), 20..160), uid_only in any::<bool>()) {
         let house = House::new();
         house.run(async {
-            let mut client = Cache::new(&house).await;
+            let mut client = Cache::with(&house, uid_only).await;
             for step in &steps {
                 run(&house, &mut client, step).await;
             }
@@ -157,9 +157,10 @@ async fn run(house: &House, client: &mut Cache, step: &Step) {
             house.mailbox().remove(&uids(*range)).await.expect("an expunge");
         }
         Step::Store { uid, range, operation, silent, flags, conditional } => {
-            let Some(set) = client.set(*uid, *range) else { return };
+            let uid = client.uid_only || *uid;
+            let Some(set) = client.set(uid, *range) else { return };
             let condition = if *conditional { format!("(UNCHANGEDSINCE {}) ", client.modseq) } else { String::new() };
-            let (prefix, suffix) = (if *uid { "UID " } else { "" }, if *silent { ".SILENT" } else { "" });
+            let (prefix, suffix) = (if uid { "UID " } else { "" }, if *silent { ".SILENT" } else { "" });
             let item = OPERATIONS[*operation];
             let command = format!("{prefix}STORE {set} {condition}{item}{suffix} ({})", FLAGS[*flags]);
             client.own = silent.then(|| (item, FLAGS[*flags]));
@@ -167,8 +168,11 @@ async fn run(house: &House, client: &mut Cache, step: &Step) {
             client.own = None;
         }
         Step::Fetch { range, seen } => {
-            let Some(set) = client.set(false, *range) else { return };
-            client.command(&format!("FETCH {set} {}", if *seen { "BODY[TEXT]" } else { "(UID MODSEQ FLAGS)" })).await;
+            let Some(set) = client.set(client.uid_only, *range) else { return };
+            let prefix = client.prefix();
+            client
+                .command(&format!("{prefix}FETCH {set} {}", if *seen { "BODY[TEXT]" } else { "(UID MODSEQ FLAGS)" }))
+                .await;
         }
         Step::Expunge { uid, range } => {
             let command = if *uid {
@@ -182,7 +186,8 @@ async fn run(house: &House, client: &mut Cache, step: &Step) {
         Step::Discover => client.discover().await,
         Step::Cut { lines, command } => {
             let command = ["STORE 1:* +FLAGS (Cut)", "EXPUNGE", "NOOP", "FETCH 1:* (UID FLAGS MODSEQ)"][*command];
-            client.cut(command, *lines).await;
+            let prefix = if command.contains(':') { client.prefix() } else { "" };
+            client.cut(&format!("{prefix}{command}"), *lines).await;
             client.come_back(house, *lines % 4).await;
             client.agrees(house).await;
         }
@@ -210,6 +215,8 @@ fn named(names: &str) -> Flags {
 
 /// The client.
 struct Cache {
+    /// It uses UIDs only (RFC 9586).
+    uid_only: bool,
     stream: BufReader<UnixStream>,
     tags: u32,
     uid_validity: u32,
@@ -232,7 +239,12 @@ struct Cache {
 
 impl Cache {
     async fn new(house: &House) -> Self {
+        Self::with(house, false).await
+    }
+
+    async fn with(house: &House, uid_only: bool) -> Self {
         let mut client = Self {
+            uid_only,
             stream: BufReader::new(house.connect()),
             tags: 0,
             uid_validity: 0,
@@ -263,7 +275,11 @@ impl Cache {
     async fn log_in(&mut self) {
         self.line().await;
         self.command("LOGIN anna secret").await;
-        self.command("ENABLE QRESYNC").await;
+        self.command(if self.uid_only { "ENABLE UIDONLY QRESYNC" } else { "ENABLE QRESYNC" }).await;
+    }
+
+    const fn prefix(&self) -> &'static str {
+        if self.uid_only { "UID " } else { "" }
     }
 
     /// Drops the connection, resynchronises over another one and fetches what is new.
@@ -273,7 +289,8 @@ impl Cache {
         self.exists = 0;
         let last = self.known_next - 1;
         let known = if kind & 1 == 1 && last > 0 { format!(" 1:{last}") } else { String::new() };
-        let matches = if kind & 2 == 2 && !self.messages.is_empty() { self.sample() } else { String::new() };
+        let matches =
+            if kind & 2 == 2 && !self.uid_only && !self.messages.is_empty() { self.sample() } else { String::new() };
         let (validity, modseq) = (self.uid_validity, self.modseq);
         self.command(&format!("SELECT INBOX (QRESYNC ({validity} {modseq}{known}{matches}))")).await;
         self.discover().await;
@@ -396,6 +413,9 @@ impl Cache {
         } else if rest.starts_with("OK ") {
             self.code(rest);
         } else if rest.contains(" FETCH ") {
+            assert!(!self.uid_only, "a number: {line}");
+            self.fetched(rest);
+        } else if rest.contains(" UIDFETCH ") {
             self.fetched(rest);
         } else {
             assert!(!rest.contains("EXPUNGE"), "{line}");
@@ -407,7 +427,9 @@ impl Cache {
             let (_, rest) = rest.split_once(name)?;
             rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u64>().ok()
         };
-        let Some(uid) = number_behind("UID ").and_then(|uid| u32::try_from(uid).ok()) else {
+        let has_uid = !self.uid_only || number_behind("MODSEQ (").is_some();
+        let uid = number_behind(if self.uid_only { "" } else { "UID " }).filter(|_| has_uid);
+        let Some(uid) = uid.and_then(|uid| u32::try_from(uid).ok()) else {
             // BODY[TEXT] of a message that was \Seen already.
             assert!(rest.contains("BODY[TEXT]"), "{rest}");
             return;

@@ -1,7 +1,7 @@
 //! Random commands from several sessions: after NOOP every client knows exactly what the store holds.
 //!
 //! The clients are simulated: they know only what EXISTS, EXPUNGE and FETCH told them, and their own silent
-//! STOREs. Along the way each checks that no EXPUNGE comes when none may, that UIDs keep their places, and that a
+//! STOREs. Any of them may use UIDs only (RFC 9586). Along the way each checks that no EXPUNGE comes when none may, that UIDs keep their places, and that a
 //! message is \Recent in one session only.
 
 use crate::client::Client;
@@ -116,12 +116,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_client_knows_what_the_store_holds(steps in prop::collection::vec(step(), 1..40)) {
+    fn every_client_knows_what_the_store_holds(
+        steps in prop::collection::vec(step(), 1..40),
+        uid_only in prop::array::uniform3(any::<bool>()),
+    ) {
         let house = House::new();
         house.run(async {
             let mut clients = Vec::new();
-            for _ in 0..SESSIONS {
-                clients.push(Client::log_in(house.connect()).await);
+            for uid_only in uid_only {
+                clients.push(Client::log_in(house.connect(), uid_only).await);
             }
             for client in &mut clients {
                 client.select(false).await;
@@ -140,12 +143,15 @@ proptest! {
 
     /// All at the same time. No silent STORE: its client cannot know in which order it and others came.
     #[test]
-    fn every_client_knows_it_after_commands_at_the_same_time(steps in prop::collection::vec(step(), 1..80)) {
+    fn every_client_knows_it_after_commands_at_the_same_time(
+        steps in prop::collection::vec(step(), 1..80),
+        uid_only in prop::array::uniform3(any::<bool>()),
+    ) {
         let house = House::new();
         house.run(async {
             let mut clients = Vec::new();
-            for _ in 0..SESSIONS {
-                let mut client = Client::log_in(house.connect()).await;
+            for uid_only in uid_only {
+                let mut client = Client::log_in(house.connect(), uid_only).await;
                 client.select(false).await;
                 clients.push(client);
             }
@@ -196,6 +202,8 @@ async fn deliver(house: &House, step: &Step) {
 
 /// What one client does by itself.
 async fn act(client: &mut Client, step: &Step) {
+    let uses_uids = client.uses_uids(false);
+    let uids = |wanted: &bool| *wanted || uses_uids;
     match step {
         Step::Deliver { .. } => {}
         Step::Idle { .. } => {
@@ -203,24 +211,24 @@ async fn act(client: &mut Client, step: &Step) {
             client.done().await;
         }
         Step::Store { uid, set, operation, silent, flags, .. } => {
-            let Some(set) = client.set(*uid, *set) else { return };
-            client.store(*uid, &set, OPERATIONS[*operation], *silent, FLAGS[*flags]).await;
+            let Some(set) = client.set(uids(uid), *set) else { return };
+            client.store(uids(uid), &set, OPERATIONS[*operation], *silent, FLAGS[*flags]).await;
         }
         Step::Fetch { uid, set, items, .. } => {
-            let Some(set) = client.set(*uid, *set) else { return };
-            client.command(&format!("{}FETCH {set} {}", prefix(*uid), ITEMS[*items]), !uid).await;
+            let Some(set) = client.set(uids(uid), *set) else { return };
+            client.command(&format!("{}FETCH {set} {}", prefix(uids(uid)), ITEMS[*items]), !uids(uid)).await;
         }
         Step::Search { uid, .. } => {
-            client.command(&format!("{}SEARCH UNDELETED", prefix(*uid)), !uid).await;
+            client.command(&format!("{}SEARCH UNDELETED", prefix(uids(uid))), !uids(uid)).await;
         }
         Step::Copy { uid, set, own, .. } => {
-            let Some(set) = client.set(*uid, *set) else { return };
+            let Some(set) = client.set(uids(uid), *set) else { return };
             let mailbox = if *own { "INBOX" } else { "Archive" };
-            client.command(&format!("{}COPY {set} {mailbox}", prefix(*uid)), false).await;
+            client.command(&format!("{}COPY {set} {mailbox}", prefix(uids(uid))), false).await;
         }
         Step::Move { uid, set, .. } => {
-            let Some(set) = client.set(*uid, *set) else { return };
-            client.command(&format!("{}MOVE {set} Trash", prefix(*uid)), false).await;
+            let Some(set) = client.set(uids(uid), *set) else { return };
+            client.command(&format!("{}MOVE {set} Trash", prefix(uids(uid))), false).await;
         }
         Step::Expunge { .. } => client.command("EXPUNGE", false).await,
         Step::UidExpunge { set, .. } => {
@@ -269,7 +277,8 @@ async fn settle(house: &House, clients: &mut [Client]) {
     for (index, client) in clients.iter_mut().enumerate() {
         client.command("NOOP", false).await;
         client.agrees_with(&store);
-        client.command("FETCH 1:* (UID FLAGS)", true).await;
+        let uid = client.uses_uids(false);
+        client.command(&format!("{}FETCH 1:* (UID FLAGS)", prefix(uid)), !uid).await;
         client.agrees_with(&store);
         assert!(client.knows_all(), "session {index} asked for everything");
         for uid in client.claimed() {

@@ -5,7 +5,7 @@ use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 
 /// Extensions that a client can switch on.
-const CAN_BE_ENABLED: &[&str] = &["CONDSTORE", "QRESYNC"];
+const CAN_BE_ENABLED: &[&str] = &["CONDSTORE", "QRESYNC", "UIDONLY"];
 
 /// Tells what was switched on.
 ///

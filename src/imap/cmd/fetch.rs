@@ -1,4 +1,4 @@
-//! FETCH (RFC 3501 §6.4.5), with what RFC 7162 §3.1.4, §3.2.6 and RFC 9394 §3.3 add: plans the cheapest source for what is asked, and goes through the messages in
+//! FETCH (RFC 3501 §6.4.5; as UIDFETCH RFC 9586 §3.3), with what RFC 7162 §3.1.4, §3.2.6 and RFC 9394 §3.3 add: plans the cheapest source for what is asked, and goes through the messages in
 //! batches of index rows, so that memory is bounded whatever the client asks.
 //!
 //! A message that another session expunged meanwhile is left out.
@@ -166,7 +166,7 @@ impl<'a> Fetch<'a> {
         };
         Self {
             items,
-            add_uid: uid && !items.contains(&FetchItem::Uid),
+            add_uid: uid && !selected.enabled.uid_only && !items.contains(&FetchItem::Uid),
             tells_flags: items.contains(&FetchItem::Flags),
             source: items.iter().map(source).max().unwrap_or(Source::Row),
             add_modseq: selected.enabled.condstore,
@@ -221,7 +221,7 @@ impl<'a> Fetch<'a> {
         row: &Row,
         marked: bool,
     ) -> Result<(), Failure> {
-        let Some(number) = selected.view.number(row.uid) else { return Ok(()) };
+        let Some(line) = selected.begin_fetch(row.uid) else { return Ok(()) };
         let opened = match self.source {
             Source::Row => Ok(Opened::Row),
             Source::Record => selected.mailbox.record(row).map(Opened::Record),
@@ -242,10 +242,9 @@ impl<'a> Fetch<'a> {
         if self.tells_flags || marked {
             selected.learn_keywords(row.keywords, out).await?;
         }
-        let mut response = Response { line: Vec::with_capacity(128), begun: false, sent: false };
-        write_number(&mut response.line, "* ", u64::from(number), " FETCH (");
+        let mut response = Response { line, begun: false, sent: false };
         let unasked = |item| marked && self.add_modseq && !self.items.contains(&item);
-        if self.add_uid || unasked(FetchItem::Uid) {
+        if self.add_uid || (unasked(FetchItem::Uid) && !selected.enabled.uid_only) {
             response.row_item(selected, row, &FetchItem::Uid);
         }
         for item in self.items {

@@ -36,7 +36,10 @@ pub async fn run(
     let mailbox = account.open(name)?;
     let unseen = mailbox.first_unseen()?;
     let Snapshot { uids, status, keywords } = mailbox.snapshot()?;
-    let view = View::new(uids, status.uid_next, status.highest_modseq);
+    let mut view = View::new(uids, status.uid_next, status.highest_modseq);
+    if enabled.uid_only {
+        view.forget_numbers();
+    }
     let mut selected = Selected { mailbox, view, read_only, keywords, enabled, owes_modseq: false };
     selected.find_recent(Uid(1)).await;
 
