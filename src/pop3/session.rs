@@ -11,7 +11,7 @@ use super::retrieve::{Cut, retrieve};
 use crate::auth::sasl::{self, Mechanism};
 use crate::auth::{Attempt, AuthError, Authenticator, Client, ExchangeError, LoggedIn, Step};
 use crate::config::Config;
-use crate::mailbox::{self, Core, Mailbox};
+use crate::mailbox::{self, Core, Door, DoorKind, Mailbox};
 use crate::net::{Admission, Connection, OUT_HIGH, ReadError, Shutdown, TlsAcceptor, timeout};
 use crate::types::{Uid, UidSet};
 use std::sync::Arc;
@@ -370,7 +370,8 @@ impl Session {
     }
 
     async fn open_maildrop(&mut self, logged_in: LoggedIn) -> Result<Next, ReadError> {
-        match Transaction::open(&self.context.core, logged_in).await {
+        let door = Door::session(DoorKind::Pop3, self.conn.peer().address);
+        match Transaction::open(&self.context.core, logged_in, door).await {
             Ok(transaction) => {
                 let (messages, octets) = (transaction.maildrop.messages(), transaction.maildrop.octets());
                 self.state = State::Transaction(Box::new(transaction));
@@ -430,8 +431,8 @@ impl Session {
 
 impl Transaction {
     /// Takes down what INBOX holds now.
-    async fn open(core: &Arc<Core>, logged_in: LoggedIn) -> Result<Self, mailbox::Error> {
-        let inbox = core.account(logged_in.account)?.open("INBOX")?;
+    async fn open(core: &Arc<Core>, logged_in: LoggedIn, door: Door) -> Result<Self, mailbox::Error> {
+        let inbox = core.account(logged_in.account)?.through(door).open("INBOX")?;
         let uids = inbox.snapshot()?.uids;
         let mut maildrop = Maildrop::default();
         let mut from = first_uid(&uids, &logged_in.name);
