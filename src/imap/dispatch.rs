@@ -3,9 +3,9 @@
 //! Every command's future is boxed alone, so that a session that waits in IDLE pays for IDLE only.
 
 use super::cmd::{
-    append, authenticate, capability, check, close, compress, copy, create, delete, enable, esearch, expunge, fetch, id, idle,
-    list, login, logout, namespace, noop, rename, replace, search, select, starttls, status, store, subscribe,
-    uidbatches, unauthenticate, unselect,
+    append, authenticate, capability, check, close, compress, copy, create, delete, enable, esearch, expunge, fetch,
+    id, idle, list, login, logout, namespace, noop, rename, replace, search, select, starttls, status, store,
+    subscribe, uidbatches, unauthenticate, unselect,
 };
 use super::command::Command;
 use super::output::Output;

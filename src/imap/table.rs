@@ -80,7 +80,9 @@ pub fn of(command: &Command) -> Row {
         Command::Check => row("CHECK", "check", Selected),
         Command::Close => row("CLOSE", "close", Selected),
         Command::Unselect => row("UNSELECT", "unselect", Selected),
-        Command::MultiSearch { keys, .. } => Row { uses_numbers: by_number(keys), ..uids_anywhere("ESEARCH", "esearch") },
+        Command::MultiSearch { keys, .. } => {
+            Row { uses_numbers: by_number(keys), ..uids_anywhere("ESEARCH", "esearch") }
+        }
         Command::UidBatches { .. } => row("UIDBATCHES", "uidbatches", Selected),
         Command::Expunge { uids: None } => row("EXPUNGE", "expunge", Selected),
         Command::Expunge { uids: Some(_) } => uids("UID EXPUNGE", "expunge"),
