@@ -48,3 +48,54 @@ fn names(cursor: &mut Cursor<'_>) -> Result<Vec<MailboxName>, Fault> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::imap::command::{Command, MailboxFilter};
+    use crate::imap::wire::error::ErrorKind;
+    use crate::imap::wire::frame::Frame;
+    use crate::imap::wire::parse::parse;
+
+    fn sources(filters: &str) -> Result<Vec<MailboxFilter>, ErrorKind> {
+        let frame = Frame::from_text(format!("t ESEARCH IN ({filters}) ALL\r\n").as_bytes()).expect("a frame");
+        match parse(&frame) {
+            Ok((_, Command::MultiSearch { sources: Some(sources), .. })) => Ok(sources),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.kind),
+        }
+    }
+
+    #[test]
+    fn filters_of_rfc_5465_and_7377() {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let wanted = vec![MailboxFilter::Mailboxes(names(&["folder1"])), MailboxFilter::Subtree(names(&["folder2"]))];
+        assert_eq!(sources("mailboxes \"folder1\" subtree \"folder2\""), Ok(wanted));
+        let wanted = vec![
+            MailboxFilter::SubtreeOne(names(&["a b", "INBOX", "ä"])),
+            MailboxFilter::Selected,
+            MailboxFilter::Personal,
+            MailboxFilter::Inboxes,
+            MailboxFilter::Subscribed,
+        ];
+        assert_eq!(sources("SUBTREE-ONE ({3}\r\na b inbox &AOQ-) Selected PERSONAL inboxes subscribed"), Ok(wanted));
+    }
+
+    #[test]
+    fn other_filters_are_refused() {
+        for bad in [
+            "",
+            "selected-delayed",
+            "x",
+            "mailboxes",
+            "mailboxes ()",
+            "mailboxes (a",
+            "mailboxes (a\"b\")",
+            "personal,",
+        ] {
+            assert_eq!(sources(bad), Err(ErrorKind::Syntax), "{bad}");
+        }
+        assert_eq!(sources(&format!("mailboxes ({}a)", "a ".repeat(1000))), Err(ErrorKind::Limit));
+        assert_eq!(sources(&format!("{}personal", "personal ".repeat(64))), Err(ErrorKind::Limit));
+        assert_eq!(sources("mailboxes &A-"), Err(ErrorKind::MailboxName));
+    }
+}

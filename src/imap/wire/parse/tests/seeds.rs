@@ -50,11 +50,6 @@ pub(super) const SEEDS: &[&str] = &[
     "APPEND \"Sent\" (\\Seen $MDNSent) \"17-Jul-1996 02:44:25 -0700\" {5+}",
     "APPEND {4}\r\nSent \" 7-Jul-1996 02:44:25 +0000\" {0}",
     "APPEND x () {12}",
-    "ESEARCH IN (mailboxes \"folder1\" subtree \"folder2\") unseen",
-    "ESEARCH IN (subtree-one (a {1}\r\nb) personal inboxes subscribed selected) RETURN (COUNT MIN) CHARSET UTF-8 1:100",
-    "ESEARCH RETURN (SAVE) OR SEEN $",
-    "UIDBATCHES 2000",
-    "UIDBATCHES 2000 10:20",
     "SEARCH FLAGGED SINCE 1-Feb-1994 NOT FROM \"Smith\"",
     "SEARCH TEXT \"string not in mailbox\"",
     "SEARCH CHARSET UTF-8 TEXT {6+}\r\n\u{43c}\u{430}\u{442}",
@@ -102,6 +97,8 @@ pub(super) const SEEDS: &[&str] = &[
 
 /// What mutations put in.
 pub(super) const PIECES: &[&str] = &[
+    "ESEARCH IN (mailboxes (a b) subtree-one c) ",
+    "UIDBATCHES 500 1:2",
     " ",
     "  ",
     "(",
