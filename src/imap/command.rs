@@ -95,6 +95,15 @@ pub enum Command {
     Expunge { uids: Option<SequenceSet> },
     /// SEARCH; `returns` are the result options of RFC 4731.
     Search { uid: bool, returns: Option<SearchReturn>, charset: Option<String>, keys: Vec<SearchKey> },
+    /// ESEARCH (RFC 7377); no `sources`: the selected mailbox.
+    MultiSearch {
+        sources: Option<Vec<MailboxFilter>>,
+        returns: SearchReturn,
+        charset: Option<String>,
+        keys: Vec<SearchKey>,
+    },
+    /// UIDBATCHES (RFC 10022): messages in a batch, and which batches, as the client wrote them.
+    UidBatches { size: u32, range: Option<(u32, u32)> },
     /// FETCH
     Fetch { uid: bool, set: SequenceSet, items: Vec<FetchItem>, modifiers: FetchModifiers },
     /// STORE; `unchanged_since` is the modifier of RFC 7162 §3.1.3.
@@ -182,6 +191,27 @@ pub struct Resync {
     pub known: Option<SequenceSet>,
     /// Sequence numbers and the UIDs that the client has for them.
     pub matches: Option<(SequenceSet, SequenceSet)>,
+}
+
+/// Which mailboxes (RFC 5465 §6, RFC 7377 §2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailboxFilter {
+    /// The selected one.
+    Selected,
+    /// The selected one, its expunges told only when a command allows it; for NOTIFY alone.
+    SelectedDelayed,
+    /// Those that mail can be delivered to.
+    Inboxes,
+    /// All of the account.
+    Personal,
+    /// The subscribed ones.
+    Subscribed,
+    /// These and all below them.
+    Subtree(Vec<MailboxName>),
+    /// These and those directly below them; for ESEARCH alone.
+    SubtreeOne(Vec<MailboxName>),
+    /// These.
+    Mailboxes(Vec<MailboxName>),
 }
 
 /// The result options of SEARCH.

@@ -3,9 +3,9 @@
 //! Every command's future is boxed alone, so that a session that waits in IDLE pays for IDLE only.
 
 use super::cmd::{
-    append, authenticate, capability, check, close, compress, copy, create, delete, enable, expunge, fetch, id, idle,
-    list, login, logout, namespace, noop, rename, replace, search, select, starttls, status, store, subscribe,
-    unauthenticate, unselect,
+    append, authenticate, capability, check, close, compress, copy, create, delete, enable, esearch, expunge, fetch,
+    id, idle, list, login, logout, namespace, noop, rename, replace, search, select, starttls, status, store,
+    subscribe, uidbatches, unauthenticate, unselect,
 };
 use super::command::Command;
 use super::output::Output;
@@ -111,6 +111,10 @@ impl Session {
                 let of = (account, selected);
                 Box::pin(replace::run(&mut self.connection, &mut self.receiver, &self.context, of, request)).await
             }
+            Command::MultiSearch { sources, returns, charset: _, keys } => {
+                let request = esearch::Request { sources, returns, keys };
+                Box::pin(esearch::run(account, self.selected.as_deref_mut(), out, tag, request)).await
+            }
             Command::Idle => {
                 let patience = self.context.config.limits.imap_idle;
                 let selected = self.selected.as_deref_mut().map(|selected| {
@@ -142,6 +146,7 @@ impl Session {
             Command::Search { uid, returns, charset: _, keys } => {
                 Box::pin(search::run(selected, out, tag, search::Request { uid, returns, keys })).await
             }
+            Command::UidBatches { size, range } => uidbatches::run(selected, out, tag, size, range).await,
             Command::Fetch { uid, set, items, modifiers } => {
                 let request = fetch::Request { uid, set: &set, items, modifiers };
                 Box::pin(fetch::run(selected, out, request)).await

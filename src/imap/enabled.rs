@@ -34,7 +34,9 @@ impl Enabled {
                 items.contains(&FetchItem::ModSeq) || modifiers.changed_since.is_some()
             }
             Command::Store { unchanged_since, .. } => unchanged_since.is_some(),
-            Command::Search { keys, .. } => SearchKey::any(keys, &|key| matches!(key, SearchKey::ModSeq(_))),
+            Command::Search { keys, .. } | Command::MultiSearch { keys, .. } => {
+                SearchKey::any(keys, &|key| matches!(key, SearchKey::ModSeq(_)))
+            }
             _ => false,
         };
         Self { condstore: condstore || qresync, qresync, uid_only: named("UIDONLY") }

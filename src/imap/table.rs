@@ -43,6 +43,10 @@ const fn uids(name: &'static str, stem: &'static str) -> Row {
     Row { name, stem, states: States::Selected, uses_numbers: false, uid: true }
 }
 
+const fn uids_anywhere(name: &'static str, stem: &'static str) -> Row {
+    Row { name, stem, states: States::Authenticated, uses_numbers: false, uid: true }
+}
+
 /// The row of a command.
 #[must_use]
 pub fn of(command: &Command) -> Row {
@@ -76,6 +80,10 @@ pub fn of(command: &Command) -> Row {
         Command::Check => row("CHECK", "check", Selected),
         Command::Close => row("CLOSE", "close", Selected),
         Command::Unselect => row("UNSELECT", "unselect", Selected),
+        Command::MultiSearch { keys, .. } => {
+            Row { uses_numbers: by_number(keys), ..uids_anywhere("ESEARCH", "esearch") }
+        }
+        Command::UidBatches { .. } => row("UIDBATCHES", "uidbatches", Selected),
         Command::Expunge { uids: None } => row("EXPUNGE", "expunge", Selected),
         Command::Expunge { uids: Some(_) } => uids("UID EXPUNGE", "expunge"),
         Command::Search { uid: false, .. } => numbers("SEARCH", "search"),
@@ -105,6 +113,7 @@ pub fn speaks_of_numbers(command: &Command) -> bool {
         | Command::Move { uid, .. }
         | Command::Replace { uid, .. } => !uid,
         Command::Search { uid, keys, .. } => !uid || by_number(keys),
+        Command::MultiSearch { keys, .. } => by_number(keys),
         Command::Select { parameters, .. } => parameters.qresync.as_ref().is_some_and(|known| known.matches.is_some()),
         _ => false,
     }
@@ -154,6 +163,8 @@ mod tests {
         "CLOSE",
         "UNAUTHENTICATE",
         "UNSELECT",
+        "ESEARCH ALL",
+        "UIDBATCHES 500",
         "EXPUNGE",
         "UID EXPUNGE 1",
         "SEARCH ALL",
@@ -209,6 +220,7 @@ mod tests {
             let has_uid_form = EVERY.contains(&format!("UID {text}").as_str());
             assert_eq!(speaks(text), has_uid_form, "{text}");
         }
+        assert!(speaks("ESEARCH IN (personal) NOT 1") && !speaks("ESEARCH IN (personal) UID 1"));
         assert!(speaks("UID SEARCH OR SEEN (UID 7 NOT 3:5)") && speaks("UID SEARCH *"));
         assert!(!speaks("UID SEARCH OR SEEN (UID 7 NOT $)"));
         assert!(speaks("SELECT a (QRESYNC (1 2 3 (1 3)))") && !speaks("SELECT a (QRESYNC (1 2 3))"));
@@ -221,7 +233,7 @@ mod tests {
             let row = of(&parse(&frame).unwrap().1);
             let wanted = ["FETCH", "STORE", "SEARCH"].contains(&row.name);
             assert_eq!(row.uses_numbers, wanted, "{text}");
-            assert_eq!(row.uid, row.name.starts_with("UID "), "{text}");
+            assert_eq!(row.uid, row.name.starts_with("UID ") || row.name == "ESEARCH", "{text}");
         }
         let uses_numbers = |text: &str| {
             let frame = Frame::from_text(format!("a {text}\r\n").as_bytes()).unwrap();

@@ -248,13 +248,12 @@ impl Client {
         for item in set.split(',') {
             let (first, last) = item.split_once(':').unwrap_or((item, item));
             for uid in first.parse::<u32>().expect("a UID")..=last.parse().expect("a UID") {
-                match self.messages.iter().position(|known| known.uid == Some(uid)) {
-                    Some(at) => drop(self.messages.remove(at)),
-                    None => {
-                        let unknown = self.messages.pop().filter(|known| known.uid.is_none());
-                        assert!(unknown.is_some(), "UID {uid} vanished, which the client cannot have");
-                    }
-                }
+                let known = self.messages.iter().position(|known| known.uid == Some(uid));
+                let gone = match known {
+                    Some(at) => Some(self.messages.remove(at)),
+                    None => self.messages.pop().filter(|known| known.uid.is_none()),
+                };
+                assert!(gone.is_some(), "UID {uid} vanished, which the client cannot have");
             }
         }
         self.recent = None;

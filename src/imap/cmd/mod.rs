@@ -12,6 +12,7 @@ pub mod copy;
 pub mod create;
 pub mod delete;
 pub mod enable;
+pub mod esearch;
 pub mod expunge;
 pub mod fetch;
 pub mod fetch_binary;
@@ -33,6 +34,7 @@ pub mod starttls;
 pub mod status;
 pub mod store;
 pub mod subscribe;
+pub mod uidbatches;
 pub mod unauthenticate;
 pub mod unselect;
 

@@ -42,7 +42,7 @@ pub struct Request {
 pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, request: Request) -> Result<Reply, Failure> {
     let Request { uid, returns, keys } = request;
     let asks_modseq = SearchKey::any(&keys, &|key| matches!(key, SearchKey::ModSeq(_)));
-    let query = Translation { view: &selected.view, now: now(), sets: 0, ranges: 0 }.all(keys);
+    let query = translate(&selected.view, keys);
     if returns.is_some_and(|returns| returns.save) {
         // RFC 5182 §2.1: a search that fails leaves nothing saved.
         selected.view.save(&UidSet::new());
@@ -97,7 +97,7 @@ fn now() -> i64 {
 }
 
 /// The highest modification sequence among messages.
-async fn highest_modseq(mailbox: &Mailbox, uids: &UidSet) -> Result<Option<ModSeq>, Failure> {
+pub(super) async fn highest_modseq(mailbox: &Mailbox, uids: &UidSet) -> Result<Option<ModSeq>, Failure> {
     let (mut highest, mut from) = (None, Uid(1));
     loop {
         let rows = mailbox.rows(uids, from)?;
@@ -106,6 +106,14 @@ async fn highest_modseq(mailbox: &Mailbox, uids: &UidSet) -> Result<Option<ModSe
         from = Uid(next);
         yield_now().await;
     }
+}
+
+/// The keys as a query of the core, in the eyes of a client that knows this view.
+///
+/// # Errors
+/// NO where the sets are too many.
+pub(super) fn translate(view: &View, keys: Vec<SearchKey>) -> Result<Query, Failure> {
+    Translation { view, now: now(), sets: 0, ranges: 0 }.all(keys)
 }
 
 /// What no message is.

@@ -10,11 +10,13 @@
 
 mod append;
 mod authenticate;
+mod batches;
 mod codec;
 mod compress;
 mod cursor;
 mod date;
 mod fetch;
+mod filter;
 mod flags;
 mod list;
 mod mailbox;
@@ -55,6 +57,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("CREATE", mailbox::create),
     ("DELETE", mailbox::delete),
     ("ENABLE", codec::whole),
+    ("ESEARCH", search::multi_search),
     ("EXAMINE", mailbox::examine),
     ("EXPUNGE", codec::whole),
     ("FETCH", fetch::fetch),
@@ -75,6 +78,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("STATUS", mailbox::status),
     ("STORE", selected::store),
     ("SUBSCRIBE", mailbox::subscribe),
+    ("UIDBATCHES", batches::uid_batches),
     ("UNAUTHENTICATE", authenticate::unauthenticate),
     ("UNSELECT", codec::whole),
     ("UNSUBSCRIBE", mailbox::unsubscribe),
@@ -83,6 +87,8 @@ const VERBS: &[(&str, Parser)] = &[
 /// The verbs that UID may open, with their parsers.
 const UID_VERBS: &[(&str, Parser)] = &[
     ("COPY", selected::copy),
+    // RFC 7377 §2 writes it so, though its grammar has no such command.
+    ("ESEARCH", search::multi_search),
     ("EXPUNGE", selected::uid_expunge),
     ("FETCH", fetch::fetch),
     ("MOVE", selected::move_to),
