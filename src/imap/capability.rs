@@ -58,11 +58,15 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("REPLACE", When::LoggedIn, "RFC 8508"),
     ("BINARY", When::LoggedIn, "RFC 3516"),
     ("PREVIEW", When::LoggedIn, "RFC 8970"),
+    (MESSAGE_LIMIT, When::LoggedIn, "RFC 9738"),
     (APPEND_LIMIT, When::LoggedIn, "RFC 7889"),
 ];
 
 /// The capability that tells a number: octets of the largest message that APPEND takes.
 const APPEND_LIMIT: &str = "APPENDLIMIT";
+
+/// The capability that tells how many messages one command may touch.
+const MESSAGE_LIMIT: &str = "MESSAGELIMIT";
 
 /// What decides the list.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none follows from another")]
@@ -76,6 +80,8 @@ pub struct Circumstances {
     pub passwords_allowed: bool,
     /// Octets of the largest message that APPEND takes.
     pub append_limit: u64,
+    /// How many messages one command may touch.
+    pub message_limit: u32,
     /// Logins can be bound to the connection.
     pub channel_binding: bool,
 }
@@ -83,7 +89,7 @@ pub struct Circumstances {
 /// The list as CAPABILITY tells it: `CAPABILITY IMAP4rev1 ...`.
 #[must_use]
 pub fn list(circumstances: Circumstances) -> String {
-    let Circumstances { logged_in, can_start_tls, passwords_allowed, append_limit, channel_binding } = circumstances;
+    let Circumstances { logged_in, can_start_tls, passwords_allowed, channel_binding, .. } = circumstances;
     let mut line = String::from("CAPABILITY");
     for (name, when, _) in CAPABILITIES {
         let shown = match when {
@@ -97,9 +103,10 @@ pub fn list(circumstances: Circumstances) -> String {
         if shown {
             line.push(' ');
             line.push_str(name);
-            if *name == APPEND_LIMIT {
-                line.push('=');
-                line.push_str(&append_limit.to_string());
+            match *name {
+                APPEND_LIMIT => line.push_str(&format!("={}", circumstances.append_limit)),
+                MESSAGE_LIMIT => line.push_str(&format!("={}", circumstances.message_limit)),
+                _ => {}
             }
         }
     }
@@ -122,6 +129,7 @@ mod tests {
             can_start_tls: true,
             passwords_allowed: false,
             append_limit: 7,
+            message_limit: 1000,
             channel_binding: false,
         };
         assert_eq!(list(open), "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE STARTTLS LOGINDISABLED");
@@ -138,12 +146,13 @@ mod tests {
             passwords_allowed: true,
             channel_binding: true,
             append_limit: 7,
+            message_limit: 1000,
         });
         assert!(!inside.contains("STARTTLS") && !inside.contains("AUTH="), "{inside}");
         assert!(
             inside.contains(" UIDPLUS MOVE IDLE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN PARTIAL SPECIAL-USE "),
             "{inside}"
         );
-        assert!(inside.contains(" APPENDLIMIT=7"), "{inside}");
+        assert!(inside.contains(" MESSAGELIMIT=1000 APPENDLIMIT=7"), "{inside}");
     }
 }

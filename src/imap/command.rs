@@ -349,6 +349,10 @@ pub enum SearchKey {
     Sequence(SequenceSet),
     /// UID set
     Uid(SequenceSet),
+    /// UIDAFTER (RFC 9738 §3.2): a higher UID than this one; None: than all of `$`.
+    UidAfter(Option<u32>),
+    /// UIDBEFORE: a lower one.
+    UidBefore(Option<u32>),
     /// A system flag is set (ANSWERED ...) or not (UNANSWERED ...).
     Flag { flag: crate::types::SystemFlags, set: bool },
     /// KEYWORD, UNKEYWORD

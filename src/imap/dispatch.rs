@@ -81,7 +81,8 @@ impl Session {
                     out.untagged("OK [CLOSED] The mailbox before is closed").await?;
                 }
                 let request = select::Request { name: &mailbox, read_only, resync: parameters.qresync.as_ref() };
-                let (reply, selected) = Box::pin(select::run(account, out, request, self.enabled)).await?;
+                let limit = self.context.config.limits.messages_per_command;
+                let (reply, selected) = Box::pin(select::run(account, out, request, self.enabled, limit)).await?;
                 self.selected = Some(Box::new(selected));
                 Ok(reply)
             }

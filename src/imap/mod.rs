@@ -11,6 +11,7 @@ pub mod cmd;
 pub mod command;
 mod dispatch;
 pub mod enabled;
+pub mod message_limit;
 pub mod object_id;
 pub mod output;
 pub mod partial;

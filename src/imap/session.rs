@@ -270,6 +270,7 @@ impl Session {
             can_start_tls: !tls && self.context.tls.is_some(),
             passwords_allowed: tls || self.connection.peer().is_local(),
             append_limit: self.context.config.limits.message_size,
+            message_limit: self.context.config.limits.messages_per_command,
             channel_binding: self.account.is_none() && !self.connection.channel_bindings().is_empty(),
         }
     }

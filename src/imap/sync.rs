@@ -29,6 +29,8 @@ pub struct Selected {
     pub keywords: Vec<String>,
     /// What the client has switched on.
     pub enabled: Enabled,
+    /// Limit: messages that one command may touch, from the configuration (RFC 9738).
+    pub message_limit: u32,
     /// The client must be told up to which modification sequence it knows everything, because it cannot tell from
     /// what it got (RFC 7162 §6).
     pub owes_modseq: bool,

@@ -7,6 +7,7 @@
 use super::uid_set;
 use crate::imap::Context;
 use crate::imap::command::{AppendMessage, Literal};
+use crate::imap::message_limit;
 use crate::imap::reply::{Failure, Reply, destination};
 use crate::imap::wait;
 use crate::imap::wire::{AppendEnd, AppendNext, Receiver};
@@ -36,12 +37,15 @@ pub async fn run(
 ) -> Result<Reply, Failure> {
     let mut batch = Batch::default();
     let mut message = first;
+    let mut count = 0;
     loop {
         let acceptable = acceptable(context, account, mailbox, message.literal);
-        let room = if batch.is_full() { Err(too_many()) } else { Ok(()) };
+        let limit = context.config.limits.messages_per_command;
+        let room = if batch.is_full() || count >= limit { Err(too_many(count)) } else { Ok(()) };
         unless_refused(connection, receiver, context, message.literal, acceptable.and(room)).await?;
         let staged = receive(connection, receiver, context, &message).await?;
         batch.push(staged, message.flags, message.date);
+        count += 1;
         match next(connection, receiver, context).await? {
             None => break,
             Some(following) => {
@@ -56,8 +60,8 @@ pub async fn run(
     Ok(Reply::ok("APPEND completed").code(code))
 }
 
-fn too_many() -> Failure {
-    Reply::no("There are too many messages in one command").code("LIMIT").into()
+fn too_many(limit: u32) -> Failure {
+    Reply::no("There are too many messages in one command").code(message_limit::code(limit)).into()
 }
 
 /// Passes on why an announced message cannot be taken, after the message was swallowed.

@@ -4,11 +4,12 @@
 //! A message that another session expunged meanwhile is left out.
 
 use super::fetch_body::{self, Part};
-use super::{fetch_binary, fetch_preview, resolve};
+use super::{fetch_binary, fetch_preview, resolve, with_limit};
 use crate::imap::command::{FetchItem, FetchModifiers, SequenceSet};
+use crate::imap::message_limit;
 use crate::imap::object_id;
 use crate::imap::output::Output;
-use crate::imap::reply::{Failure, Reply};
+use crate::imap::reply::{Failure, Reply, refusal};
 use crate::imap::resync;
 use crate::imap::sync::{Selected, write_number};
 use crate::imap::wire::write;
@@ -47,6 +48,10 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, request: Request
     }
     let mut uids = resolve(selected, uid, set)?;
     if let Some(partial) = modifiers.partial {
+        if message_limit::is_exceeded_by(partial, selected.message_limit) {
+            let reply = Reply::no("There are more messages than one command may touch");
+            return Err(reply.code(message_limit::code(selected.message_limit)).into());
+        }
         uids = partial.of(&uids);
     }
     if let Some(since) = modifiers.changed_since {
@@ -58,6 +63,7 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, request: Request
             resync::tell_expunged(selected, out, since, &resync::given(&selected.view, set)).await?;
         }
     }
+    let (uids, cut) = message_limit::cut(uids, selected.message_limit);
     let mut fetch = Fetch::new(&items, uid, selected);
     let mut from = Uid(1);
     loop {
@@ -87,13 +93,12 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, request: Request
         from = Uid(next);
         yield_now().await;
     }
-    if let Some(reply) = fetch.failure {
-        return Err(reply.into());
-    }
-    if !uid && fetch.found < uids.len() {
-        return Err(Error::Expunged.into());
-    }
-    Ok(Reply::ok("FETCH completed"))
+    let reply = match fetch.failure {
+        Some(reply) => reply,
+        None if !uid && fetch.found < uids.len() => refusal(&Error::Expunged),
+        None => Reply::ok("FETCH completed"),
+    };
+    with_limit(reply, cut, out).await
 }
 
 /// The dearest source that the items need beside the index row.

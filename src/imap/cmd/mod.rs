@@ -39,6 +39,7 @@ pub mod unauthenticate;
 pub mod unselect;
 
 use super::command::SequenceSet;
+use super::output::Output;
 use super::reply::{Failure, Reply};
 use super::sync::Selected;
 use super::wire::write;
@@ -64,6 +65,20 @@ pub(super) fn writable(selected: &Selected) -> Result<(), Failure> {
         return Err(crate::mailbox::Error::ReadOnly.into());
     }
     Ok(())
+}
+
+/// The reply of a command that may have been cut by the message limit: its code goes in an untagged NO where the
+/// tagged line has another one (RFC 9738 §3.1).
+///
+/// # Errors
+/// Where the connection is gone.
+pub(super) async fn with_limit(reply: Reply, cut: Option<String>, out: &mut Output<'_>) -> Result<Reply, Failure> {
+    let Some(cut) = cut else { return Ok(reply) };
+    if reply.code.is_none() {
+        return Ok(reply.code(cut));
+    }
+    out.untagged(&format!("NO [{cut}] Messages with lower UIDs were left out")).await?;
+    Ok(reply)
 }
 
 /// The set in pieces of at most `size` UIDs, ascending, so that no step holds more than that.

@@ -3,8 +3,9 @@
 //! A sequence number that no message has matches nothing here, while FETCH and STORE refuse it: a search asks which
 //! messages there are.
 
-use super::search_result;
+use super::{search_result, with_limit};
 use crate::imap::command::{SearchKey, SearchReturn};
+use crate::imap::message_limit;
 use crate::imap::object_id;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
@@ -47,10 +48,14 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, reque
         // RFC 5182 §2.1: a search that fails leaves nothing saved.
         selected.view.save(&UidSet::new());
     }
-    let found = selected.mailbox.search(&query?, selected.view.uids()).await?;
+    let query = query?;
+    let among = message_limit::searched(&query, selected.view.uids());
+    let (among, cut) = message_limit::cut(among, selected.message_limit);
+    let found = selected.mailbox.search(&query, &among).await?;
+    let reply = Reply::ok("SEARCH completed");
     let Some(returns) = returns else {
         tell_list(selected, out, uid, asks_modseq, &found).await?;
-        return Ok(Reply::ok("SEARCH completed"));
+        return with_limit(reply, cut, out).await;
     };
     let result = search_result::Outcome::new(returns, found);
     if returns.save && !selected.view.save(result.told()) {
@@ -60,7 +65,7 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, reque
         let modseq = if asks_modseq { highest_modseq(&selected.mailbox, result.told()).await? } else { None };
         result.tell(&selected.view, out, tag, uid, modseq).await?;
     }
-    Ok(Reply::ok("SEARCH completed"))
+    with_limit(reply, cut, out).await
 }
 
 /// The untagged SEARCH response.
@@ -140,6 +145,15 @@ impl Translation<'_> {
             SearchKey::All => Query::All,
             SearchKey::Sequence(set) => self.messages(self.view.by_number_existing(&set))?,
             SearchKey::Uid(set) => self.messages(self.view.by_uid(&set))?,
+            SearchKey::UidAfter(uid) => {
+                let last = uid.or_else(|| self.view.saved().last());
+                let first = last.and_then(|last| last.checked_add(1));
+                self.messages(first.map_or_else(UidSet::new, |first| self.known(first, u32::MAX)))?
+            }
+            SearchKey::UidBefore(uid) => {
+                let first = uid.or_else(|| self.view.saved().first());
+                self.messages(first.map_or_else(UidSet::new, |first| self.known(1, first.saturating_sub(1))))?
+            }
             SearchKey::Flag { flag, set } => Query::Flag { flag, set },
             SearchKey::Keyword { keyword, set } => Query::Keyword { keyword, set },
             SearchKey::Recent(true) => self.messages(self.view.recent().clone())?,
@@ -171,6 +185,11 @@ impl Translation<'_> {
             SearchKey::Or(left, right) => Query::Or(Box::new(self.one(*left)?), Box::new(self.one(*right)?)),
             SearchKey::And(keys) => self.all(keys)?,
         })
+    }
+
+    /// The messages of the view with such UIDs.
+    fn known(&self, first: u32, last: u32) -> UidSet {
+        UidSet::from_range(first, last).intersection(self.view.uids())
     }
 
     fn messages(&mut self, uids: UidSet) -> Result<Query, Failure> {

@@ -31,6 +31,7 @@ pub async fn run(
     out: &mut Output<'_>,
     request: Request<'_>,
     enabled: Enabled,
+    message_limit: u32,
 ) -> Result<(Reply, Selected), Failure> {
     let Request { name, read_only, resync } = request;
     let mailbox = account.open(name)?;
@@ -40,7 +41,7 @@ pub async fn run(
     if enabled.uid_only {
         view.forget_numbers();
     }
-    let mut selected = Selected { mailbox, view, read_only, keywords, enabled, owes_modseq: false };
+    let mut selected = Selected { mailbox, view, read_only, keywords, enabled, message_limit, owes_modseq: false };
     selected.find_recent(Uid(1)).await;
 
     selected.tell_keywords(out).await?;

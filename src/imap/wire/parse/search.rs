@@ -260,6 +260,8 @@ fn leaf(cursor: &mut Cursor<'_>, word: &str) -> Result<SearchKey, Fault> {
         "OLDER" => SearchKey::Older(interval(cursor)?),
         "YOUNGER" => SearchKey::Younger(interval(cursor)?),
         "MODSEQ" => SearchKey::ModSeq(modifier::search(cursor)?),
+        "UIDAFTER" => SearchKey::UidAfter(unique_id(cursor)?),
+        "UIDBEFORE" => SearchKey::UidBefore(unique_id(cursor)?),
         "UID" => {
             cursor.space("the UID set is missing")?;
             SearchKey::Uid(sequence_set(cursor)?)
@@ -303,6 +305,19 @@ fn keyword(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
 fn day(cursor: &mut Cursor<'_>) -> Result<i32, Fault> {
     cursor.space("the date is missing")?;
     date::date(cursor)
+}
+
+/// A UID, or None for `$` (RFC 9738 §3.2).
+fn unique_id(cursor: &mut Cursor<'_>) -> Result<Option<u32>, Fault> {
+    const INVALID: &str = "the UID is not valid";
+    cursor.space(INVALID)?;
+    if cursor.take(b'$') {
+        return Ok(None);
+    }
+    match cursor.number(INVALID)? {
+        0 => Err(Fault::syntax(INVALID)),
+        uid => Ok(Some(uid)),
+    }
 }
 
 /// Seconds (RFC 5032 §3).

@@ -99,6 +99,8 @@ pub(super) const SEEDS: &[&str] = &[
 pub(super) const PIECES: &[&str] = &[
     "ESEARCH IN (mailboxes (a b) subtree-one c) ",
     "UIDBATCHES 500 1:2",
+    " UIDAFTER 5",
+    " UIDBEFORE $",
     " ",
     "  ",
     "(",
