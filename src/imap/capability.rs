@@ -51,6 +51,8 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("LIST-EXTENDED", When::LoggedIn, "RFC 5258"),
     ("LIST-STATUS", When::LoggedIn, "RFC 5819"),
     ("STATUS=SIZE", When::LoggedIn, "RFC 8438"),
+    ("METADATA", When::LoggedIn, "RFC 5464"),
+    ("LIST-METADATA", When::LoggedIn, "RFC 9590"),
     ("OBJECTID", When::LoggedIn, "RFC 8474"),
     ("SAVEDATE", When::LoggedIn, "RFC 8514"),
     ("UNAUTHENTICATE", When::LoggedIn, "RFC 8437"),
@@ -103,10 +105,14 @@ pub fn list(circumstances: Circumstances) -> String {
         if shown {
             line.push(' ');
             line.push_str(name);
-            match *name {
-                APPEND_LIMIT => line.push_str(&format!("={}", circumstances.append_limit)),
-                MESSAGE_LIMIT => line.push_str(&format!("={}", circumstances.message_limit)),
-                _ => {}
+            let number = match *name {
+                APPEND_LIMIT => Some(circumstances.append_limit),
+                MESSAGE_LIMIT => Some(u64::from(circumstances.message_limit)),
+                _ => None,
+            };
+            if let Some(number) = number {
+                line.push('=');
+                line.push_str(&number.to_string());
             }
         }
     }

@@ -12,6 +12,7 @@ mod error;
 mod migrate;
 mod password;
 pub(crate) mod purge;
+mod room;
 pub(crate) mod schema;
 mod settings;
 pub(crate) mod txn;
@@ -36,6 +37,19 @@ use writer::Writer;
 
 /// Limit: octets of a mailbox name or an address, so that it fits an LMDB key (511).
 pub const KEY_TEXT_MAX: usize = 480;
+
+/// What a commit changed: somebody may watch it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// Messages or flags of a mailbox.
+    Mailbox(MailboxId),
+    /// Messages or flags of some mailbox of the account.
+    Messages(AccountId),
+    /// Mailbox names or subscriptions of the account.
+    Names(AccountId),
+    /// Annotations of the account or of its mailboxes; None: of the server.
+    Annotations(Option<AccountId>),
+}
 
 /// Bodies that readers hold: their chunks are kept although their last message is gone.
 #[derive(Default)]
@@ -107,7 +121,7 @@ pub struct Login {
 }
 
 impl Store {
-    /// Opens the store in a directory, or makes it. `committed` hears of every mailbox that a commit changed.
+    /// Opens the store in a directory, or makes it. `committed` hears of all that a commit changed.
     ///
     /// # Errors
     /// A text for the operator.
@@ -115,7 +129,7 @@ impl Store {
         path: &Path,
         map_size: Option<usize>,
         clock: Clock,
-        committed: impl Fn(&[MailboxId]) + Send + 'static,
+        committed: impl Fn(&[Topic]) + Send + 'static,
     ) -> Result<Arc<Self>, String> {
         let environment = Environment::open(path, map_size)?;
         let pins = Arc::new(Pins::default());
@@ -145,13 +159,24 @@ impl Store {
         self.writer.submit(0, job)
     }
 
-    /// Queues a job that writes about `weight` octets.
+    /// Whether new mail may be stored.
+    ///
+    /// # Errors
+    /// `DiskFull`, `Full`; otherwise the store cannot be read.
+    pub(crate) fn check_room(&self) -> Result<(), Error> {
+        self.environment.check_room()
+    }
+
+    /// Queues a job that brings new mail, about `weight` octets. It is refused where there is no room for it.
     pub(crate) fn write_heavy<T: Send + 'static>(
         &self,
         weight: usize,
         job: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Commit<T> {
-        self.writer.submit(weight, job)
+        match self.environment.check_room() {
+            Ok(()) => self.writer.submit(weight, job),
+            Err(error) => Commit::refused(error),
+        }
     }
 
     /// Where the time comes from.

@@ -4,8 +4,7 @@
 
 use super::env::Environment;
 use super::txn::Tx;
-use super::{Clock, Error, Pins};
-use crate::types::MailboxId;
+use super::{Clock, Error, Pins, Topic};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,8 +42,8 @@ pub(crate) trait Job: Send {
 /// The outcome once it is there, and who waits for it.
 type Outcome<T> = (Option<Result<T, Error>>, Option<Waker>);
 
-/// Hears of every mailbox that a commit changed.
-type Committed = Box<dyn Fn(&[MailboxId]) + Send>;
+/// Hears of all that a commit changed.
+type Committed = Box<dyn Fn(&[Topic]) + Send>;
 
 struct Slot<T> {
     state: Mutex<Outcome<T>>,
@@ -69,6 +68,11 @@ impl<T> Slot<T> {
 pub struct Commit<T>(Arc<Slot<T>>);
 
 impl<T> Commit<T> {
+    /// A job that was not queued.
+    pub(crate) fn refused(error: Error) -> Self {
+        Self(Arc::new(Slot { state: Mutex::new((Some(Err(error)), None)), ready: Condvar::new() }))
+    }
+
     /// Blocks until the job is durable.
     ///
     /// # Errors
@@ -146,12 +150,12 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. `committed` hears of every mailbox that a durable commit changed.
+    /// Starts the thread. `committed` hears of all that a durable commit changed.
     pub(crate) fn start(
         environment: Environment,
         pins: Arc<Pins>,
         clock: Clock,
-        committed: impl Fn(&[MailboxId]) + Send + 'static,
+        committed: impl Fn(&[Topic]) + Send + 'static,
     ) -> Result<Self, Error> {
         let queue = Queue { jobs: VecDeque::new(), purge: true, commits_since_purge: 0, closed: false };
         let shared = Arc::new(Shared { queue: Mutex::new(queue), wake: Condvar::new() });
@@ -311,7 +315,7 @@ impl Worker {
             match outcome {
                 Ok(()) => at += 1,
                 Err(error) if tx.writes == before => jobs.remove(at).done(Err(error)),
-                Err(error) => return Attempt::JobFailed(at, error),
+                Err(error) => return Attempt::JobFailed(at, environment.explained(error)),
             }
         }
         if jobs.is_empty() {
@@ -320,14 +324,14 @@ impl Worker {
         let finished = tx.finish();
         let Tx { txn, touched, writes, .. } = tx;
         if let Err(error) = finished {
-            return Attempt::CommitFailed(error);
+            return Attempt::CommitFailed(environment.explained(error));
         }
         if writes == 0 {
             return Attempt::Committed(touched);
         }
         match txn.commit() {
             Ok(()) => Attempt::Committed(touched),
-            Err(error) => Attempt::CommitFailed(error.into()),
+            Err(error) => Attempt::CommitFailed(environment.explained(error.into())),
         }
     }
 
@@ -345,6 +349,7 @@ impl Worker {
                 }
                 Ok(false) => return,
                 Err(error) => {
+                    let error = self.environment.explained(error);
                     log::error!("store: removing deleted messages failed: {error}");
                     return;
                 }
@@ -370,7 +375,7 @@ impl Worker {
 }
 
 enum Attempt {
-    Committed(Vec<MailboxId>),
+    Committed(Vec<Topic>),
     /// The job at this place failed after it wrote.
     JobFailed(usize, Error),
     CommitFailed(Error),
