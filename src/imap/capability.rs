@@ -43,6 +43,7 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("WITHIN", When::LoggedIn, "RFC 5032"),
     ("PARTIAL", When::LoggedIn, "RFC 9394"),
     ("SPECIAL-USE", When::LoggedIn, "RFC 6154"),
+    ("CONTEXT=SEARCH", When::LoggedIn, "RFC 5267"),
     ("MULTISEARCH", When::LoggedIn, "RFC 7377"),
     ("UIDONLY", When::LoggedIn, "RFC 9586"),
     ("UIDBATCHES", When::LoggedIn, "RFC 10022"),

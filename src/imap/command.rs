@@ -106,6 +106,8 @@ pub enum Command {
         charset: Option<String>,
         keys: Vec<SearchKey>,
     },
+    /// CANCELUPDATE (RFC 5267) with the tags of searches
+    CancelUpdate(Vec<String>),
     /// UIDBATCHES (RFC 10022): messages in a batch, and which batches, as the client wrote them.
     UidBatches { size: u32, range: Option<(u32, u32)> },
     /// FETCH
@@ -274,6 +276,8 @@ pub struct SearchReturn {
     pub count: bool,
     /// SAVE (RFC 5182)
     pub save: bool,
+    /// UPDATE (RFC 5267 §4.3). CONTEXT, a mere hint, makes no difference.
+    pub update: bool,
     /// PARTIAL (RFC 9394); not with ALL.
     pub partial: Option<Partial>,
 }

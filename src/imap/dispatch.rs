@@ -3,7 +3,7 @@
 //! Every command's future is boxed alone, so that a session that waits in IDLE pays for IDLE only.
 
 use super::cmd::{
-    append, authenticate, capability, check, close, compress, copy, create, delete, enable, esearch, expunge, fetch,
+    append, authenticate, cancelupdate, capability, check, close, compress, copy, create, delete, enable, esearch, expunge, fetch,
     id, idle, list, login, logout, metadata, namespace, noop, rename, replace, search, select, starttls, status, store,
     subscribe, uidbatches, unauthenticate, unselect,
 };
@@ -154,6 +154,7 @@ impl Session {
             Command::Search { uid, returns, charset: _, keys } => {
                 Box::pin(search::run(selected, out, tag, search::Request { uid, returns, keys })).await
             }
+            Command::CancelUpdate(tags) => Ok(cancelupdate::run(selected, &tags)),
             Command::UidBatches { size, range } => uidbatches::run(selected, out, tag, size, range).await,
             Command::Fetch { uid, set, items, modifiers } => {
                 let request = fetch::Request { uid, set: &set, items, modifiers };

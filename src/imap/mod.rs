@@ -9,6 +9,7 @@
 pub mod capability;
 pub mod cmd;
 pub mod command;
+pub mod context;
 mod dispatch;
 pub mod enabled;
 pub mod message_limit;

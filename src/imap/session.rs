@@ -6,6 +6,7 @@
 use super::Context;
 use super::capability::{self, Circumstances};
 use super::command::Command;
+use super::context;
 use super::enabled::Enabled;
 use super::output::Output;
 use super::reply::{Condition, Failure, Reply};
@@ -189,6 +190,7 @@ impl Session {
         selected.enabled = self.enabled;
         if self.enabled.uid_only {
             selected.view.forget_numbers();
+            context::forget_numbers(selected);
         }
         if self.enabled.condstore && !before.condstore && !matches!(command, Command::Select { .. }) {
             let line = format!("* OK [{}] Highest\r\n", selected.highest_modseq());

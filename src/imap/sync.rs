@@ -4,13 +4,14 @@
 //! sequence: after each command, and in IDLE after each wake-up. Nothing else sends EXISTS,
 //! RECENT or EXPUNGE for a view that exists already.
 
+use super::context::{self, Context};
 use super::enabled::Enabled;
 use super::output::Output;
 use super::reply::Failure;
 use super::resync;
 use super::selected::View;
 use crate::mailbox::{Change, Changes, Error, Mailbox};
-use crate::types::{KeywordBits, SystemFlags, Uid};
+use crate::types::{KeywordBits, SystemFlags, Uid, UidSet};
 use std::io::Write;
 
 /// The end of a session whose mailbox another session deleted. There is no response that takes a
@@ -31,6 +32,8 @@ pub struct Selected {
     pub enabled: Enabled,
     /// Limit: messages that one command may touch, from the configuration (RFC 9738).
     pub message_limit: u32,
+    /// Searches that are kept up to date.
+    pub contexts: Vec<Context>,
     /// The client must be told up to which modification sequence it knows everything, because it cannot tell from
     /// what it got (RFC 7162 §6).
     pub owes_modseq: bool,
@@ -71,6 +74,7 @@ impl Selected {
 
     async fn take(&mut self, changes: Changes, out: &mut Output<'_>, manner: Manner) -> Result<(), Failure> {
         self.view.expunge(&changes.expunged);
+        context::tell_expunged(self, out).await?;
         if manner.expunges && self.view.has_expunged() {
             self.announce_expunges(out).await?;
         }
@@ -88,7 +92,12 @@ impl Selected {
             self.tell_flags(change, out, manner.uids).await?;
         }
         self.view.advance(changes.modseq);
-        Ok(())
+        if self.contexts.is_empty() {
+            return Ok(());
+        }
+        // Those that the session changed itself count, too.
+        let changed = changes.flagged.iter().map(|change| change.uid.0).collect::<UidSet>().union(&changes.arrived);
+        Box::pin(context::update(self, out, &changed)).await
     }
 
     async fn announce_expunges(&mut self, out: &mut Output<'_>) -> Result<(), Failure> {

@@ -85,6 +85,7 @@ pub fn of(command: &Command) -> Row {
         Command::MultiSearch { keys, .. } => {
             Row { uses_numbers: by_number(keys), ..uids_anywhere("ESEARCH", "esearch") }
         }
+        Command::CancelUpdate(_) => row("CANCELUPDATE", "cancelupdate", Selected),
         Command::UidBatches { .. } => row("UIDBATCHES", "uidbatches", Selected),
         Command::Expunge { uids: None } => row("EXPUNGE", "expunge", Selected),
         Command::Expunge { uids: Some(_) } => uids("UID EXPUNGE", "expunge"),
@@ -169,6 +170,7 @@ mod tests {
         "UNSELECT",
         "ESEARCH ALL",
         "UIDBATCHES 500",
+        "CANCELUPDATE \"a\"",
         "EXPUNGE",
         "UID EXPUNGE 1",
         "SEARCH ALL",

@@ -5,8 +5,9 @@
 //! on how many there are.
 
 use super::search::{self, translate};
-use super::search_result::Outcome;
+use super::search_result::{self, Outcome};
 use crate::imap::command::{MailboxFilter, SearchKey, SearchReturn};
+use crate::imap::context;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::selected::View;
@@ -44,9 +45,14 @@ pub async fn run(
 ) -> Result<Reply, Failure> {
     let Request { sources, returns, keys } = request;
     let sources = sources.unwrap_or_else(|| vec![MailboxFilter::Selected]);
-    if selected.is_none() && sources.contains(&MailboxFilter::Selected) {
+    // RFC 7377 §2.2: updates are those of the selected mailbox.
+    if selected.is_none() && (returns.update || sources.contains(&MailboxFilter::Selected)) {
         return Err(Reply::bad("No mailbox is selected").into());
     }
+    if returns.update && selected.as_deref().is_some_and(|selected| context::is_known(selected, tag)) {
+        return Err(Reply::bad("Tag reuse").into());
+    }
+    let mut refused = returns.update;
     if let Some(selected) = selected.as_deref_mut().filter(|_| returns.save) {
         // RFC 5182 §2.1: a search that fails leaves nothing saved.
         selected.view.save(&UidSet::new());
@@ -78,7 +84,17 @@ pub async fn run(
             let modseq = if asks_modseq { search::highest_modseq(&mailbox, outcome.told()).await? } else { None };
             outcome.tell_uids(out, tag, modseq, (name, mailbox.uid_validity())).await?;
         }
+        if let Some(selected) = selected.as_deref_mut().filter(|_| returns.update && selected_id == Some(id)) {
+            let lasting = context::lasting(&selected.view, &keys);
+            let head = (search_result::head_of(tag, name, mailbox.uid_validity()), true);
+            context::begin(selected, out, tag, head, (lasting, outcome.found())).await?;
+            refused = false;
+        }
         yield_now().await;
+    }
+    if refused {
+        // The selected mailbox was not among them.
+        context::refuse(out, tag).await?;
     }
     Ok(Reply::ok("ESEARCH completed"))
 }

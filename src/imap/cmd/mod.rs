@@ -4,6 +4,7 @@
 
 pub mod append;
 pub mod authenticate;
+pub mod cancelupdate;
 pub mod capability;
 pub mod check;
 pub mod close;

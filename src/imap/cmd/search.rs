@@ -1,10 +1,11 @@
-//! SEARCH (RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 9394): turns sequence numbers and \Recent into UIDs; the mailbox core does the search.
+//! SEARCH (RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 5267, RFC 9394): turns sequence numbers and \Recent into UIDs; the mailbox core does the search.
 //!
 //! A sequence number that no message has matches nothing here, while FETCH and STORE refuse it: a search asks which
 //! messages there are.
 
 use super::{search_result, with_limit};
 use crate::imap::command::{SearchKey, SearchReturn};
+use crate::imap::context;
 use crate::imap::message_limit;
 use crate::imap::object_id;
 use crate::imap::output::Output;
@@ -42,6 +43,10 @@ pub struct Request {
 /// large to be saved.
 pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, request: Request) -> Result<Reply, Failure> {
     let Request { uid, returns, keys } = request;
+    if returns.is_some_and(|returns| returns.update) && context::is_known(selected, tag) {
+        return Err(Reply::bad("Tag reuse").into());
+    }
+    let lasting = returns.filter(|returns| returns.update).and_then(|_| context::lasting(&selected.view, &keys));
     let asks_modseq = SearchKey::any(&keys, &|key| matches!(key, SearchKey::ModSeq(_)));
     let query = translate(&selected.view, keys);
     if returns.is_some_and(|returns| returns.save) {
@@ -64,6 +69,11 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, reque
     if result.is_asked_for() {
         let modseq = if asks_modseq { highest_modseq(&selected.mailbox, result.told()).await? } else { None };
         result.tell(&selected.view, out, tag, uid, modseq).await?;
+    }
+    if returns.update {
+        let keys = lasting.filter(|_| cut.is_none());
+        let head = (search_result::head(tag, uid), uid);
+        context::begin(selected, out, tag, head, (keys, result.found())).await?;
     }
     with_limit(reply, cut, out).await
 }
@@ -117,7 +127,7 @@ pub(super) async fn highest_modseq(mailbox: &Mailbox, uids: &UidSet) -> Result<O
 ///
 /// # Errors
 /// NO where the sets are too many.
-pub(super) fn translate(view: &View, keys: Vec<SearchKey>) -> Result<Query, Failure> {
+pub(in crate::imap) fn translate(view: &View, keys: Vec<SearchKey>) -> Result<Query, Failure> {
     Translation { view, now: now(), sets: 0, ranges: 0 }.all(keys)
 }
 

@@ -42,7 +42,12 @@ impl Outcome {
 
     /// Whether there is an answer: SAVE alone has none.
     pub(super) fn is_asked_for(&self) -> bool {
-        self.returns != SearchReturn { save: true, ..SearchReturn::default() }
+        SearchReturn { update: false, ..self.returns } != SearchReturn { save: true, ..SearchReturn::default() }
+    }
+
+    /// All that match.
+    pub(super) fn found(&self) -> &UidSet {
+        &self.found
     }
 
     /// Whether nothing matches.
@@ -60,8 +65,7 @@ impl Outcome {
         modseq: Option<ModSeq>,
     ) -> Result<(), Failure> {
         let numbered = |uids: &UidSet| if uid { uids.clone() } else { view.numbers(uids) };
-        let head = format!("* ESEARCH (TAG \"{tag}\"){}", if uid { " UID" } else { "" });
-        self.tell_as(head.into_bytes(), out, modseq, (&numbered(&self.found), &numbered(&self.part))).await
+        self.tell_as(head(tag, uid), out, modseq, (&numbered(&self.found), &numbered(&self.part))).await
     }
 
     /// Sends the ESEARCH response with the mailbox that it is about (RFC 7377 §2.1).
@@ -72,10 +76,7 @@ impl Outcome {
         modseq: Option<ModSeq>,
         (mailbox, uid_validity): (&str, UidValidity),
     ) -> Result<(), Failure> {
-        let mut head = format!("* ESEARCH (TAG \"{tag}\" MAILBOX ").into_bytes();
-        write::mailbox(&mut head, mailbox);
-        write_number(&mut head, " UIDVALIDITY ", u64::from(uid_validity.0), ") UID");
-        self.tell_as(head, out, modseq, (&self.found, &self.part)).await
+        self.tell_as(head_of(tag, mailbox, uid_validity), out, modseq, (&self.found, &self.part)).await
     }
 
     /// Sends what is asked for behind `line`; `found` and `part` are numbered as the client wants them.
@@ -114,6 +115,19 @@ impl Outcome {
         line.extend_from_slice(b"\r\n");
         out.put(&line).await
     }
+}
+
+/// The beginning of an ESEARCH response.
+pub(super) fn head(tag: &Tag, uid: bool) -> Vec<u8> {
+    format!("* ESEARCH (TAG \"{tag}\"){}", if uid { " UID" } else { "" }).into_bytes()
+}
+
+/// The same with the mailbox that it is about (RFC 7377 §2.1).
+pub(super) fn head_of(tag: &Tag, mailbox: &str, uid_validity: UidValidity) -> Vec<u8> {
+    let mut head = format!("* ESEARCH (TAG \"{tag}\" MAILBOX ").into_bytes();
+    write::mailbox(&mut head, mailbox);
+    write_number(&mut head, " UIDVALIDITY ", u64::from(uid_validity.0), ") UID");
+    head
 }
 
 /// Writes a set behind `line`, which is sent whenever it has become long.

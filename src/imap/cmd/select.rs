@@ -41,7 +41,7 @@ pub async fn run(
     if enabled.uid_only {
         view.forget_numbers();
     }
-    let mut selected = Selected { mailbox, view, read_only, keywords, enabled, message_limit, owes_modseq: false };
+    let mut selected = Selected { mailbox, view, read_only, keywords, enabled, message_limit, contexts: Vec::new(), owes_modseq: false };
     selected.find_recent(Uid(1)).await;
 
     selected.tell_keywords(out).await?;

@@ -13,6 +13,7 @@ mod authenticate;
 mod batches;
 mod codec;
 mod compress;
+mod context;
 mod cursor;
 mod date;
 mod fetch;
@@ -50,6 +51,7 @@ type Parser = fn(&mut Cursor<'_>, &Frame, Form) -> Result<Command, Fault>;
 const VERBS: &[(&str, Parser)] = &[
     ("APPEND", append::append),
     ("AUTHENTICATE", authenticate::authenticate),
+    ("CANCELUPDATE", context::cancel_update),
     ("CAPABILITY", codec::whole),
     ("CHECK", codec::whole),
     ("CLOSE", codec::whole),
