@@ -1,8 +1,9 @@
 //! Random commands from several sessions: after NOOP every client knows exactly what the store holds.
 //!
 //! The clients are simulated: they know only what EXISTS, EXPUNGE and FETCH told them, and their own silent
-//! STOREs. Any of them may use UIDs only (RFC 9586). Along the way each checks that no EXPUNGE comes when none may, that UIDs keep their places, and that a
-//! message is \Recent in one session only.
+//! STOREs. Along the way each checks that no EXPUNGE comes when none may, that UIDs keep their places, and that a
+//! message is \Recent in one session only. Some have enabled IMAP4rev2, and are told as it says; some use UIDs only
+//! (RFC 9586).
 
 use crate::client::Client;
 use crate::house::House;
@@ -117,14 +118,15 @@ proptest! {
 
     #[test]
     fn every_client_knows_what_the_store_holds(
+        rev2: [bool; SESSIONS],
+        uid_only: [bool; SESSIONS],
         steps in prop::collection::vec(step(), 1..40),
-        uid_only in prop::array::uniform3(any::<bool>()),
     ) {
         let house = House::new();
         house.run(async {
             let mut clients = Vec::new();
-            for uid_only in uid_only {
-                clients.push(Client::log_in(house.connect(), uid_only).await);
+            for (rev2, uid_only) in rev2.into_iter().zip(uid_only) {
+                clients.push(Client::log_in(house.connect(), rev2, uid_only).await);
             }
             for client in &mut clients {
                 client.select(false).await;
@@ -144,14 +146,15 @@ proptest! {
     /// All at the same time. No silent STORE: its client cannot know in which order it and others came.
     #[test]
     fn every_client_knows_it_after_commands_at_the_same_time(
+        rev2: [bool; SESSIONS],
+        uid_only: [bool; SESSIONS],
         steps in prop::collection::vec(step(), 1..80),
-        uid_only in prop::array::uniform3(any::<bool>()),
     ) {
         let house = House::new();
         house.run(async {
             let mut clients = Vec::new();
-            for uid_only in uid_only {
-                let mut client = Client::log_in(house.connect(), uid_only).await;
+            for (rev2, uid_only) in rev2.into_iter().zip(uid_only) {
+                let mut client = Client::log_in(house.connect(), rev2, uid_only).await;
                 client.select(false).await;
                 clients.push(client);
             }

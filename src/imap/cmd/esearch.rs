@@ -86,7 +86,7 @@ pub async fn run(
         }
         if let Some(selected) = selected.as_deref_mut().filter(|_| returns.update && selected_id == Some(id)) {
             let lasting = context::lasting(&selected.view, &keys);
-            let head = (search_result::head_of(tag, name, mailbox.uid_validity()), true);
+            let head = (search_result::head_of(tag, name, mailbox.uid_validity(), out.enabled().quoting()), true);
             context::begin(selected, out, tag, head, (lasting, outcome.found())).await?;
             refused = false;
         }

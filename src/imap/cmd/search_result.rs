@@ -1,6 +1,7 @@
 //! What an extended SEARCH tells and saves (RFC 4731 §3, RFC 5182 §2.4, RFC 9394 §3).
 
 use crate::imap::command::SearchReturn;
+use crate::imap::enabled::Quoting;
 use crate::imap::output::Output;
 use crate::imap::reply::Failure;
 use crate::imap::selected::View;
@@ -76,7 +77,13 @@ impl Outcome {
         modseq: Option<ModSeq>,
         (mailbox, uid_validity): (&str, UidValidity),
     ) -> Result<(), Failure> {
-        self.tell_as(head_of(tag, mailbox, uid_validity), out, modseq, (&self.found, &self.part)).await
+        self.tell_as(
+            head_of(tag, mailbox, uid_validity, out.enabled().quoting()),
+            out,
+            modseq,
+            (&self.found, &self.part),
+        )
+        .await
     }
 
     /// Sends what is asked for behind `line`; `found` and `part` are numbered as the client wants them.
@@ -123,9 +130,9 @@ pub(super) fn head(tag: &Tag, uid: bool) -> Vec<u8> {
 }
 
 /// The same with the mailbox that it is about (RFC 7377 §2.1).
-pub(super) fn head_of(tag: &Tag, mailbox: &str, uid_validity: UidValidity) -> Vec<u8> {
+pub(super) fn head_of(tag: &Tag, mailbox: &str, uid_validity: UidValidity, quoting: Quoting) -> Vec<u8> {
     let mut head = format!("* ESEARCH (TAG \"{tag}\" MAILBOX ").into_bytes();
-    write::mailbox(&mut head, mailbox);
+    write::mailbox(&mut head, mailbox, quoting);
     write_number(&mut head, " UIDVALIDITY ", u64::from(uid_validity.0), ") UID");
     head
 }
