@@ -293,8 +293,12 @@ impl Client {
             assert!(known.uid.is_none_or(|known| known == uid), "message {number} had UID {known:?}, now {uid}");
             known.uid = Some(uid);
         } else {
-            // RFC 9051 §7.5.2: only what the client asked for itself may come without.
-            assert!(!self.rev2 || self.under_way.starts_with("FETCH"), "no UID: {items} ({})", self.under_way);
+            // RFC 9051 §7.5.2: only what the client asked for itself may come without; UIDFETCH begins with it.
+            assert!(
+                !self.rev2 || self.uid_only || self.under_way.starts_with("FETCH"),
+                "no UID: {items} ({})",
+                self.under_way
+            );
         }
         if let Some((_, rest)) = items.split_once("FLAGS (") {
             let flags: BTreeSet<String> =

@@ -118,7 +118,7 @@ fn sessions_offer_the_list_before_and_after_login() {
             logged_in: false,
             can_start_tls: false,
             passwords_allowed: true,
-            message_limit: 1000,
+            message_limit: mailnook::config::Config::default().limits.messages_per_command,
             append_limit: mailnook::config::Config::default().limits.message_size,
             channel_binding: false,
         };
