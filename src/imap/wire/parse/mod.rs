@@ -19,6 +19,7 @@ mod date;
 mod fetch;
 mod filter;
 mod flags;
+mod id;
 mod list;
 mod mailbox;
 mod metadata;
@@ -66,7 +67,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("EXPUNGE", codec::whole),
     ("FETCH", fetch::fetch),
     ("GETMETADATA", metadata::get),
-    ("ID", codec::whole),
+    ("ID", id::id),
     ("IDLE", codec::whole),
     ("LIST", list::list),
     ("LOGIN", authenticate::login),
