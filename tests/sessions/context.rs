@@ -81,8 +81,8 @@ proptest! {
     ) {
         let house = House::new();
         house.run(async {
-            for index in 0..messages {
-                house.deliver(FLAGS[index]).await;
+            for flags in &FLAGS[..messages] {
+                house.deliver(flags).await;
             }
             let mut client = Keeper::new(&house, uid_only).await;
             for (key, uid) in &searches {
@@ -125,7 +125,7 @@ async fn run(house: &House, client: &mut Keeper, step: &Step) {
         }
         // By number no expunge may be told.
         Step::Read(range) if client.uid_only => {
-            client.command(&format!("UID FETCH {} BODY[TEXT]", named(*range))).await
+            client.command(&format!("UID FETCH {} BODY[TEXT]", named(*range))).await;
         }
         Step::Read(_) => client.command("FETCH 1:* BODY[TEXT]").await,
         Step::Expunge => client.command("EXPUNGE").await,
@@ -222,7 +222,9 @@ impl Keeper {
                 Some((item, set)) => self.update(tag, item, set.trim_end_matches(')')),
                 None => {
                     if let Some((_, set)) = rest.split_once(" ALL ") {
-                        each(set, |number| drop(self.answer.insert(number)));
+                        each(set, |number| {
+                            self.answer.insert(number);
+                        });
                     }
                 }
             }
@@ -232,7 +234,9 @@ impl Keeper {
                 kept.result = kept.result.iter().map(|&other| if other > number { other - 1 } else { other }).collect();
             }
         } else if let Some(set) = rest.strip_prefix("VANISHED ") {
-            each(set, |uid| assert!(self.kept.iter().all(|kept| !kept.result.contains(&uid)), "{line}"));
+            each(set, |uid| {
+                assert!(self.kept.iter().all(|kept| !kept.result.contains(&uid)), "{line}");
+            });
         }
     }
 
@@ -241,11 +245,13 @@ impl Keeper {
         let uid = if kept.uid { " UID" } else { "" };
         if item == format!("{uid} ADDTO") {
             each(set, |number| {
-                assert!(kept.result.insert(number), "{number} is in the result of {} already", kept.key)
+                assert!(kept.result.insert(number), "{number} is in the result of {} already", kept.key);
             });
         } else {
             assert_eq!(item, format!("{uid} REMOVEFROM"));
-            each(set, |number| assert!(kept.result.remove(&number), "{number} is not in the result of {}", kept.key));
+            each(set, |number| {
+                assert!(kept.result.remove(&number), "{number} is not in the result of {}", kept.key);
+            });
         }
     }
 
