@@ -127,6 +127,8 @@ pub struct Limits {
     pub line_after_login: usize,
     /// Errors after which a session is ended.
     pub protocol_errors: u32,
+    /// Messages that one IMAP command may touch (RFC 9738).
+    pub messages_per_command: u32,
     /// Recipients of one LMTP transaction.
     pub recipients: usize,
     /// An authenticated IMAP session may be silent for so long (RFC 9051 §5.4: 30 minutes at least).
@@ -199,6 +201,7 @@ impl Default for Limits {
             line_before_login: 8 << 10,
             line_after_login: 64 << 10,
             protocol_errors: 20,
+            messages_per_command: 10_000_000,
             recipients: 100,
             imap_idle: Duration::from_mins(30),
             pop3_idle: Duration::from_mins(10),

@@ -22,6 +22,7 @@ const KEYS: [(&str, &[&str]); 5] = [
             "line_before_login",
             "line_after_login",
             "protocol_errors",
+            "messages_per_command",
             "recipients",
             "imap_idle",
             "pop3_idle",
@@ -260,6 +261,9 @@ impl Reader<'_> {
         self.key(table, "line_before_login", &mut limits.line_before_login, |v| value::size_usize(v, 1 << 10, 1 << 20));
         self.key(table, "line_after_login", &mut limits.line_after_login, |v| value::size_usize(v, 8 << 10, 16 << 20));
         self.key(table, "protocol_errors", &mut limits.protocol_errors, |v| value::count_u32(v, 1, 10_000));
+        self.key(table, "messages_per_command", &mut limits.messages_per_command, |v| {
+            value::count_u32(v, 1000, u64::from(u32::MAX))
+        });
         self.key(table, "recipients", &mut limits.recipients, |v| value::count_usize(v, 100, 10_000));
         self.key(table, "imap_idle", &mut limits.imap_idle, |v| value::duration(v, 30 * MINUTE, 7 * DAY));
         self.key(table, "pop3_idle", &mut limits.pop3_idle, |v| value::duration(v, 10 * MINUTE, DAY));

@@ -52,6 +52,10 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("I18NLEVEL=1", When::LoggedIn, "RFC 5255 §4.3"),
     ("INPROGRESS", When::LoggedIn, "RFC 9585"),
     ("SPECIAL-USE", When::LoggedIn, "RFC 6154"),
+    ("CONTEXT=SEARCH", When::LoggedIn, "RFC 5267"),
+    ("MULTISEARCH", When::LoggedIn, "RFC 7377"),
+    ("UIDONLY", When::LoggedIn, "RFC 9586"),
+    ("UIDBATCHES", When::LoggedIn, "RFC 10022"),
     ("COMPRESS=DEFLATE", When::LoggedIn, "RFC 4978"),
     ("CREATE-SPECIAL-USE", When::LoggedIn, "RFC 6154 §3"),
     ("LIST-EXTENDED", When::LoggedIn, "RFC 5258"),
@@ -67,11 +71,15 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("BINARY", When::LoggedIn, "RFC 3516"),
     ("PREVIEW", When::LoggedIn, "RFC 8970"),
     ("UTF8=ACCEPT", When::LoggedIn, "RFC 6855"),
+    (MESSAGE_LIMIT, When::LoggedIn, "RFC 9738"),
     (APPEND_LIMIT, When::LoggedIn, "RFC 7889"),
 ];
 
 /// The capability that tells a number: octets of the largest message that APPEND takes.
 const APPEND_LIMIT: &str = "APPENDLIMIT";
+
+/// The capability that tells how many messages one command may touch.
+const MESSAGE_LIMIT: &str = "MESSAGELIMIT";
 
 /// What decides the list.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none follows from another")]
@@ -85,6 +93,8 @@ pub struct Circumstances {
     pub passwords_allowed: bool,
     /// Octets of the largest message that APPEND takes.
     pub append_limit: u64,
+    /// How many messages one command may touch.
+    pub message_limit: u32,
     /// Logins can be bound to the connection.
     pub channel_binding: bool,
 }
@@ -92,7 +102,7 @@ pub struct Circumstances {
 /// The list as CAPABILITY tells it: `CAPABILITY IMAP4rev1 ...`.
 #[must_use]
 pub fn list(circumstances: Circumstances) -> String {
-    let Circumstances { logged_in, can_start_tls, passwords_allowed, append_limit, channel_binding } = circumstances;
+    let Circumstances { logged_in, can_start_tls, passwords_allowed, channel_binding, .. } = circumstances;
     let mut line = String::from("CAPABILITY");
     for (name, when, _) in CAPABILITIES {
         let shown = match when {
@@ -106,9 +116,14 @@ pub fn list(circumstances: Circumstances) -> String {
         if shown {
             line.push(' ');
             line.push_str(name);
-            if *name == APPEND_LIMIT {
+            let number = match *name {
+                APPEND_LIMIT => Some(circumstances.append_limit),
+                MESSAGE_LIMIT => Some(u64::from(circumstances.message_limit)),
+                _ => None,
+            };
+            if let Some(number) = number {
                 line.push('=');
-                line.push_str(&append_limit.to_string());
+                line.push_str(&number.to_string());
             }
         }
     }
@@ -144,6 +159,7 @@ mod tests {
             can_start_tls: true,
             passwords_allowed: false,
             append_limit: 7,
+            message_limit: 1000,
             channel_binding: false,
         };
         assert_eq!(list(open), "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE STARTTLS LOGINDISABLED");
@@ -160,6 +176,7 @@ mod tests {
             passwords_allowed: true,
             channel_binding: true,
             append_limit: 7,
+            message_limit: 1000,
         });
         assert!(!inside.contains("STARTTLS") && !inside.contains("AUTH="), "{inside}");
         assert!(
@@ -168,6 +185,6 @@ mod tests {
             ),
             "{inside}"
         );
-        assert!(inside.contains(" APPENDLIMIT=7"), "{inside}");
+        assert!(inside.contains(" MESSAGELIMIT=1000 APPENDLIMIT=7"), "{inside}");
     }
 }

@@ -105,6 +105,17 @@ pub enum Command {
     Sort { uid: bool, returns: Option<SearchReturn>, criteria: Vec<Criterion>, charset: String, keys: Vec<SearchKey> },
     /// THREAD (RFC 5256)
     Thread { uid: bool, algorithm: Algorithm, charset: String, keys: Vec<SearchKey> },
+    /// ESEARCH (RFC 7377); no `sources`: the selected mailbox.
+    MultiSearch {
+        sources: Option<Vec<MailboxFilter>>,
+        returns: SearchReturn,
+        charset: Option<String>,
+        keys: Vec<SearchKey>,
+    },
+    /// CANCELUPDATE (RFC 5267) with the tags of searches
+    CancelUpdate(Vec<String>),
+    /// UIDBATCHES (RFC 10022): messages in a batch, and which batches, as the client wrote them.
+    UidBatches { size: u32, range: Option<(u32, u32)> },
     /// FETCH
     Fetch { uid: bool, set: SequenceSet, items: Vec<FetchItem>, modifiers: FetchModifiers },
     /// STORE; `unchanged_since` is the modifier of RFC 7162 §3.1.3.
@@ -238,6 +249,27 @@ pub struct Resync {
     pub matches: Option<(SequenceSet, SequenceSet)>,
 }
 
+/// Which mailboxes (RFC 5465 §6, RFC 7377 §2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailboxFilter {
+    /// The selected one.
+    Selected,
+    /// The selected one, its expunges told only when a command allows it; for NOTIFY alone.
+    SelectedDelayed,
+    /// Those that mail can be delivered to.
+    Inboxes,
+    /// All of the account.
+    Personal,
+    /// The subscribed ones.
+    Subscribed,
+    /// These and all below them.
+    Subtree(Vec<MailboxName>),
+    /// These and those directly below them; for ESEARCH alone.
+    SubtreeOne(Vec<MailboxName>),
+    /// These.
+    Mailboxes(Vec<MailboxName>),
+}
+
 /// The result options of SEARCH.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "they are options, each there or not")]
@@ -252,6 +284,8 @@ pub struct SearchReturn {
     pub count: bool,
     /// SAVE (RFC 5182)
     pub save: bool,
+    /// UPDATE (RFC 5267 §4.3). CONTEXT, a mere hint, makes no difference.
+    pub update: bool,
     /// PARTIAL (RFC 9394); not with ALL.
     pub partial: Option<Partial>,
 }
@@ -373,6 +407,10 @@ pub enum SearchKey {
     Sequence(SequenceSet),
     /// UID set
     Uid(SequenceSet),
+    /// UIDAFTER (RFC 9738 §3.2): a higher UID than this one; None: than all of `$`.
+    UidAfter(Option<u32>),
+    /// UIDBEFORE: a lower one.
+    UidBefore(Option<u32>),
     /// A system flag is set (ANSWERED ...) or not (UNANSWERED ...).
     Flag { flag: crate::types::SystemFlags, set: bool },
     /// KEYWORD, UNKEYWORD

@@ -3,9 +3,9 @@
 //! Every command's future is boxed alone, so that a session that waits in IDLE pays for IDLE only.
 
 use super::cmd::{
-    append, authenticate, capability, check, close, compress, copy, create, delete, enable, expunge, fetch, id, idle,
-    list, login, logout, metadata, namespace, noop, rename, replace, search, select, sort, starttls, status, store,
-    subscribe, thread, unauthenticate, unselect,
+    append, authenticate, cancelupdate, capability, check, close, compress, copy, create, delete, enable, esearch,
+    expunge, fetch, id, idle, list, login, logout, metadata, namespace, noop, rename, replace, search, select, sort,
+    starttls, status, store, subscribe, thread, uidbatches, unauthenticate, unselect,
 };
 use super::command::Command;
 use super::output::Output;
@@ -82,7 +82,8 @@ impl Session {
                     out.untagged("OK [CLOSED] The mailbox before is closed").await?;
                 }
                 let request = select::Request { name: &mailbox, read_only, resync: parameters.qresync.as_ref() };
-                let (reply, selected) = Box::pin(select::run(account, out, request, self.enabled)).await?;
+                let limit = self.context.config.limits.messages_per_command;
+                let (reply, selected) = Box::pin(select::run(account, out, request, self.enabled, limit)).await?;
                 self.selected = Some(Box::new(selected));
                 Ok(reply)
             }
@@ -118,6 +119,10 @@ impl Session {
                 let request = replace::Request { uid, set: &set, mailbox: &mailbox, message };
                 let of = (account, selected);
                 Box::pin(replace::run(&mut self.connection, &mut self.receiver, &self.context, of, request)).await
+            }
+            Command::MultiSearch { sources, returns, charset: _, keys } => {
+                let request = esearch::Request { sources, returns, keys };
+                Box::pin(esearch::run(account, self.selected.as_deref_mut(), out, tag, request)).await
             }
             Command::Idle => {
                 let patience = self.context.config.limits.imap_idle;
@@ -157,6 +162,8 @@ impl Session {
             Command::Thread { uid, algorithm, charset: _, keys } => {
                 Box::pin(thread::run(selected, out, thread::Request { uid, algorithm, keys })).await
             }
+            Command::CancelUpdate(tags) => Ok(cancelupdate::run(selected, &tags)),
+            Command::UidBatches { size, range } => uidbatches::run(selected, out, tag, size, range).await,
             Command::Fetch { uid, set, items, modifiers } => {
                 let request = fetch::Request { uid, set: &set, items, modifiers };
                 Box::pin(fetch::run(selected, out, request)).await

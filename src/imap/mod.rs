@@ -9,8 +9,10 @@
 pub mod capability;
 pub mod cmd;
 pub mod command;
+pub mod context;
 mod dispatch;
 pub mod enabled;
+pub mod message_limit;
 pub mod object_id;
 pub mod output;
 pub mod partial;

@@ -6,6 +6,7 @@
 use super::Context;
 use super::capability::{self, Circumstances};
 use super::command::Command;
+use super::context;
 use super::enabled::Enabled;
 use super::output::Output;
 use super::reply::{Condition, Failure, Reply};
@@ -154,7 +155,8 @@ impl Session {
     /// Runs a command and replies.
     async fn obey(&mut self, tag: Tag, command: Command) -> Result<Then, Failure> {
         let row = table::of(&command);
-        let outcome = match self.check(row).and_then(|()| self.check_enable(&command)) {
+        let allowed = self.check(row).and_then(|()| self.check_enable(&command));
+        let outcome = match allowed.and_then(|()| self.check_numbers(&command)) {
             Ok(()) => {
                 self.enable(&command);
                 self.dispatch(&tag, command).await
@@ -190,7 +192,11 @@ impl Session {
         self.receiver.enabled = self.enabled;
         let Some(selected) = self.selected.as_deref_mut().filter(|_| self.enabled != before) else { return };
         selected.enabled = self.enabled;
-        if !before.condstore && !matches!(command, Command::Select { .. }) {
+        if self.enabled.uid_only {
+            selected.view.forget_numbers();
+            context::forget_numbers(selected);
+        }
+        if self.enabled.condstore && !before.condstore && !matches!(command, Command::Select { .. }) {
             let line = format!("* OK [{}] Highest\r\n", selected.highest_modseq());
             self.connection.queue(line.as_bytes());
         }
@@ -222,6 +228,14 @@ impl Session {
             _ if self.account.is_none() => Reply::bad("Log in first"),
             _ => Reply::bad("No mailbox is selected"),
         })
+    }
+
+    /// Refuses sequence numbers once the client said that it uses UIDs only (RFC 9586 §3).
+    fn check_numbers(&self, command: &Command) -> Result<(), Reply> {
+        if self.enabled.uid_only && table::speaks_of_numbers(command) {
+            return Err(Reply::bad("Message numbers are not allowed once UIDONLY is enabled").code("UIDREQUIRED"));
+        }
+        Ok(())
     }
 
     fn refuse(&mut self, error: &ParseError) -> Result<Then, Failure> {
@@ -279,6 +293,7 @@ impl Session {
             can_start_tls: !tls && self.context.tls.is_some(),
             passwords_allowed: tls || self.connection.peer().is_local(),
             append_limit: self.context.config.limits.message_size,
+            message_limit: self.context.config.limits.messages_per_command,
             channel_binding: self.account.is_none() && !self.connection.channel_bindings().is_empty(),
         }
     }

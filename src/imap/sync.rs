@@ -4,13 +4,14 @@
 //! sequence: after each command, and in IDLE after each wake-up. Nothing else sends EXISTS,
 //! RECENT or EXPUNGE for a view that exists already.
 
+use super::context::{self, Context};
 use super::enabled::Enabled;
 use super::output::Output;
 use super::reply::Failure;
 use super::resync;
 use super::selected::View;
 use crate::mailbox::{Change, Changes, Error, KEYWORDS_MAX, Mailbox};
-use crate::types::{KeywordBits, SystemFlags, Uid};
+use crate::types::{KeywordBits, SystemFlags, Uid, UidSet};
 use std::io::Write;
 
 /// The end of a session whose mailbox another session deleted. There is no response that takes a
@@ -29,6 +30,10 @@ pub struct Selected {
     pub keywords: Vec<String>,
     /// What the client has switched on.
     pub enabled: Enabled,
+    /// Limit: messages that one command may touch, from the configuration (RFC 9738).
+    pub message_limit: u32,
+    /// Searches that are kept up to date.
+    pub contexts: Vec<Context>,
     /// The client must be told up to which modification sequence it knows everything, because it cannot tell from
     /// what it got (RFC 7162 §6).
     pub owes_modseq: bool,
@@ -69,6 +74,7 @@ impl Selected {
 
     async fn take(&mut self, changes: Changes, out: &mut Output<'_>, manner: Manner) -> Result<(), Failure> {
         self.view.expunge(&changes.expunged);
+        context::tell_expunged(self, out).await?;
         if manner.expunges && self.view.has_expunged() {
             self.announce_expunges(out).await?;
         }
@@ -88,11 +94,16 @@ impl Selected {
             self.tell_flags(change, out, manner.uids).await?;
         }
         self.view.advance(changes.modseq);
-        Ok(())
+        if self.contexts.is_empty() {
+            return Ok(());
+        }
+        // Those that the session changed itself count, too.
+        let changed = changes.flagged.iter().map(|change| change.uid.0).collect::<UidSet>().union(&changes.arrived);
+        Box::pin(context::update(self, out, &changed)).await
     }
 
     async fn announce_expunges(&mut self, out: &mut Output<'_>) -> Result<(), Failure> {
-        if self.enabled.qresync {
+        if self.enabled.qresync || self.enabled.uid_only {
             resync::tell_vanished(out, false, self.view.expunged()).await?;
             self.view.drop_expunged();
             self.owes_modseq = true;
@@ -134,8 +145,7 @@ impl Selected {
         if self.read_only {
             // EXAMINE takes none: those that nobody took are the last ones.
             let unclaimed = self.mailbox.status().map_or(0, |status| status.recent);
-            let first = self.view.len().saturating_sub(unclaimed).saturating_add(1);
-            if let Some(first) = self.view.uid(first) {
+            if let Some(first) = self.view.first_of_last(unclaimed) {
                 self.view.add_recent(first.max(known), next);
             }
         } else if let Ok(first) = self.mailbox.claim_recent(next).await {
@@ -150,10 +160,8 @@ impl Selected {
     /// Where the connection is gone.
     pub async fn tell_flags(&mut self, change: &Change, out: &mut Output<'_>, uid: bool) -> Result<(), Failure> {
         self.learn_keywords(change.keywords, out).await?;
-        let Some(number) = self.view.number(change.uid) else { return Ok(()) };
-        let mut line = Vec::with_capacity(96);
-        write_number(&mut line, "* ", u64::from(number), " FETCH (");
-        if uid || self.enabled.condstore || self.enabled.rev2 {
+        let Some(mut line) = self.begin_fetch(change.uid) else { return Ok(()) };
+        if (uid || self.enabled.condstore || self.enabled.rev2) && !self.enabled.uid_only {
             write_number(&mut line, "UID ", u64::from(change.uid.0), " ");
         }
         line.extend_from_slice(b"FLAGS ");
@@ -170,12 +178,27 @@ impl Selected {
     /// # Errors
     /// Where the connection is gone.
     pub async fn tell_modseq(&self, change: &Change, out: &mut Output<'_>) -> Result<(), Failure> {
-        let Some(number) = self.view.number(change.uid) else { return Ok(()) };
-        let mut line = Vec::with_capacity(64);
-        write_number(&mut line, "* ", u64::from(number), " FETCH (UID ");
-        write_number(&mut line, "", u64::from(change.uid.0), " MODSEQ (");
-        write_number(&mut line, "", change.modseq.0, "))\r\n");
+        let Some(mut line) = self.begin_fetch(change.uid) else { return Ok(()) };
+        if !self.enabled.uid_only {
+            write_number(&mut line, "UID ", u64::from(change.uid.0), " ");
+        }
+        write_number(&mut line, "MODSEQ (", change.modseq.0, "))\r\n");
         out.put(&line).await
+    }
+
+    /// The beginning of a FETCH response, up to its parenthesis, or of a UIDFETCH response (RFC 9586 §3.3); None where
+    /// the client does not know the message.
+    #[must_use]
+    pub fn begin_fetch(&self, uid: Uid) -> Option<Vec<u8>> {
+        let mut line = Vec::with_capacity(128);
+        if !self.enabled.uid_only {
+            write_number(&mut line, "* ", u64::from(self.view.number(uid)?), " FETCH (");
+        } else if self.view.contains(uid) {
+            write_number(&mut line, "* ", u64::from(uid.0), " UIDFETCH (");
+        } else {
+            return None;
+        }
+        Some(line)
     }
 
     /// Tells of the mailbox's keywords before one that the client has not heard of is used.

@@ -1,6 +1,7 @@
 //! IMAP sessions in-process: what clients know, and what hostile ones can do.
 
 mod client;
+mod context;
 mod hostile;
 mod house;
 mod resync;

@@ -12,6 +12,7 @@ use super::{list, uid_set};
 use crate::imap::Context;
 use crate::imap::command::{AppendMessage, Literal};
 use crate::imap::enabled::{Enabled, Quoting};
+use crate::imap::message_limit;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply, destination};
 use crate::imap::wait;
@@ -42,13 +43,16 @@ pub async fn run(
 ) -> Result<Reply, Failure> {
     let mut batch = Batch::default();
     let mut message = first;
+    let mut count = 0;
     loop {
         let acceptable = acceptable(context, account, mailbox, (&message, receiver.enabled));
-        let room = if batch.is_full() { Err(too_many()) } else { Ok(()) };
+        let limit = context.config.limits.messages_per_command;
+        let room = if batch.is_full() || count >= limit { Err(too_many(count)) } else { Ok(()) };
         unless_refused(connection, receiver, context, message.literal, acceptable.and(room)).await?;
         let staged = receive(connection, receiver, context, &message).await?;
         let utf8 = message.utf8;
         batch.push(staged, message.flags, message.date);
+        count += 1;
         match next(connection, receiver, context, utf8).await? {
             None => break,
             Some(following) => {
@@ -64,8 +68,8 @@ pub async fn run(
     Ok(Reply::ok("APPEND completed").code(code))
 }
 
-fn too_many() -> Failure {
-    Reply::no("There are too many messages in one command").code("LIMIT").into()
+fn too_many(limit: u32) -> Failure {
+    Reply::no("There are too many messages in one command").code(message_limit::code(limit)).into()
 }
 
 /// Passes on why an announced message cannot be taken, after the message was swallowed.

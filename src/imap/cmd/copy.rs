@@ -1,7 +1,8 @@
 //! COPY (RFC 3501 §6.4.7) and MOVE (RFC 6851), with COPYUID (RFC 4315 §3). All of the messages or none.
 
-use super::{resolve, uid_set, writable};
+use super::{resolve, uid_set, with_limit, writable};
 use crate::imap::command::SequenceSet;
+use crate::imap::message_limit;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply, destination};
 use crate::imap::sync::Selected;
@@ -21,6 +22,9 @@ pub async fn copy(
     let uids = resolve(selected, uid, set)?;
     if uids.is_empty() {
         return Ok(Reply::ok("No messages to copy"));
+    }
+    if let (_, Some(code)) = message_limit::cut(uids.clone(), selected.message_limit) {
+        return Err(Reply::no("There are more messages than one command may copy").code(code).into());
     }
     let copied = out.while_waiting(selected.mailbox.copy(&uids, mailbox)).await?.map_err(destination)?;
     match copy_uid(&copied) {
@@ -42,7 +46,7 @@ pub async fn r#move(
     mailbox: &str,
 ) -> Result<Reply, Failure> {
     writable(selected)?;
-    let uids = resolve(selected, uid, set)?;
+    let (uids, cut) = message_limit::cut(resolve(selected, uid, set)?, selected.message_limit);
     if uids.is_empty() {
         return Ok(Reply::ok("No messages to move"));
     }
@@ -51,7 +55,7 @@ pub async fn r#move(
         Some(code) => {
             // RFC 6851 §4.3: COPYUID before the expunges, so that the client can follow the messages.
             out.untagged(&format!("OK [{code}] Moved")).await?;
-            Ok(Reply::ok("MOVE completed"))
+            with_limit(Reply::ok("MOVE completed"), cut, out).await
         }
         None if uid => Ok(Reply::ok("No messages to move")),
         None => Err(Error::Expunged.into()),

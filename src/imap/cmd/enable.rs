@@ -5,7 +5,7 @@ use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 
 /// Extensions that a client can switch on.
-const CAN_BE_ENABLED: &[&str] = &["CONDSTORE", "QRESYNC", "IMAP4rev2", "UTF8=ACCEPT"];
+const CAN_BE_ENABLED: &[&str] = &["CONDSTORE", "QRESYNC", "UIDONLY", "IMAP4rev2", "UTF8=ACCEPT"];
 
 /// Tells what was switched on. `told` is what the client was told of before, which is not repeated.
 ///

@@ -10,11 +10,14 @@
 
 mod append;
 mod authenticate;
+mod batches;
 mod codec;
 mod compress;
+mod context;
 mod cursor;
 mod date;
 mod fetch;
+mod filter;
 mod flags;
 mod id;
 mod list;
@@ -51,6 +54,7 @@ type Parser = fn(&mut Cursor<'_>, &Frame, Form) -> Result<Command, Fault>;
 const VERBS: &[(&str, Parser)] = &[
     ("APPEND", append::append),
     ("AUTHENTICATE", authenticate::authenticate),
+    ("CANCELUPDATE", context::cancel_update),
     ("CAPABILITY", codec::whole),
     ("CHECK", codec::whole),
     ("CLOSE", codec::whole),
@@ -59,6 +63,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("CREATE", mailbox::create),
     ("DELETE", mailbox::delete),
     ("ENABLE", codec::whole),
+    ("ESEARCH", search::multi_search),
     ("EXAMINE", mailbox::examine),
     ("EXPUNGE", codec::whole),
     ("FETCH", fetch::fetch),
@@ -83,6 +88,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("STORE", selected::store),
     ("SUBSCRIBE", mailbox::subscribe),
     ("THREAD", sort::thread),
+    ("UIDBATCHES", batches::uid_batches),
     ("UNAUTHENTICATE", authenticate::unauthenticate),
     ("UNSELECT", codec::whole),
     ("UNSUBSCRIBE", mailbox::unsubscribe),
@@ -91,6 +97,8 @@ const VERBS: &[(&str, Parser)] = &[
 /// The verbs that UID may open, with their parsers.
 const UID_VERBS: &[(&str, Parser)] = &[
     ("COPY", selected::copy),
+    // RFC 7377 §2 writes it so, though its grammar has no such command.
+    ("ESEARCH", search::multi_search),
     ("EXPUNGE", selected::uid_expunge),
     ("FETCH", fetch::fetch),
     ("MOVE", selected::move_to),

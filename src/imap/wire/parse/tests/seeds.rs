@@ -106,6 +106,10 @@ pub(super) const SEEDS: &[&str] = &[
 
 /// What mutations put in.
 pub(super) const PIECES: &[&str] = &[
+    "ESEARCH IN (mailboxes (a b) subtree-one c) ",
+    "UIDBATCHES 500 1:2",
+    " UIDAFTER 5",
+    " UIDBEFORE $",
     " ",
     "  ",
     "(",
