@@ -41,7 +41,7 @@ pub async fn list(
     }
     let pattern = Pattern::new(&request.reference, pattern);
     for entry in account.list()?.iter().filter(|entry| entry.exists && pattern.matches(&entry.name)) {
-        tell(out, "LIST", &attributes(entry), &entry.name, "").await?;
+        tell(out, "LIST", &attributes(entry), &entry.name, b"").await?;
     }
     Ok(Reply::ok("LIST completed"))
 }
@@ -98,7 +98,7 @@ async fn extended(
         // RFC 5819 §2: one that was deleted meanwhile is told as one that cannot be selected.
         let gone = matches!(status, Some((_, Err(Error::NotFound))));
         let attributes = extended_attributes(entry, request, gone);
-        tell(out, "LIST", &attributes, name, child_info(name)).await?;
+        tell(out, "LIST", &attributes, name, child_info(name).as_bytes()).await?;
         if let Some((items, Ok(status))) = status {
             status::tell(out, name, &status, append_limit, items).await?;
         }
@@ -153,7 +153,7 @@ pub async fn lsub(account: &Account, out: &mut Output<'_>, reference: &str, patt
     let mut levels = BTreeSet::new();
     for entry in entries.iter().filter(|entry| entry.subscribed) {
         if pattern.matches(&entry.name) {
-            tell(out, "LSUB", &attributes(entry), &entry.name, "").await?;
+            tell(out, "LSUB", &attributes(entry), &entry.name, b"").await?;
         } else if pattern.ends_with_level() {
             levels.extend(superiors(&entry.name).filter(|superior| pattern.matches(superior)));
         }
@@ -162,9 +162,33 @@ pub async fn lsub(account: &Account, out: &mut Output<'_>, reference: &str, patt
         levels.remove(entry.name.as_str());
     }
     for level in levels {
-        tell(out, "LSUB", "\\Noselect \\HasChildren", level, "").await?;
+        tell(out, "LSUB", "\\Noselect \\HasChildren", level, b"").await?;
     }
     Ok(Reply::ok("LSUB completed"))
+}
+
+/// Tells an unasked LIST response of a name that changed (RFC 5465 §5.4, §5.5): without an entry it is gone.
+///
+/// # Errors
+/// Where the connection is gone.
+pub async fn tell_change(
+    out: &mut Output<'_>,
+    name: &str,
+    entry: Option<&ListEntry>,
+    old_name: Option<&str>,
+) -> Result<(), Failure> {
+    let mut attributes = String::from("\\NonExistent");
+    if let Some(entry) = entry {
+        let request = ListRequest { subscribed: true, ..ListRequest::default() };
+        attributes = extended_attributes(Some(entry), &request, false);
+    }
+    let mut extended = Vec::new();
+    if let Some(old_name) = old_name {
+        extended.extend_from_slice(b" (\"OLDNAME\" (");
+        write::mailbox(&mut extended, old_name);
+        extended.extend_from_slice(b"))");
+    }
+    tell(out, "LIST", &attributes, name, &extended).await
 }
 
 async fn tell(
@@ -172,11 +196,11 @@ async fn tell(
     response: &str,
     attributes: &str,
     name: &str,
-    extended: &str,
+    extended: &[u8],
 ) -> Result<(), Failure> {
     let mut line = format!("* {response} ({attributes}) \"{DELIMITER}\" ").into_bytes();
     write::mailbox(&mut line, name);
-    line.extend_from_slice(extended.as_bytes());
+    line.extend_from_slice(extended);
     line.extend_from_slice(b"\r\n");
     out.put(&line).await
 }

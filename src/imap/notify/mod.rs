@@ -9,8 +9,6 @@
 
 mod names;
 mod spec;
-#[cfg(test)]
-mod tests;
 
 pub use names::{Own, Told};
 pub use spec::{Spec, Wanted};
@@ -19,9 +17,9 @@ use super::cmd::{list, metadata, status};
 use super::command::StatusItem;
 use super::output::Output;
 use super::reply::Failure;
-use super::sync::Selected;
-use crate::mailbox::{ANNOTATIONS_MAX, Account, AnnotationInfo, AnnotationsSet, Error, ListEntry, Status, Watch};
-use crate::types::MailboxId;
+use super::sync::{Listening, Selected};
+use crate::mailbox::{ANNOTATIONS_MAX, Account, AnnotationInfo, AnnotationsSet, ListEntry, Status, Watch};
+use crate::types::{DELIMITER, MailboxId, ModSeq};
 use names::{Change, Known, Names};
 use smol::future::yield_now;
 use std::collections::BTreeMap;
@@ -99,12 +97,25 @@ impl Notifier {
         if prepared.is_err() {
             self.spec = before;
         }
+        self.forget();
         prepared
     }
 
     /// NOTIFY NONE
     pub fn set_none(&mut self) {
         self.spec = Some(Spec::default());
+        self.forget();
+    }
+
+    /// How the client hears of a selected mailbox of which it knows all up to `known`; None: NOTIFY was not used.
+    #[must_use]
+    pub fn listening(&self, known: ModSeq) -> Option<Box<Listening>> {
+        let spec = self.spec.as_ref()?;
+        Some(Box::new(Listening::new(spec.selected(), !spec.fetch().is_empty(), known)))
+    }
+
+    /// Drops what is followed no longer.
+    fn forget(&mut self) {
         if !self.follows_names() {
             (self.names, self.names_at) = (Names::default(), None);
         }
@@ -169,7 +180,6 @@ impl Notifier {
         account: &Account,
         out: &mut Output<'_>,
         selected: Option<MailboxId>,
-        limit: u64,
     ) -> Result<(), Failure> {
         let Some(spec) = &self.spec else { return Ok(()) };
         for known in self.names.iter_mut() {
@@ -182,7 +192,7 @@ impl Notifier {
             if wanted.flags {
                 items.extend([StatusItem::Unseen, StatusItem::HighestModSeq]);
             }
-            status::tell(out, &known.entry.name, &status, limit, &items).await?;
+            status::tell(out, &known.entry.name, &status, 0, &items).await?;
             known.told = Some(Told::from(&status));
         }
         Ok(())
@@ -209,6 +219,7 @@ impl Notifier {
     }
 
     /// Tells all that changed since the last look. The selected mailbox is left out where messages are concerned.
+    /// Whether there is more than can be followed, so that nothing is from now on.
     ///
     /// # Errors
     /// Where the connection is gone.
@@ -218,17 +229,18 @@ impl Notifier {
         out: &mut Output<'_>,
         selected: Option<&Selected>,
         condstore: bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let outcome = self.tell_names(account, out).await?;
         if outcome.is_err() {
             // RFC 5465 §5.8
             out.untagged("OK [NOTIFICATIONOVERFLOW] There are more mailboxes than can be followed").await?;
             self.metadata = false;
             self.set_none();
-            return Ok(());
+            return Ok(true);
         }
         self.tell_counters(account, out, selected, condstore).await?;
-        self.tell_annotations(account, out).await
+        self.tell_annotations(account, out).await?;
+        Ok(false)
     }
 
     async fn tell_names(&mut self, account: &Account, out: &mut Output<'_>) -> Result<Result<(), Overflow>, Failure> {
@@ -309,7 +321,9 @@ impl Notifier {
             let name = match mailbox {
                 None => self.wants_server().then_some(None),
                 // Annotations end with their mailbox; that is not a change of theirs.
-                Some(id) => self.names.of(id).filter(|entry| self.wants_metadata(entry)).map(|entry| Some(&*entry.name)),
+                Some(id) => {
+                    self.names.of(id).filter(|entry| self.wants_metadata(entry)).map(|entry| Some(&*entry.name))
+                }
             };
             let Some(name) = name else { continue };
             for entries in entries.chunks(ENTRIES_MAX) {
@@ -380,7 +394,7 @@ async fn tell_changes(out: &mut Output<'_>, spec: &Spec, changes: &[Change]) -> 
         let mut old_name = None;
         if let Some(before) = change.old_name.as_deref() {
             let covered = renamed.iter().any(|(old, new)| {
-                let rest = before.strip_prefix(old).filter(|rest| rest.starts_with(crate::types::DELIMITER));
+                let rest = before.strip_prefix(old).filter(|rest| rest.starts_with(DELIMITER));
                 rest.is_some_and(|rest| change.name.strip_prefix(new) == Some(rest))
             });
             told = !covered && (wanted.names || spec.of(before, change.subscribed).names);
@@ -401,11 +415,4 @@ async fn tell_changes(out: &mut Output<'_>, spec: &Spec, changes: &[Change]) -> 
         }
     }
     Ok(())
-}
-
-/// Why NOTIFY SET cannot be obeyed, if the store failed.
-impl From<Error> for Overflow {
-    fn from(_: Error) -> Self {
-        Self
-    }
 }

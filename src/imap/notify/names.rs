@@ -156,8 +156,9 @@ impl Names {
             Own::Rename(from, to) if from == "INBOX" => self.make(to, true),
             Own::Rename(from, to) => {
                 self.make(to, false);
-                let is_below =
-                    |name: &str| name.strip_prefix(from).is_some_and(|rest| rest.is_empty() || rest.starts_with(DELIMITER));
+                let is_below = |name: &str| {
+                    name.strip_prefix(from).is_some_and(|rest| rest.is_empty() || rest.starts_with(DELIMITER))
+                };
                 let moved = self.known.values().filter(|known| known.entry.mailbox.is_some());
                 let moved: Vec<String> =
                     moved.map(|known| known.entry.name.clone()).filter(|name| is_below(name)).collect();
@@ -191,11 +192,8 @@ impl Names {
             }
         }
         let changes = compare(&self.levels(), &now.levels());
-        let mut told: HashMap<MailboxId, Told> = self
-            .known
-            .values()
-            .filter_map(|known| known.entry.mailbox.zip(known.told))
-            .collect();
+        let mut told: HashMap<MailboxId, Told> =
+            self.known.values().filter_map(|known| known.entry.mailbox.zip(known.told)).collect();
         for known in now.known.values_mut() {
             known.told = known.entry.mailbox.and_then(|id| told.remove(&id));
         }
@@ -247,14 +245,20 @@ fn compare(old: &Levels, new: &Levels) -> Vec<Change> {
             affected.extend(parent(name));
         }
     }
-    for name in names.into_iter().chain(affected.iter().copied().filter(|name| !old.contains_key(*name) && !new.contains_key(*name))) {
+    for name in names
+        .into_iter()
+        .chain(affected.iter().copied().filter(|name| !old.contains_key(*name) && !new.contains_key(*name)))
+    {
         let (was, is) = (old.get(name), new.get(name));
         if is.and_then(before).is_some() {
             continue;
         }
-        let moved_away = was.and_then(|entry| entry.mailbox).is_some_and(|id| new_ids.get(&id).is_some_and(|new| new != name));
+        let moved_away =
+            was.and_then(|entry| entry.mailbox).is_some_and(|id| new_ids.get(&id).is_some_and(|new| new != name));
         let attributes = |entry: Option<&ListEntry>| {
-            entry.filter(|entry| entry.exists).map(|entry| (entry.mailbox.is_some(), entry.has_children, entry.special_use))
+            entry
+                .filter(|entry| entry.exists)
+                .map(|entry| (entry.mailbox.is_some(), entry.has_children, entry.special_use))
         };
         let differs = attributes(was) != attributes(is) && !(moved_away && attributes(is).is_none());
         let named = affected.contains(name) || differs;
@@ -266,12 +270,7 @@ fn compare(old: &Levels, new: &Levels) -> Vec<Change> {
     changes
 }
 
-fn change(
-    name: &str,
-    is: Option<&ListEntry>,
-    was: Option<&ListEntry>,
-    renamed_or_made: bool,
-) -> Change {
+fn change(name: &str, is: Option<&ListEntry>, was: Option<&ListEntry>, renamed_or_made: bool) -> Change {
     let subscribed = |entry: Option<&ListEntry>| entry.is_some_and(|entry| entry.subscribed);
     Change {
         name: name.to_owned(),

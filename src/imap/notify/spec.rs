@@ -1,6 +1,6 @@
 //! What a client wants to be told of (RFC 5465 §6). Pure.
 
-use crate::imap::command::{EventGroup, FetchItem, MailboxFilter};
+use crate::imap::command::{EventGroup, Events, FetchItem, MailboxFilter};
 use crate::types::DELIMITER;
 
 /// Which events of one mailbox a client wants.
@@ -23,6 +23,19 @@ pub struct Wanted {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spec {
     groups: Vec<EventGroup>,
+}
+
+impl Events {
+    /// The events of one mailbox.
+    const fn wanted(&self) -> Wanted {
+        Wanted {
+            messages: self.messages,
+            flags: self.flags,
+            names: self.mailbox_name,
+            subscriptions: self.subscription,
+            metadata: self.mailbox_metadata,
+        }
+    }
 }
 
 impl Spec {
@@ -88,7 +101,8 @@ impl Spec {
     /// Something beside the selected mailbox is to be followed.
     #[must_use]
     pub fn follows_others(&self) -> bool {
-        let selected = |filter: &MailboxFilter| matches!(filter, MailboxFilter::Selected | MailboxFilter::SelectedDelayed);
+        let selected =
+            |filter: &MailboxFilter| matches!(filter, MailboxFilter::Selected | MailboxFilter::SelectedDelayed);
         self.groups.iter().any(|group| !selected(&group.filter) && !group.events.is_none())
     }
 
@@ -116,7 +130,6 @@ fn covers(filter: &MailboxFilter, name: &str, subscribed: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::imap::command::Events;
 
     fn group(filter: MailboxFilter, events: Events) -> EventGroup {
         EventGroup { filter, events }
