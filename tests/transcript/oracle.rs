@@ -24,8 +24,10 @@ fn without_extensions(response: &[u8]) -> Option<Vec<u8>> {
     let words: Vec<&[u8]> = response.split(|octet| *octet == b' ').take(3).collect();
     let is = |word: &str| words.iter().skip(1).any(|known| *known == word.as_bytes());
     // RFC 5258: imap-codec has no extended data items.
-    if let Some(at) = find(&octets, b" (\"CHILDINFO\" (").filter(|_| is("LIST")) {
-        octets.truncate(at);
+    for item in [&b" (\"CHILDINFO\" ("[..], b" (\"OLDNAME\" ("] {
+        if let Some(at) = find(&octets, item).filter(|_| is("LIST")) {
+            octets.truncate(at);
+        }
     }
     // RFC 3516: imap-codec does not know where a part of BINARY begins.
     while let Some(at) = find(&octets, b" BINARY[").or_else(|| find(&octets, b"(BINARY[")).filter(|_| is("FETCH")) {

@@ -87,15 +87,16 @@ impl Notifier {
         self.metadata
     }
 
-    /// NOTIFY SET. What the client was told before stays told.
+    /// NOTIFY SET. What the client was told before stays told; mailboxes that were not followed count from now on.
     ///
     /// # Errors
     /// There is more than can be followed; nothing is changed then.
     pub fn set(&mut self, account: &Account, spec: Spec) -> Result<(), Overflow> {
         let before = self.spec.replace(spec);
         let prepared = self.prepare(account);
-        if prepared.is_err() {
-            self.spec = before;
+        match prepared {
+            Ok(()) => self.count(account, before.as_ref()),
+            Err(Overflow) => self.spec = before,
         }
         self.forget();
         prepared
@@ -142,7 +143,6 @@ impl Notifier {
                 return Err(Overflow);
             }
             (self.names, self.names_at) = (names, Some(at));
-            self.count(account);
         }
         if self.follows_annotations() && self.annotations_at.is_none() {
             let at = self.watch.annotations();
@@ -156,9 +156,11 @@ impl Notifier {
         Ok(())
     }
 
-    /// Takes the counters as they are for told.
-    fn count(&mut self, account: &Account) {
-        let mut known: Vec<&mut Known> = self.names.iter_mut().collect();
+    /// Takes the counters as they are for told, but for mailboxes that were followed before.
+    fn count(&mut self, account: &Account, before: Option<&Spec>) {
+        let followed =
+            |known: &&mut Known| before.is_some_and(|spec| spec.of(&known.entry.name, known.entry.subscribed).messages);
+        let mut known: Vec<&mut Known> = self.names.iter_mut().filter(|known| !followed(known)).collect();
         for batch in known.chunks_mut(STATUS_BATCH) {
             let ids: Vec<MailboxId> = batch.iter().filter_map(|known| known.entry.mailbox).collect();
             let Ok(found) = account.statuses(&ids) else { return };
