@@ -19,8 +19,8 @@ use super::output::Output;
 use super::reply::Failure;
 use super::sync::{Listening, Selected};
 use crate::mailbox::{ANNOTATIONS_MAX, Account, AnnotationInfo, AnnotationsSet, ListEntry, Status, Watch};
-use crate::types::{DELIMITER, MailboxId, ModSeq};
-use names::{Change, Known, Names};
+use crate::types::{MailboxId, ModSeq};
+use names::{Change, Known, Names, Rename};
 use smol::future::yield_now;
 use std::collections::BTreeMap;
 
@@ -385,36 +385,43 @@ fn items(told: Option<Told>, now: &Status, wanted: Wanted, condstore: bool) -> V
     items
 }
 
-/// Tells changes of names and subscriptions. A rename that was told covers the names below (RFC 5465 §5.4).
+/// Tells changes of names and subscriptions.
 async fn tell_changes(out: &mut Output<'_>, spec: &Spec, changes: &[Change]) -> Result<(), Failure> {
-    // From old names to new ones, as far as the client knows.
-    let mut renamed: BTreeMap<&str, &str> = BTreeMap::new();
     for (index, change) in changes.iter().enumerate() {
-        let wanted = spec.of(&change.name, change.subscribed);
-        let mut told = change.renamed_or_made && wanted.names;
-        let mut subscription = change.subscription;
-        let mut old_name = None;
-        if let Some(before) = change.old_name.as_deref() {
-            let covered = renamed.iter().any(|(old, new)| {
-                let rest = before.strip_prefix(old).filter(|rest| rest.starts_with(DELIMITER));
-                rest.is_some_and(|rest| change.name.strip_prefix(new) == Some(rest))
-            });
-            told = !covered && (wanted.names || spec.of(before, change.subscribed).names);
-            if told || covered {
-                renamed.insert(before, &change.name);
-                subscription = change.resubscribed;
+        if let Some(rename) = &change.rename {
+            // A rename that was told covers the names below (RFC 5465 §5.4).
+            if !tell_rename(out, spec, change, rename).await? {
+                for change in &rename.below {
+                    if let Some(rename) = &change.rename {
+                        tell_rename(out, spec, change, rename).await?;
+                    }
+                }
             }
-            old_name = Some(before).filter(|_| told);
-        } else if !change.renamed_or_made && renamed.contains_key(change.name.as_str()) {
-            // The subscription went with the mailbox.
             continue;
         }
-        if told || (subscription && wanted.subscriptions) {
-            list::tell_change(out, &change.name, change.now.as_ref(), old_name).await?;
+        let wanted = spec.of(&change.name, change.subscribed);
+        if (change.named && wanted.names) || (change.subscription && wanted.subscriptions) {
+            list::tell_change(out, &change.name, change.now.as_ref(), None).await?;
         }
         if index % STATUS_BATCH == 0 {
             yield_now().await;
         }
     }
     Ok(())
+}
+
+/// Whether it was told as a rename. To a client that follows subscriptions only, two names changed.
+async fn tell_rename(out: &mut Output<'_>, spec: &Spec, change: &Change, rename: &Rename) -> Result<bool, Failure> {
+    let (new, old) = (spec.of(&change.name, change.subscribed), spec.of(&rename.old_name, change.subscribed));
+    if new.names || old.names {
+        list::tell_change(out, &change.name, change.now.as_ref(), Some(&rename.old_name)).await?;
+        return Ok(true);
+    }
+    if change.subscribed && old.subscriptions {
+        list::tell_change(out, &rename.old_name, rename.old_now.as_ref(), None).await?;
+    }
+    if change.subscribed && new.subscriptions {
+        list::tell_change(out, &change.name, change.now.as_ref(), None).await?;
+    }
+    Ok(false)
 }

@@ -7,6 +7,9 @@ use crate::mailbox::{ListEntry, Status, with_levels};
 use crate::types::{DELIMITER, MailboxId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+/// Limit: renames between two looks that are told as such; more are told as deleted and made.
+const RENAMES_MAX: usize = 64;
+
 /// Made by this session, which does not know its identifier yet.
 const UNKNOWN: MailboxId = MailboxId(0);
 
@@ -61,7 +64,7 @@ pub enum Own {
     Subscribe(String, bool),
 }
 
-/// A change of one name.
+/// A change of one name, to be told in the order in which changes come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The name.
@@ -71,13 +74,22 @@ pub struct Change {
     /// It is or was subscribed.
     pub subscribed: bool,
     /// It was made, deleted, renamed, or has other attributes.
-    pub renamed_or_made: bool,
+    pub named: bool,
     /// The subscription of the name changed.
     pub subscription: bool,
-    /// The subscription of the mailbox changed, under whichever name it had.
-    pub resubscribed: bool,
-    /// Its name before.
-    pub old_name: Option<String>,
+    /// Where its mailbox was renamed.
+    pub rename: Option<Rename>,
+}
+
+/// A rename.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rename {
+    /// The name before.
+    pub old_name: String,
+    /// What has that name now.
+    pub old_now: Option<ListEntry>,
+    /// The renames of what lies below, which this one covers (RFC 5465 §5.4).
+    pub below: Vec<Change>,
 }
 
 /// All names of an account, as a client knows them.
@@ -191,7 +203,7 @@ impl Names {
                 (known.entry.mailbox, known.entry.special_use) = (found.entry.mailbox, found.entry.special_use);
             }
         }
-        let changes = compare(&self.levels(), &now.levels());
+        let changes = compare(self, &now);
         let mut told: HashMap<MailboxId, Told> =
             self.known.values().filter_map(|known| known.entry.mailbox.zip(known.told)).collect();
         for known in now.known.values_mut() {
@@ -208,77 +220,157 @@ impl Names {
     }
 }
 
-type Levels = BTreeMap<String, ListEntry>;
-
 fn parent(name: &str) -> Option<&str> {
     name.rsplit_once(DELIMITER).map(|(above, _)| above)
 }
 
-/// The changes that lead from one state to another: renames first, with those of their children behind them.
-fn compare(old: &Levels, new: &Levels) -> Vec<Change> {
-    let by_id = |levels: &Levels| -> HashMap<MailboxId, String> {
-        levels.values().filter_map(|entry| Some((entry.mailbox?, entry.name.clone()))).collect()
-    };
-    let (old_ids, new_ids) = (by_id(old), by_id(new));
-    let before = |entry: &ListEntry| {
-        let old_name = old_ids.get(&entry.mailbox?)?;
-        (*old_name != entry.name).then_some(old_name)
-    };
-    let mut changes = Vec::new();
-    for entry in new.values() {
-        if let Some(old_name) = before(entry) {
-            let mut one = change(&entry.name, Some(entry), old.get(&entry.name), true);
-            one.resubscribed = old.get(old_name).is_some_and(|was| was.subscribed != entry.subscribed);
-            one.old_name = Some(old_name.clone());
-            changes.push(one);
-        }
-    }
-    let mut affected: BTreeSet<&str> = BTreeSet::new();
-    let names: BTreeSet<&str> = old.keys().chain(new.keys()).map(String::as_str).collect();
-    for name in &names {
-        let (was, is) = (old.get(*name), new.get(*name));
-        let (was_id, is_id) = (was.and_then(|entry| entry.mailbox), is.and_then(|entry| entry.mailbox));
-        let made = is_id.is_some_and(|id| !old_ids.contains_key(&id));
-        let deleted = was_id.is_some_and(|id| !new_ids.contains_key(&id));
-        if made || deleted {
-            affected.insert(name);
-            affected.extend(parent(name));
-        }
-    }
-    for name in names
-        .into_iter()
-        .chain(affected.iter().copied().filter(|name| !old.contains_key(*name) && !new.contains_key(*name)))
-    {
-        let (was, is) = (old.get(name), new.get(name));
-        if is.and_then(before).is_some() {
-            continue;
-        }
-        let moved_away =
-            was.and_then(|entry| entry.mailbox).is_some_and(|id| new_ids.get(&id).is_some_and(|new| new != name));
-        let attributes = |entry: Option<&ListEntry>| {
-            entry
-                .filter(|entry| entry.exists)
-                .map(|entry| (entry.mailbox.is_some(), entry.has_children, entry.special_use))
-        };
-        let differs = attributes(was) != attributes(is) && !(moved_away && attributes(is).is_none());
-        let named = affected.contains(name) || differs;
-        let one = change(name, is, was, named);
-        if one.renamed_or_made || one.subscription {
-            changes.push(one);
-        }
-    }
-    changes
+/// What is behind `root` in the name of a mailbox that it is or that lies below it.
+fn below<'a>(name: &'a str, root: &str) -> Option<&'a str> {
+    name.strip_prefix(root).filter(|rest| rest.is_empty() || rest.starts_with(DELIMITER))
 }
 
-fn change(name: &str, is: Option<&ListEntry>, was: Option<&ListEntry>, renamed_or_made: bool) -> Change {
+/// The changes that lead a client from one state to another: what went first, then renames in an order in which each
+/// new name is free, then all else.
+fn compare(old: &Names, new: &Names) -> Vec<Change> {
+    let now = new.levels();
+    let places: HashMap<MailboxId, &str> =
+        now.values().filter_map(|entry| Some((entry.mailbox?, entry.name.as_str()))).collect();
+    let mut walk = Walk { belief: old.clone(), now: &now, affected: BTreeSet::new(), changes: Vec::new() };
+    let known: Vec<(String, MailboxId)> = walk.mailboxes();
+    for (name, _) in known.iter().filter(|(_, id)| !places.contains_key(id)) {
+        walk.forget(name);
+    }
+    for _ in 0..RENAMES_MAX {
+        let Some((name, to)) = walk.next_rename(&places) else { break };
+        walk.rename(&name, &to);
+    }
+    // A circle of names, or too many: what is left is told as gone and made.
+    let misplaced = walk.mailboxes().into_iter().filter(|(name, id)| places.get(id).is_some_and(|place| place != name));
+    for (name, _) in misplaced.collect::<Vec<_>>() {
+        walk.forget(&name);
+        // Another circle may be open now.
+        if let Some((name, to)) = walk.next_rename(&places) {
+            walk.rename(&name, &to);
+        }
+    }
+    walk.finish()
+}
+
+/// From what a client believes to what is.
+struct Walk<'a> {
+    belief: Names,
+    now: &'a BTreeMap<String, ListEntry>,
+    /// Names that are told of whatever their attributes are.
+    affected: BTreeSet<String>,
+    changes: Vec<Change>,
+}
+
+impl Walk<'_> {
+    fn mailboxes(&self) -> Vec<(String, MailboxId)> {
+        let known = self.belief.known.values();
+        known.filter_map(|known| Some((known.entry.name.clone(), known.entry.mailbox?))).collect()
+    }
+
+    fn affect(&mut self, name: &str) {
+        self.affected.extend([Some(name), parent(name)].into_iter().flatten().map(str::to_owned));
+    }
+
+    /// The mailbox of that name is gone. Where another one has its name that has to be told for itself.
+    fn forget(&mut self, name: &str) {
+        let Some(known) = self.belief.known.remove(name) else { return };
+        self.affect(name);
+        let reused = self.now.get(name).is_some_and(|entry| entry.mailbox.is_some());
+        if reused {
+            self.changes.push(change(name, None, Some(&known.entry)));
+        } else if known.entry.subscribed {
+            self.belief.put(Names::entry(name, None, true));
+        }
+    }
+
+    /// A mailbox that has another name, the highest first, and to which it can be renamed with all below it.
+    fn next_rename(&self, places: &HashMap<MailboxId, &str>) -> Option<(String, String)> {
+        let mut misplaced: Vec<(usize, String, String)> = self
+            .mailboxes()
+            .into_iter()
+            .filter_map(|(name, id)| {
+                let place = places.get(&id).filter(|place| **place != name)?;
+                Some((name.matches(DELIMITER).count(), name, (*place).to_owned()))
+            })
+            .collect();
+        misplaced.sort();
+        let free = |name: &str, to: &str| {
+            below(to, name).is_none()
+                && below(name, to).is_none()
+                && self.mailboxes().iter().filter_map(|(known, _)| below(known, name)).all(|rest| {
+                    let taken = self.belief.known.get(&format!("{to}{rest}"));
+                    taken.is_none_or(|taken| taken.entry.mailbox.is_none())
+                })
+        };
+        misplaced.into_iter().map(|(_, name, to)| (name, to)).find(|(name, to)| free(name, to))
+    }
+
+    fn rename(&mut self, name: &str, to: &str) {
+        let mut covered = Vec::new();
+        let known: Vec<(String, MailboxId)> = self.mailboxes();
+        for (old, _) in known {
+            let Some(rest) = below(&old, name) else { continue };
+            let new = format!("{to}{rest}");
+            let Some(mut moved) = self.belief.known.remove(&old) else { continue };
+            let mut one = change(&new, self.now.get(&new), Some(&moved.entry));
+            one.rename =
+                Some(Rename { old_name: old.clone(), old_now: self.now.get(&old).cloned(), below: Vec::new() });
+            // The name itself is told with its subscription; what is below keeps the one it had.
+            if rest.is_empty() {
+                moved.entry.subscribed = self.now.get(&new).is_some_and(|entry| entry.subscribed);
+            }
+            moved.entry.name.clone_from(&new);
+            self.belief.known.insert(new, moved);
+            covered.push(one);
+        }
+        // The name itself sorts before those below it.
+        let mut covered = covered.into_iter();
+        if let Some(mut first) = covered.next() {
+            if let Some(rename) = &mut first.rename {
+                rename.below = covered.collect();
+            }
+            self.changes.push(first);
+        }
+    }
+
+    /// What was made, what went, and other attributes and subscriptions.
+    fn finish(mut self) -> Vec<Change> {
+        let was = self.belief.levels();
+        let id = |entry: Option<&ListEntry>| entry.and_then(|entry| entry.mailbox);
+        for (name, entry) in self.now {
+            if entry.mailbox.is_some() && id(was.get(name)) != entry.mailbox {
+                self.affect(name);
+            }
+        }
+        let attributes = |entry: Option<&ListEntry>| {
+            let entry = entry.filter(|entry| entry.exists)?;
+            Some((entry.mailbox.is_some(), entry.has_children, entry.special_use))
+        };
+        let names: BTreeSet<&String> = was.keys().chain(self.now.keys()).chain(&self.affected).collect();
+        for name in names {
+            let (before, after) = (was.get(name), self.now.get(name));
+            let mut one = change(name, after, before);
+            one.named = self.affected.contains(name) || attributes(before) != attributes(after);
+            if one.named || one.subscription {
+                self.changes.push(one);
+            }
+        }
+        self.changes
+    }
+}
+
+fn change(name: &str, is: Option<&ListEntry>, was: Option<&ListEntry>) -> Change {
     let subscribed = |entry: Option<&ListEntry>| entry.is_some_and(|entry| entry.subscribed);
     Change {
         name: name.to_owned(),
         now: is.cloned(),
         subscribed: subscribed(is) || subscribed(was),
-        renamed_or_made,
+        named: true,
         subscription: subscribed(is) != subscribed(was),
-        resubscribed: subscribed(is) != subscribed(was),
-        old_name: None,
+        rename: None,
     }
 }
