@@ -12,6 +12,7 @@ use super::session::Session;
 use super::sync::Manner;
 use super::wait;
 use super::wire::{Received, is_done};
+use crate::mailbox::normal_name;
 use crate::net::ReadError;
 use crate::types::DELIMITER;
 use smol::future::{or, poll_once, yield_now};
@@ -28,7 +29,7 @@ enum Woken<T> {
 
 /// What a command that succeeds does to names of mailboxes.
 pub(super) fn own_change(command: &Command) -> Option<Own> {
-    let name = |name: &String| name.strip_suffix(DELIMITER).unwrap_or(name).to_owned();
+    let name = |name: &String| normal_name(name.strip_suffix(DELIMITER).unwrap_or(name)).into_owned();
     match command {
         Command::Create { mailbox, .. } => Some(Own::Create(name(mailbox))),
         Command::Delete(mailbox) => Some(Own::Delete(name(mailbox))),
@@ -55,7 +56,7 @@ impl Session {
     /// changed elsewhere. `own` is what the command before did.
     pub(super) async fn tell_more(&mut self, own: Option<&Own>) -> Result<(), Failure> {
         let (Some(notifier), Some(account)) = (self.notify.as_deref_mut(), &self.account) else { return Ok(()) };
-        let out = &mut Output::new(&mut self.connection);
+        let out = &mut Output::new(&mut self.connection, self.enabled);
         if let Some(selected) = self.selected.as_deref_mut() {
             let arrived = selected.take_arrived();
             if let Some(spec) = notifier.spec().filter(|_| !arrived.is_empty()) {
@@ -74,7 +75,7 @@ impl Session {
 
     async fn tell_all(&mut self, manner: Manner) -> Result<(), Failure> {
         if let Some(selected) = self.selected.as_deref_mut() {
-            selected.sync(&mut Output::new(&mut self.connection), manner).await?;
+            selected.sync(&mut Output::new(&mut self.connection, self.enabled), manner).await?;
         }
         self.tell_more(None).await
     }

@@ -39,6 +39,8 @@ pub(super) struct Session {
     pub(super) notify: Option<Box<Notifier>>,
     /// What the client has switched on.
     pub(super) enabled: Enabled,
+    /// What ENABLED responses told.
+    pub(super) told_enabled: Vec<&'static str>,
     pub(super) admission: Admission,
     /// Limit: errors in a row; the configuration's `protocol_errors` ends the session.
     errors: u32,
@@ -72,6 +74,7 @@ impl Session {
             selected: None,
             notify: None,
             enabled: Enabled::default(),
+            told_enabled: Vec::new(),
             admission,
             errors: 0,
             login_deadline,
@@ -103,7 +106,7 @@ impl Session {
     }
 
     async fn converse(&mut self) -> Result<(), Failure> {
-        let greeting = format!("* OK [{}] mailnook ready\r\n", capability::list(self.circumstances()));
+        let greeting = format!("* OK [{}] mailnook ready\r\n", self.capabilities());
         self.connection.queue(greeting.as_bytes());
         loop {
             let then = match self.read().await? {
@@ -160,7 +163,7 @@ impl Session {
     async fn obey(&mut self, tag: Tag, command: Command) -> Result<Then, Failure> {
         let row = table::of(&command);
         let own = self.notify.as_ref().and_then(|_| listen::own_change(&command));
-        let outcome = match self.check(row) {
+        let outcome = match self.check(row).and_then(|()| self.check_enable(&command)) {
             Ok(()) => {
                 self.enable(&command);
                 self.dispatch(&tag, command).await
@@ -174,7 +177,7 @@ impl Session {
         };
         if let Some(selected) = self.selected.as_deref_mut().filter(|_| then == Then::Continue) {
             let manner = Manner { expunges: !row.uses_numbers, uids: row.uid };
-            Box::pin(selected.sync(&mut Output::new(&mut self.connection), manner)).await?;
+            Box::pin(selected.sync(&mut Output::new(&mut self.connection, self.enabled), manner)).await?;
             if let Some(code) = selected.owed_modseq() {
                 if reply.condition == Condition::Ok && reply.code.is_none() {
                     reply = reply.code(code);
@@ -197,12 +200,23 @@ impl Session {
     fn enable(&mut self, command: &Command) {
         let before = self.enabled;
         self.enabled = before.with(Enabled::by(command));
+        self.receiver.enabled = self.enabled;
         let Some(selected) = self.selected.as_deref_mut().filter(|_| self.enabled != before) else { return };
         selected.enabled = self.enabled;
         if !before.condstore && !matches!(command, Command::Select { .. }) {
             let line = format!("* OK [{}] Highest\r\n", selected.highest_modseq());
             self.connection.queue(line.as_bytes());
         }
+    }
+
+    /// RFC 9051 §6.3.1, RFC 6855 §3: ENABLE comes before SELECT. Only what changes names and numbers that the client
+    /// was told is refused later.
+    fn check_enable(&self, command: &Command) -> Result<(), Reply> {
+        let Enabled { rev2, utf8, .. } = Enabled::by(command);
+        if self.selected.is_some() && (rev2 || utf8) {
+            return Err(Reply::bad("Only while no mailbox is selected").code("CLIENTBUG"));
+        }
+        Ok(())
     }
 
     /// Whether the command is allowed in this state.
@@ -252,7 +266,7 @@ impl Session {
     pub(super) fn log_in(&mut self, account: Account, text: &'static str) -> Reply {
         self.account = Some(account.through(Door::session(DoorKind::Imap, self.connection.peer().address)));
         self.admission.logged_in();
-        Reply::ok(text).code(capability::list(self.circumstances()))
+        Reply::ok(text).code(self.capabilities())
     }
 
     /// The session is as it was before its login (RFC 8437 §3). It counts as one that logged in all the same: the
@@ -262,10 +276,17 @@ impl Session {
         self.selected = None;
         self.notify = None;
         self.enabled = Enabled::default();
+        self.receiver.enabled = self.enabled;
+        self.told_enabled = Vec::new();
         self.login_deadline = Instant::now() + self.context.config.limits.login;
     }
 
-    pub(super) fn circumstances(&self) -> Circumstances {
+    /// The list as CAPABILITY tells it now.
+    pub(super) fn capabilities(&self) -> String {
+        capability::without(&capability::list(self.circumstances()), &self.context.config.imap_hidden)
+    }
+
+    fn circumstances(&self) -> Circumstances {
         let tls = self.connection.is_tls();
         Circumstances {
             logged_in: self.account.is_some(),

@@ -4,6 +4,7 @@
 
 use crate::config::Config;
 use crate::imap::command::{Depth, EntryName};
+use crate::imap::enabled::Quoting;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::wire::write;
@@ -143,7 +144,7 @@ pub async fn tell(
 /// Where the connection is gone.
 pub async fn tell_changed(out: &mut Output<'_>, mailbox: Option<&str>, entries: &[String]) -> Result<(), Failure> {
     let mut line = Vec::new();
-    begin(&mut line, mailbox);
+    begin(&mut line, mailbox, out.enabled().quoting());
     for (index, entry) in entries.iter().enumerate() {
         if index > 0 {
             line.push(b' ');
@@ -170,7 +171,7 @@ impl<'a> Responses<'a> {
             self.close(out).await?;
         }
         if self.line.is_empty() {
-            begin(&mut self.line, self.of.name());
+            begin(&mut self.line, self.of.name(), out.enabled().quoting());
             self.line.push(b'(');
         } else {
             self.line.push(b' ');
@@ -192,10 +193,10 @@ impl<'a> Responses<'a> {
 }
 
 /// `* METADATA name `
-fn begin(line: &mut Vec<u8>, mailbox: Option<&str>) {
+fn begin(line: &mut Vec<u8>, mailbox: Option<&str>, quoting: Quoting) {
     line.extend_from_slice(b"* METADATA ");
     match mailbox {
-        Some(name) => write::mailbox(line, name),
+        Some(name) => write::mailbox(line, name, quoting),
         None => line.extend_from_slice(b"\"\""),
     }
     line.push(b' ');

@@ -1,6 +1,7 @@
 //! What a client wants to be told of (RFC 5465 §6). Pure.
 
 use crate::imap::command::{EventGroup, Events, FetchItem, MailboxFilter};
+use crate::mailbox::normal_name;
 use crate::types::DELIMITER;
 
 /// Which events of one mailbox a client wants.
@@ -41,7 +42,15 @@ impl Events {
 impl Spec {
     /// These groups. None: NOTIFY NONE.
     #[must_use]
-    pub const fn new(groups: Vec<EventGroup>) -> Self {
+    pub fn new(mut groups: Vec<EventGroup>) -> Self {
+        for group in &mut groups {
+            if let MailboxFilter::Subtree(names) | MailboxFilter::Mailboxes(names) = &mut group.filter {
+                for name in names {
+                    let normal = normal_name(name.strip_suffix(DELIMITER).unwrap_or(name)).into_owned();
+                    *name = normal;
+                }
+            }
+        }
         Self { groups }
     }
 
