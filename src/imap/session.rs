@@ -8,6 +8,8 @@ use super::capability::{self, Circumstances};
 use super::command::Command;
 use super::context;
 use super::enabled::Enabled;
+use super::listen;
+use super::notify::Notifier;
 use super::output::Output;
 use super::reply::{Condition, Failure, Reply};
 use super::sync::{Manner, Selected};
@@ -34,6 +36,8 @@ pub(super) struct Session {
     pub(super) account: Option<Account>,
     /// Invariant: only with an account.
     pub(super) selected: Option<Box<Selected>>,
+    /// What the client hears of unasked beside that; None in most sessions.
+    pub(super) notify: Option<Box<Notifier>>,
     /// What the client has switched on.
     pub(super) enabled: Enabled,
     /// What ENABLED responses told.
@@ -69,6 +73,7 @@ impl Session {
             receiver: Receiver::new(),
             account: None,
             selected: None,
+            notify: None,
             enabled: Enabled::default(),
             told_enabled: Vec::new(),
             admission,
@@ -136,6 +141,9 @@ impl Session {
         }
         let limits = &self.context.config.limits;
         let max = if self.account.is_some() { limits.line_after_login } else { limits.line_before_login };
+        if self.listens() {
+            return Box::pin(self.read_listening(deadline, max)).await;
+        }
         if let Some(received) = poll_once(pin!(self.receiver.command(&mut self.connection, max))).await {
             return Ok(received?);
         }
@@ -155,6 +163,7 @@ impl Session {
     /// Runs a command and replies.
     async fn obey(&mut self, tag: Tag, command: Command) -> Result<Then, Failure> {
         let row = table::of(&command);
+        let own = self.notify.as_ref().and_then(|_| listen::own_change(&command));
         let allowed = self.check(row).and_then(|()| self.check_enable(&command));
         let outcome = match allowed.and_then(|()| self.check_numbers(&command)) {
             Ok(()) => {
@@ -178,6 +187,10 @@ impl Session {
                     self.connection.queue(format!("* OK [{code}] Highest\r\n").as_bytes());
                 }
             }
+        }
+        if self.notify.is_some() && then == Then::Continue {
+            let own = own.filter(|_| reply.condition == Condition::Ok);
+            Box::pin(self.tell_more(own.as_ref())).await?;
         }
         self.connection.queue(format!("{tag} {}\r\n", reply.line()).as_bytes());
         self.count(reply.condition)?;
@@ -275,6 +288,7 @@ impl Session {
     fn log_out(&mut self) {
         self.account = None;
         self.selected = None;
+        self.notify = None;
         self.enabled = Enabled::default();
         self.receiver.enabled = self.enabled;
         self.told_enabled = Vec::new();

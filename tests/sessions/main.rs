@@ -4,6 +4,7 @@ mod client;
 mod context;
 mod hostile;
 mod house;
+mod notify;
 mod resync;
 mod standards;
 mod turns;

@@ -14,7 +14,7 @@ use crate::types::SystemFlags;
 ///
 /// # Errors
 /// NO where the mailbox is read-only.
-pub async fn run(selected: &Selected, out: &mut Output<'_>, uids: Option<&SequenceSet>) -> Result<Reply, Failure> {
+pub async fn run(selected: &mut Selected, out: &mut Output<'_>, uids: Option<&SequenceSet>) -> Result<Reply, Failure> {
     writable(selected)?;
     let mut among = uids.map(|set| selected.view.by_uid(set));
     let mut cut = None;
@@ -26,7 +26,8 @@ pub async fn run(selected: &Selected, out: &mut Output<'_>, uids: Option<&Sequen
         (among, cut) = (Some(kept), code);
     }
     if among.as_ref().is_none_or(|among| !among.is_empty()) {
-        out.while_waiting(selected.mailbox.expunge(among.as_ref())).await??;
+        let gone = out.while_waiting(selected.mailbox.expunge(among.as_ref())).await??;
+        selected.note_removed(&gone);
     }
     let reply = Reply::ok("EXPUNGE completed");
     Ok(match cut {

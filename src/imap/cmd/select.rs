@@ -51,6 +51,7 @@ pub async fn run(
         enabled,
         message_limit,
         contexts: Vec::new(),
+        listening: None,
         owes_modseq: false,
     };
     selected.find_recent(Uid(1)).await;
