@@ -54,6 +54,7 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
             Command::Enable(capabilities.into_iter().map(|name| name.to_string().to_ascii_uppercase()).collect())
         }
         CommandBody::Id { parameters } => {
+            // See quirks::ascii_only.
             let ascii = |octet: &u8| if octet.is_ascii() { char::from(*octet) } else { '?' };
             let text = |octets: &[u8]| octets.iter().map(ascii).collect::<String>();
             let fields = parameters.map(|fields| {
