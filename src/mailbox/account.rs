@@ -1,6 +1,7 @@
 //! The only door to the store: accounts, addresses, and the handle that sessions work with.
 
 use super::notify::Notify;
+use super::quota::QuotaRules;
 use super::{Appended, Delivery, DeliveryTarget, Error, Staged, Watch, list};
 use crate::store::schema::{AccountState, User, kind};
 use crate::store::txn::Tx;
@@ -28,6 +29,8 @@ pub struct Options {
     pub max_message_size: u64,
     /// Where the time comes from.
     pub clock: Clock,
+    /// What accounts may hold where their settings do not say otherwise.
+    pub quota: QuotaRules,
 }
 
 impl Options {
@@ -41,6 +44,7 @@ impl Options {
             catch_all: None,
             max_message_size: 200_000_000,
             clock: Clock::system(),
+            quota: QuotaRules::default(),
         }
     }
 }
@@ -207,6 +211,10 @@ impl Core {
 
     pub(super) const fn max_message_size(&self) -> u64 {
         self.options.max_message_size
+    }
+
+    pub(super) const fn quota_rules(&self) -> QuotaRules {
+        self.options.quota
     }
 
     /// Makes an account with INBOX and the special-use mailboxes, all subscribed. Without a password nobody can log in.

@@ -1,5 +1,6 @@
 //! Mailbox names, subscriptions, counters.
 
+use super::copy::moved_origin;
 use super::edit::{Edit, NewRow};
 use super::{Account, Error, Mailbox};
 use crate::store::schema::{AccountState, MailboxEntry, MailboxState, kind};
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 /// The name of the mailbox that mail comes to.
 pub(super) const INBOX: &str = "INBOX";
 /// Limit: mailboxes and subscriptions of one account.
-const NAMES_MAX: usize = 10_000;
+pub(super) const NAMES_MAX: usize = 10_000;
 /// Limit: levels of a mailbox name.
 const LEVELS_MAX: usize = 32;
 
@@ -262,7 +263,7 @@ fn rename_inbox(tx: &mut Tx<'_>, account: AccountId, to: &str) -> Result<(), sto
             internal_date: row.internal_date,
             save_date: now,
             size: row.size,
-            origin: row.origin,
+            origin: moved_origin(tx, row.origin)?,
         };
         source.remove(tx, uid, &row)?;
         destination.insert(tx, &new)?;

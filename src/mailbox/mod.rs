@@ -10,6 +10,7 @@ mod fetch;
 mod flags;
 mod list;
 mod notify;
+mod quota;
 pub mod search;
 mod sync;
 pub mod trace;
@@ -22,6 +23,7 @@ pub use fetch::{Message, Row};
 pub use flags::Stored;
 pub use list::{ListEntry, Status};
 pub use notify::Watch;
+pub use quota::{Quota, QuotaRules, Recounted};
 pub use sync::{Change, Changes, Mailbox, Snapshot};
 
 pub use crate::store::{Clock, MainPassword, OverQuota, PopDelete, Settings};

@@ -163,6 +163,7 @@ impl Check<'_, '_> {
         let (mut uids, mut changed, mut problems) = (UidSet::new(), 0_u64, Vec::new());
         let view = self.view;
         let last_origin = view.last_origin()?;
+        let mut notices = (0, 0);
         for entry in rows(view, id)? {
             let (uid, row) = match entry? {
                 (uid, Ok(row)) => (uid, row),
@@ -184,7 +185,9 @@ impl Check<'_, '_> {
             say(uid.0 < state.uid_next, "UID is not below UIDNEXT");
             say(row.created <= row.modseq && row.modseq <= state.highest_modseq, "MODSEQ out of order");
             say(row.keywords.0.checked_shr(u32::from(state.keywords)).unwrap_or(0) == 0, "unknown keyword");
-            say(row.origin <= last_origin, "its origin was never given out");
+            say(row.origin <= last_origin || row.origin == OriginId::NOTICE, "its origin was never given out");
+            notices.0 += u64::from(row.origin == OriginId::NOTICE);
+            notices.1 += if row.origin == OriginId::NOTICE { row.size } else { 0 };
             say(row.flags.contains(SystemFlags::SEEN) || uid.0 >= state.unseen_floor, "unseen below the floor");
             if row.modseq != row.created {
                 changed += 1;
@@ -212,6 +215,8 @@ impl Check<'_, '_> {
             if let Some(account) = self.accounts.get_mut(&state.account) {
                 account.messages += u64::from(counted.messages);
                 account.bytes += counted.bytes;
+                account.notices += notices.0;
+                account.notice_bytes += notices.1;
             }
         }
         Ok(())

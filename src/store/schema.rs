@@ -142,20 +142,33 @@ pub(crate) struct AccountState {
     /// Sum of RFC822.SIZE.
     pub(crate) bytes: u64,
     pub(crate) mailboxes: u32,
+    /// Of these messages so many are notices of ours, which no quota counts.
+    pub(crate) notices: u64,
+    /// Sum of their RFC822.SIZE.
+    pub(crate) notice_bytes: u64,
 }
 
 impl AccountState {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(20);
+        let mut out = Vec::with_capacity(36);
         out.extend_from_slice(&self.messages.to_be_bytes());
         out.extend_from_slice(&self.bytes.to_be_bytes());
         out.extend_from_slice(&self.mailboxes.to_be_bytes());
+        out.extend_from_slice(&self.notices.to_be_bytes());
+        out.extend_from_slice(&self.notice_bytes.to_be_bytes());
         out
     }
 
     pub(crate) fn decode(value: &[u8]) -> Result<Self, Error> {
         let mut fields = Fields::new(value, table::STATE);
-        Ok(Self { messages: fields.u64()?, bytes: fields.u64()?, mailboxes: fields.u32()? })
+        let mut state =
+            Self { messages: fields.u64()?, bytes: fields.u64()?, mailboxes: fields.u32()?, ..Self::default() };
+        // Version 1 ends here.
+        if !fields.rest().is_empty() {
+            (state.notices, state.notice_bytes) = (fields.u64()?, fields.u64()?);
+        }
+        fields.end()?;
+        Ok(state)
     }
 }
 
@@ -348,6 +361,8 @@ pub(crate) struct OriginId(pub(crate) u32);
 impl OriginId {
     /// Nobody noted by which door.
     pub(crate) const UNKNOWN: Self = Self(0);
+    /// Our own notice to the user, which no quota counts. Only in INBOX: elsewhere it is a message like others.
+    pub(crate) const NOTICE: Self = Self(u32::MAX);
 }
 
 /// The value of an origin: protocol, device, address as text.
