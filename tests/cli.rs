@@ -307,6 +307,51 @@ fn deliver_without_a_server() {
 }
 
 #[test]
+fn quotas_are_set_shown_and_kept() {
+    let place = Place::new("quota");
+    place.add_user("anna");
+    for (arguments, code, part) in [
+        (&["quota", "show", "anna"][..], 0, "anna  0 B   1.0 GB  0 %  0         no limit  6          defer"),
+        (&["quota", "set", "anna", "--bytes", "0"], 64, "would refuse all mail"),
+        (&["quota", "set", "anna", "--bytes", "much"], 64, "takes a size such as"),
+        (&["quota", "set", "anna", "--bytes", "9999999 TB"], 64, "is too much"),
+        (&["quota", "set", "anna", "--bytes", "99999999999999999999999"], 64, "takes a size"),
+        (&["quota", "set", "anna", "--bytes", "-5"], 64, "takes a size"),
+        (&["quota", "set", "anna", "--messages", "2 GB"], 64, "takes a number"),
+        (&["quota", "set", "anna", "--over", "maybe"], 64, "defer, bounce or default"),
+        (&["quota", "set", "anna"], 64, "needs --bytes"),
+        (&["quota", "set", "nobody", "--bytes", "1 GB"], 67, "there is no user nobody"),
+        (&["quota", "set", "a/../b", "--bytes", "1 GB"], 64, "has '/' in it"),
+        (&["quota", "show", "nobody"], 67, "there is no user nobody"),
+        (&["quota", "recount", "nobody"], 67, "there is no user nobody"),
+        (&["quota", "set", "anna", "--bytes", "500 B", "--messages", "3"], 0, "0 %"),
+        (&["quota", "recount", "anna"], 0, "the stored figures were right"),
+    ] {
+        let outcome = place.run(arguments, "");
+        assert_eq!(outcome.code, code, "{arguments:?} gave {outcome:?}");
+        assert!(outcome.out.contains(part) || outcome.errors.contains(part), "{arguments:?} gave {outcome:?}");
+    }
+    let deliver = |body: usize| place.run(&["deliver", "-r", "anna"], &format!("Subject: x\n\n{}", "x".repeat(body)));
+    assert_eq!(deliver(10).code, 0);
+    // What never fits goes back at once; what may fit later waits.
+    assert_eq!(deliver(1000).code, 69);
+    assert_eq!(deliver(300).code, 75);
+    assert_eq!(place.run(&["quota", "set", "anna", "--over", "bounce"], "").code, 0);
+    let outcome = deliver(300);
+    assert!(outcome.code == 69 && outcome.errors.contains("anna: the account is full"), "{outcome:?}");
+    let lower = place.run(&["quota", "set", "anna", "--bytes", "1"], "");
+    assert!(lower.code == 0 && lower.errors.contains("anna holds more than that"), "{lower:?}");
+    assert_eq!(deliver(1).code, 69);
+    assert_eq!(messages(&place, "INBOX"), 1);
+    let json = place.run(&["quota", "show", "--json"], "").out;
+    assert!(json.contains("\"bytes_limit\":1,\"messages\":1,\"messages_limit\":3,"), "{json}");
+    let back = ["quota", "set", "anna", "--bytes", "default", "--messages", "none", "--over", "default"];
+    assert_eq!(place.run(&back, "").code, 0);
+    assert_eq!(deliver(1000).code, 0);
+    assert_eq!(place.run(&["verify"], "").code, 0);
+}
+
+#[test]
 fn commands_take_effect_at_once_in_a_running_server() {
     let place = Place::new("serve");
     let server = Server::start(place.command(&["serve"]));

@@ -4,9 +4,9 @@ use super::call::{Call, Failure};
 use super::frame::{self, Kind};
 use super::registry::Registry;
 use super::request::{DecodeError, Request};
-use super::{DataDir, deliver, exit, status, user, verify};
-use crate::config::Config;
-use crate::mailbox::{self, Core};
+use super::{DataDir, deliver, exit, quota, status, user, verify};
+use crate::config::{self, Config};
+use crate::mailbox::{self, Core, OverQuota, QuotaRules};
 use crate::net::{Connection, Shutdown, TlsAcceptor, timeout};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,8 +44,20 @@ pub fn open(config: &Config, data_dir: &DataDir) -> Result<Arc<Core>, String> {
         domains: config.domains.clone(),
         catch_all: config.catch_all.clone(),
         max_message_size: config.limits.message_size,
+        quota: quota_rules(&config.quota),
         ..mailbox::Options::new(data_dir.store())
     })
+}
+
+/// The rules for accounts without settings of their own.
+#[must_use]
+pub const fn quota_rules(quota: &config::Quota) -> QuotaRules {
+    QuotaRules {
+        bytes: quota.bytes,
+        messages: quota.messages,
+        over: if quota.bounce { OverQuota::Bounce } else { OverQuota::Defer },
+        grace: quota.grace,
+    }
 }
 
 /// Serves one connection of the control socket.
@@ -92,6 +104,11 @@ async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result
         Request::Deliver { recipients, sender, mailbox } => {
             deliver::run(context, call, &recipients, &sender, mailbox).await
         }
+        Request::QuotaShow { name, json } => quota::show(context, call, name.as_deref(), json).await,
+        Request::QuotaSet { name, bytes, messages, over } => {
+            quota::set(context, call, &name, [bytes.as_deref(), messages.as_deref(), over.as_deref()]).await
+        }
+        Request::QuotaRecount { name } => quota::recount(context, call, &name).await,
         Request::Verify => verify::run(context, call).await,
         Request::Status { json } => status::run(context, call, json).await,
     }

@@ -35,12 +35,12 @@ async fn hashed(password: String, auth: config::Auth) -> Result<Password, Failur
 }
 
 /// A wrong name or password as the fault of the command line.
-fn usage(text: String) -> Failure {
+pub(super) fn usage(text: String) -> Failure {
     Failure::Exit(exit::USAGE, text)
 }
 
 /// The words for an account that is not there.
-fn missing(error: &Error, name: &str) -> Failure {
+pub(super) fn missing(error: &Error, name: &str) -> Failure {
     match error {
         Error::NotFound => Failure::new(exit::NO_USER, format!("there is no user {name}")),
         other => Failure::core(other),

@@ -99,6 +99,17 @@ fn asked(parsed: &Parsed, config: Config) -> u8 {
             sender: parsed.value("sender").unwrap_or_default(),
             mailbox: parsed.value("mailbox"),
         },
+        ["quota", "show"] => {
+            let name = Some(parsed.word(0)).filter(|name| !name.is_empty());
+            Request::QuotaShow { name, json }
+        }
+        ["quota", "set"] => Request::QuotaSet {
+            name: parsed.word(0),
+            bytes: parsed.value("bytes"),
+            messages: parsed.value("messages"),
+            over: parsed.value("over"),
+        },
+        ["quota", "recount"] => Request::QuotaRecount { name: parsed.word(0) },
         ["verify"] => Request::Verify,
         ["status"] => Request::Status { json },
         _ => {

@@ -119,6 +119,41 @@ pub(super) fn size(value: &DeValue<'_>, min: u64, max: u64) -> Result<u64, Strin
     }
 }
 
+/// Octets as the command line gives them: a number, or one with a unit.
+#[must_use]
+pub fn size_from(text: &str) -> Option<u64> {
+    text.trim().parse().ok().or_else(|| with_unit(text, &SIZE_UNITS))
+}
+
+/// A value, or None for `"none"`.
+pub(super) fn or_none<T>(
+    value: &DeValue<'_>,
+    read: impl FnOnce(&DeValue<'_>) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    match value {
+        DeValue::String(text) if text.eq_ignore_ascii_case("none") => Ok(None),
+        other => read(other).map(Some).map_err(|text| format!("{text}, or \"none\"")),
+    }
+}
+
+/// One of these words.
+pub(super) fn one_of<'v>(value: &'v DeValue<'_>, words: &[&str]) -> Result<&'v str, String> {
+    let given = text(value, &format!("{:?}", words.first().copied().unwrap_or_default()))?;
+    if words.contains(&given) {
+        Ok(given)
+    } else {
+        Err(format!("{} is not one of {}", quoted(given), words.join(", ")))
+    }
+}
+
+/// true or false
+pub(super) fn yes_or_no(value: &DeValue<'_>) -> Result<bool, String> {
+    match value {
+        DeValue::Boolean(value) => Ok(*value),
+        other => wrong_type(other, "true or false"),
+    }
+}
+
 /// A duration with its unit.
 pub(super) fn duration(value: &DeValue<'_>, min: u64, max: u64) -> Result<Duration, String> {
     let seconds = match value {

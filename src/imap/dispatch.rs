@@ -4,7 +4,7 @@
 
 use super::cmd::{
     append, authenticate, capability, check, close, compress, copy, create, delete, enable, expunge, fetch, id, idle,
-    list, login, logout, namespace, noop, rename, replace, search, select, starttls, status, store, subscribe,
+    list, login, logout, namespace, noop, quota, rename, replace, search, select, starttls, status, store, subscribe,
     unauthenticate, unselect,
 };
 use super::command::Command;
@@ -66,7 +66,6 @@ impl Session {
     /// Commands of the authenticated and the selected state.
     async fn dispatch_authenticated(&mut self, tag: &Tag, command: Command) -> Result<Reply, Failure> {
         let Some(account) = &self.account else { return Err(OUT_OF_STATE.into()) };
-        let append_limit = self.context.config.limits.message_size;
         let out = &mut Output::new(&mut self.connection);
         match command {
             Command::Enable(names) => enable::run(&names, out).await,
@@ -97,9 +96,11 @@ impl Session {
             Command::Rename { from, to } => Box::pin(rename::run(account, &from, &to)).await,
             Command::Subscribe(name) => Box::pin(subscribe::run(account, &name, true)).await,
             Command::Unsubscribe(name) => Box::pin(subscribe::run(account, &name, false)).await,
-            Command::List(request) => Box::pin(list::list(account, out, append_limit, &request)).await,
+            Command::List(request) => Box::pin(list::list(account, out, account.append_limit(), &request)).await,
             Command::Lsub { reference, pattern } => Box::pin(list::lsub(account, out, &reference, &pattern)).await,
-            Command::Status { mailbox, items } => status::run(account, out, append_limit, &mailbox, &items).await,
+            Command::Status { mailbox, items } => {
+                status::run(account, out, account.append_limit(), &mailbox, &items).await
+            }
             Command::Append { mailbox, message } => {
                 let request = (mailbox.as_str(), message);
                 let append = append::run(&mut self.connection, &mut self.receiver, &self.context, account, request);
@@ -110,6 +111,12 @@ impl Session {
                 let request = replace::Request { uid, set: &set, mailbox: &mailbox, message };
                 let of = (account, selected);
                 Box::pin(replace::run(&mut self.connection, &mut self.receiver, &self.context, of, request)).await
+            }
+            Command::GetQuota(root) => quota::get(account, out, &root).await,
+            Command::GetQuotaRoot(mailbox) => quota::get_root(account, out, &mailbox).await,
+            Command::SetQuota { root, limits } => {
+                let allowed = self.context.config.quota.users_may_set;
+                Box::pin(quota::set(account, out, allowed, &root, &limits)).await
             }
             Command::Idle => {
                 let patience = self.context.config.limits.imap_idle;

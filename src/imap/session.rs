@@ -147,6 +147,10 @@ impl Session {
     /// Runs a command and replies.
     async fn obey(&mut self, tag: Tag, command: Command) -> Result<Then, Failure> {
         let row = table::of(&command);
+        if let Some(selected) = self.selected.as_deref_mut() {
+            selected.check_quota |=
+                matches!(command, Command::Append { .. } | Command::Copy { .. } | Command::Replace { .. });
+        }
         let outcome = match self.check(row) {
             Ok(()) => {
                 self.enable(&command);
@@ -253,7 +257,8 @@ impl Session {
             logged_in: self.account.is_some(),
             can_start_tls: !tls && self.context.tls.is_some(),
             passwords_allowed: tls || self.connection.peer().is_local(),
-            append_limit: self.context.config.limits.message_size,
+            append_limit: self.account.as_ref().map_or(self.context.config.limits.message_size, Account::append_limit),
+            quota_set: self.context.config.quota.users_may_set,
             channel_binding: self.account.is_none() && !self.connection.channel_bindings().is_empty(),
         }
     }

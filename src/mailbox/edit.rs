@@ -53,7 +53,17 @@ impl Edit {
         }
         let keywords = view.keywords(id)?;
         let keywords_before = state.keywords;
-        Ok(Self { id, state, keywords, keywords_before, modseq: None, expunged: UidSet::new(), messages: 0, bytes: 0, notices: (0, 0) })
+        Ok(Self {
+            id,
+            state,
+            keywords,
+            keywords_before,
+            modseq: None,
+            expunged: UidSet::new(),
+            messages: 0,
+            bytes: 0,
+            notices: (0, 0),
+        })
     }
 
     /// The MODSEQ of this job's changes.

@@ -66,7 +66,7 @@ impl Slack {
 
 impl Quota {
     /// Limit: mailboxes of an account, whatever its settings.
-    pub const MAILBOXES_MAX: u32 = NAMES_MAX as u32;
+    pub const MAILBOXES_MAX: u64 = NAMES_MAX as u64;
 
     fn of(view: &View<'_>, rules: &QuotaRules, account: AccountId) -> Result<Self, store::Error> {
         let state = view.account_state(account)?.ok_or(Refusal::NotFound)?;
@@ -119,7 +119,8 @@ impl Quota {
         let bytes_fit = self.bytes_limit.is_none_or(|limit| {
             let after = self.bytes.saturating_add(bytes);
             // An account that is full takes no last message: one has crossed the limit already.
-            after <= limit || (self.bytes < limit && after <= limit.saturating_add(extra(limit, grace)))
+            after <= limit
+                || (self.bytes < limit && after <= limit.saturating_add(extra(limit, grace)))
                 || (slack == Slack::Headroom && after <= limit.saturating_add(limit / 10))
         });
         let messages_fit = self.messages_limit.is_none_or(|limit| {
@@ -189,7 +190,7 @@ fn count(view: &View<'_>, id: MailboxId, state: &MailboxState) -> Result<(Mailbo
 
 fn recount(tx: &mut Tx<'_>, account: AccountId) -> Result<Recounted, store::Error> {
     let stored = tx.view().account_state(account)?.ok_or(Refusal::NotFound)?;
-    let mut sum = AccountState { messages: 0, bytes: 0, mailboxes: 0, notices: 0, notice_bytes: 0, ..stored.clone() };
+    let mut sum = AccountState { messages: 0, bytes: 0, mailboxes: 0, notices: 0, notice_bytes: 0 };
     let mut repaired = Vec::new();
     for (name, entry) in tx.view().mailbox_entries(account, "")? {
         let Some(id) = entry.mailbox else { continue };
@@ -295,14 +296,7 @@ mod tests {
     use super::*;
 
     fn quota(bytes: u64, limit: Option<u64>) -> Quota {
-        Quota {
-            bytes,
-            messages: 5,
-            mailboxes: 6,
-            bytes_limit: limit,
-            messages_limit: Some(10),
-            over: OverQuota::Defer,
-        }
+        Quota { bytes, messages: 5, mailboxes: 6, bytes_limit: limit, messages_limit: Some(10), over: OverQuota::Defer }
     }
 
     #[test]

@@ -37,7 +37,11 @@ pub async fn run(
     let mut batch = Batch::default();
     let mut message = first;
     loop {
-        let acceptable = acceptable(context, account, mailbox, message.literal);
+        let acceptable = acceptable(context, account, mailbox, message.literal).and_then(|()| {
+            let (messages, octets) = batch.size();
+            let size = (messages.saturating_add(1), octets.saturating_add(message.literal.size));
+            Ok(account.check_append(size)?)
+        });
         let room = if batch.is_full() { Err(too_many()) } else { Ok(()) };
         unless_refused(connection, receiver, context, message.literal, acceptable.and(room)).await?;
         let staged = receive(connection, receiver, context, &message).await?;

@@ -37,7 +37,16 @@ pub async fn run(
     let unseen = mailbox.first_unseen()?;
     let Snapshot { uids, status, keywords } = mailbox.snapshot()?;
     let view = View::new(uids, status.uid_next, status.highest_modseq);
-    let mut selected = Selected { mailbox, view, read_only, keywords, enabled, owes_modseq: false };
+    let mut selected = Selected {
+        mailbox,
+        view,
+        read_only,
+        keywords,
+        enabled,
+        owes_modseq: false,
+        check_quota: true,
+        over_quota: false,
+    };
     selected.find_recent(Uid(1)).await;
 
     selected.tell_keywords(out).await?;

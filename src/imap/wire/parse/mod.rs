@@ -19,6 +19,7 @@ mod flags;
 mod list;
 mod mailbox;
 mod modifier;
+mod quota;
 mod result;
 mod search;
 mod selected;
@@ -58,6 +59,8 @@ const VERBS: &[(&str, Parser)] = &[
     ("EXAMINE", mailbox::examine),
     ("EXPUNGE", codec::whole),
     ("FETCH", fetch::fetch),
+    ("GETQUOTA", quota::get),
+    ("GETQUOTAROOT", quota::get_root),
     ("ID", codec::whole),
     ("IDLE", codec::whole),
     ("LIST", list::list),
@@ -71,6 +74,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("REPLACE", append::replace),
     ("SEARCH", search::search),
     ("SELECT", mailbox::select),
+    ("SETQUOTA", quota::set),
     ("STARTTLS", codec::whole),
     ("STATUS", mailbox::status),
     ("STORE", selected::store),

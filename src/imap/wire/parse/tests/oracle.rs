@@ -66,6 +66,17 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
         CommandBody::Examine { mailbox, parameters } => {
             Command::Select { mailbox: name(&mailbox)?, read_only: true, parameters: select_parameters(&parameters)? }
         }
+        CommandBody::GetQuota { root } => Command::GetQuota(quota_root(&root)?),
+        CommandBody::GetQuotaRoot { mailbox } => Command::GetQuotaRoot(name(&mailbox)?),
+        CommandBody::SetQuota { root, quotas } => {
+            // Numbers have 63 bits (RFC 9208 §3.1.2), and there are not that many resources.
+            if quotas.len() > 16 || quotas.iter().any(|quota| i64::try_from(quota.limit).is_err()) {
+                return None;
+            }
+            let limits =
+                quotas.iter().map(|quota| (quota.resource.to_string().to_ascii_uppercase(), quota.limit)).collect();
+            Command::SetQuota { root: quota_root(&root)?, limits }
+        }
         CommandBody::Create { mailbox } => Command::Create { mailbox: name(&mailbox)?, uses: Vec::new() },
         CommandBody::Delete { mailbox } => Command::Delete(name(&mailbox)?),
         CommandBody::Subscribe { mailbox } => Command::Subscribe(name(&mailbox)?),
@@ -274,12 +285,19 @@ fn pattern(pattern: &ListMailbox<'_>) -> Option<String> {
     }
 }
 
+/// None: not UTF-8.
+fn quota_root(root: &AString<'_>) -> Option<String> {
+    String::from_utf8(root.as_ref().to_vec()).ok()
+}
+
 fn status_item(item: &StatusDataItemName) -> Option<StatusItem> {
     Some(match item {
         StatusDataItemName::Messages => StatusItem::Messages,
         StatusDataItemName::Recent => StatusItem::Recent,
         StatusDataItemName::UidNext => StatusItem::UidNext,
         StatusDataItemName::UidValidity => StatusItem::UidValidity,
+        StatusDataItemName::Deleted => StatusItem::Deleted,
+        StatusDataItemName::DeletedStorage => StatusItem::DeletedStorage,
         StatusDataItemName::Unseen => StatusItem::Unseen,
         StatusDataItemName::HighestModSeq => StatusItem::HighestModSeq,
         _ => return None,

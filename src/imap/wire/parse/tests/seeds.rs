@@ -91,7 +91,10 @@ pub(super) const SEEDS: &[&str] = &[
     "MOVE 2 inBox",
     "UID MOVE 42:69 foo",
     "UID EXPUNGE 3000:3002",
+    "GETQUOTA \"#user/anna\"",
     "GETQUOTAROOT INBOX",
+    "SETQUOTA \"\" (STORAGE 512 MESSAGE 1000)",
+    "SETQUOTA a ()",
     "COMPRESS DEFLATE",
 ];
 
