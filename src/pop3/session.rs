@@ -122,6 +122,7 @@ impl End {
 enum Input {
     Line(Vec<u8>),
     TooLong,
+    Endless,
     Timeout,
     Shutdown,
 }
@@ -139,6 +140,7 @@ impl Session {
                     }
                     continue;
                 }
+                Input::Endless => return Ok(self.endless()),
                 // RFC 1939 §3: without any response.
                 Input::Timeout => return Ok(End::Timeout),
                 Input::Shutdown => {
@@ -180,6 +182,7 @@ impl Session {
             match conn.line(max).await {
                 Ok(line) => Ok(Input::Line(line)),
                 Err(ReadError::TooLong) => Ok(Input::TooLong),
+                Err(ReadError::Endless) => Ok(Input::Endless),
                 Err(error) => Err(error),
             }
         };
@@ -188,6 +191,12 @@ impl Session {
             Ok(Input::Shutdown)
         };
         timeout(limit, smol::future::or(shutdown, line)).await.unwrap_or(Ok(Input::Timeout))
+    }
+
+    /// Says why the session ends at a line that has no end in sight.
+    fn endless(&mut self) -> End {
+        self.conn.queue(b"-ERR The line has no end, goodbye\r\n");
+        End::Errors
     }
 
     fn line_max(&self) -> usize {
@@ -341,6 +350,7 @@ impl Session {
             Input::Line(line) if line == b"*" => self.answer(b"-ERR Authentication cancelled\r\n"),
             Input::Line(line) => return Ok(Ok(line)),
             Input::TooLong => self.error(b"-ERR The response is too long\r\n"),
+            Input::Endless => Next::End(self.endless()),
             Input::Timeout => Next::End(End::Timeout),
             Input::Shutdown => {
                 self.conn.queue(b"-ERR [SYS/TEMP] The server is stopping\r\n");

@@ -4,8 +4,7 @@
 
 use super::env::Environment;
 use super::txn::Tx;
-use super::{Clock, Error, Pins};
-use crate::types::MailboxId;
+use super::{Clock, Error, Pins, Topic};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,8 +42,8 @@ pub(crate) trait Job: Send {
 /// The outcome once it is there, and who waits for it.
 type Outcome<T> = (Option<Result<T, Error>>, Option<Waker>);
 
-/// Hears of every mailbox that a commit changed.
-type Committed = Box<dyn Fn(&[MailboxId]) + Send>;
+/// Hears of all that a commit changed.
+type Committed = Box<dyn Fn(&[Topic]) + Send>;
 
 struct Slot<T> {
     state: Mutex<Outcome<T>>,
@@ -146,12 +145,12 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. `committed` hears of every mailbox that a durable commit changed.
+    /// Starts the thread. `committed` hears of all that a durable commit changed.
     pub(crate) fn start(
         environment: Environment,
         pins: Arc<Pins>,
         clock: Clock,
-        committed: impl Fn(&[MailboxId]) + Send + 'static,
+        committed: impl Fn(&[Topic]) + Send + 'static,
     ) -> Result<Self, Error> {
         let queue = Queue { jobs: VecDeque::new(), purge: true, commits_since_purge: 0, closed: false };
         let shared = Arc::new(Shared { queue: Mutex::new(queue), wake: Condvar::new() });
@@ -220,22 +219,14 @@ enum Next {
     End,
 }
 
-impl Worker {
-    fn run(self) {
-        loop {
-            match self.next() {
-                Next::Jobs(jobs) => self.commit(jobs),
-                Next::Purge => self.purge(),
-                Next::End => return,
-            }
-        }
-    }
-
+impl Shared {
+    /// Waits for something to do.
     fn next(&self) -> Next {
-        let mut queue = lock(&self.shared.queue);
+        let mut queue = lock(&self.queue);
         loop {
             if queue.purge && queue.commits_since_purge >= PURGE_AFTER_COMMITS {
-                queue.purge = false;
+                // What waits may leave garbage as well, and has asked for its removal already.
+                queue.purge = !queue.jobs.is_empty();
                 return Next::Purge;
             }
             if !queue.jobs.is_empty() {
@@ -254,14 +245,26 @@ impl Worker {
                 return Next::End;
             }
             if queue.purge {
-                let waited = self.shared.wake.wait_timeout(queue, PURGE_DELAY).unwrap_or_else(PoisonError::into_inner);
+                let waited = self.wake.wait_timeout(queue, PURGE_DELAY).unwrap_or_else(PoisonError::into_inner);
                 queue = waited.0;
                 if waited.1.timed_out() && queue.jobs.is_empty() && !queue.closed {
                     queue.purge = false;
                     return Next::Purge;
                 }
             } else {
-                queue = self.shared.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+}
+
+impl Worker {
+    fn run(self) {
+        loop {
+            match self.shared.next() {
+                Next::Jobs(jobs) => self.commit(jobs),
+                Next::Purge => self.purge(),
+                Next::End => return,
             }
         }
     }
@@ -366,8 +369,33 @@ impl Worker {
 }
 
 enum Attempt {
-    Committed(Vec<MailboxId>),
+    Committed(Vec<Topic>),
     /// The job at this place failed after it wrote.
     JobFailed(usize, Error),
     CommitFailed(Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_writer_looks_for_garbage_again_after_the_jobs_that_wait() {
+        // An abandoned delivery queues the job that makes its octets garbage and asks for the removal at once.
+        let slot = Arc::new(Slot { state: Mutex::new((None, None)), ready: Condvar::new() });
+        let abandon: Box<dyn Job> = Box::new(Typed { run: |_: &mut Tx<'_>| Ok(()), value: None, weight: 0, slot });
+        let queue = Queue {
+            jobs: VecDeque::from([abandon]),
+            purge: true,
+            commits_since_purge: PURGE_AFTER_COMMITS,
+            closed: false,
+        };
+        let shared = Shared { queue: Mutex::new(queue), wake: Condvar::new() };
+        assert!(matches!(shared.next(), Next::Purge));
+        lock(&shared.queue).commits_since_purge = 0;
+        assert!(matches!(shared.next(), Next::Jobs(jobs) if jobs.len() == 1));
+        assert!(matches!(shared.next(), Next::Purge));
+        lock(&shared.queue).closed = true;
+        assert!(matches!(shared.next(), Next::End));
+    }
 }

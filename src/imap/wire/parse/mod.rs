@@ -18,6 +18,7 @@ mod fetch;
 mod flags;
 mod list;
 mod mailbox;
+mod metadata;
 mod modifier;
 mod quota;
 mod result;
@@ -61,6 +62,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("FETCH", fetch::fetch),
     ("GETQUOTA", quota::get),
     ("GETQUOTAROOT", quota::get_root),
+    ("GETMETADATA", metadata::get),
     ("ID", codec::whole),
     ("IDLE", codec::whole),
     ("LIST", list::list),
@@ -75,6 +77,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("SEARCH", search::search),
     ("SELECT", mailbox::select),
     ("SETQUOTA", quota::set),
+    ("SETMETADATA", metadata::set),
     ("STARTTLS", codec::whole),
     ("STATUS", mailbox::status),
     ("STORE", selected::store),
@@ -116,8 +119,8 @@ fn read_tag(cursor: &mut Cursor<'_>) -> Result<Tag, Fault> {
 }
 
 fn read_command(cursor: &mut Cursor<'_>, frame: &Frame) -> Result<Command, Fault> {
-    // No command takes NUL (RFC 9051 §9: CHAR8 excludes it), and it would be cut short elsewhere.
-    if frame.bytes.contains(&0) {
+    // No command takes NUL but in a literal8 (RFC 9051 §9: CHAR8 excludes it), and it would be cut short elsewhere.
+    if frame.has_nul() {
         return Err(Fault::syntax("a NUL octet is not allowed"));
     }
     cursor.space("the command is missing")?;

@@ -1,16 +1,17 @@
 //! imap-codec's commands as ours, written independently of the parsers.
 
 use crate::imap::command::{
-    AppendMessage, Command, FetchItem, FetchModifiers, ListRequest, Literal, SearchKey, Secret, SectionPart,
-    SelectParameters, SequenceSet, StatusItem,
+    AppendMessage, Command, Depth, EntryName, FetchItem, FetchModifiers, ListRequest, Literal, SearchKey, Secret,
+    SectionPart, SelectParameters, SequenceSet, StatusItem,
 };
 use crate::imap::wire::utf7;
 use crate::types::{DateTime, FlagOperation, Flags, ModSeq, SystemFlags, UidSet};
 use base64::Engine as _;
 use imap_codec::imap_types as theirs;
 use imap_codec::imap_types::command::{CommandBody, FetchModifier, SelectParameter, StoreModifier};
-use imap_codec::imap_types::core::{AString, LiteralMode};
+use imap_codec::imap_types::core::{AString, LiteralMode, NString8};
 use imap_codec::imap_types::extensions::binary::LiteralOrLiteral8;
+use imap_codec::imap_types::extensions::metadata::{EntryValue, GetMetadataOption};
 use imap_codec::imap_types::fetch::{Macro, MacroOrMessageDataItemNames, MessageDataItemName, Part, Section};
 use imap_codec::imap_types::flag::{Flag, StoreResponse, StoreType};
 use imap_codec::imap_types::mailbox::{ListMailbox, Mailbox};
@@ -93,7 +94,7 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
         CommandBody::Status { mailbox, item_names } => {
             let mut items = Vec::new();
             for item in item_names.iter() {
-                let item = status_item(item)?;
+                let item = status_item(item);
                 if !items.contains(&item) {
                     items.push(item);
                 }
@@ -160,6 +161,36 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
         }
         CommandBody::Move { sequence_set, mailbox, uid } => {
             Command::Move { uid, set: set(&sequence_set), mailbox: name(&mailbox)? }
+        }
+        CommandBody::GetMetadata { options, mailbox, entries } => {
+            let (mut max_size, mut depth) = (None, Depth::Zero);
+            for option in options {
+                match option {
+                    GetMetadataOption::MaxSize(size) => max_size = Some(size),
+                    GetMetadataOption::Depth(theirs::extensions::metadata::Depth::Null) => depth = Depth::Zero,
+                    GetMetadataOption::Depth(theirs::extensions::metadata::Depth::One) => depth = Depth::One,
+                    GetMetadataOption::Depth(theirs::extensions::metadata::Depth::Infinity) => depth = Depth::Infinity,
+                }
+            }
+            let mut names: Vec<EntryName> = Vec::new();
+            for entry in entries.as_ref() {
+                let entry = entry_name(entry.as_ref(), depth != Depth::Zero)?;
+                if !names.iter().any(|known| known.lower() == entry.lower()) {
+                    names.push(entry);
+                }
+            }
+            Command::GetMetadata { mailbox: annotated(&mailbox)?, entries: names, max_size, depth }
+        }
+        CommandBody::SetMetadata { mailbox, entry_values } => {
+            let entry = |pair: &EntryValue<'_>| {
+                let value = match &pair.value {
+                    NString8::NString(value) => value.0.as_ref().map(|value| value.as_ref().to_vec()),
+                    NString8::Literal8(value) => Some(value.data.to_vec()),
+                };
+                Some((entry_name(pair.entry.as_ref(), false)?, value))
+            };
+            let entries = entry_values.as_ref().iter().map(entry).collect::<Option<_>>()?;
+            Command::SetMetadata { mailbox: annotated(&mailbox)?, entries }
         }
         _ => return None,
     })
@@ -246,6 +277,31 @@ fn fetch_modifiers(modifiers: &[FetchModifier], uid: bool) -> Option<FetchModifi
     (!ours.vanished || ours.changed_since.is_some()).then_some(ours)
 }
 
+/// A name that RFC 5464 §3.2 allows.
+fn entry_name(octets: &[u8], depth: bool) -> Option<EntryName> {
+    let name = std::str::from_utf8(octets).ok()?;
+    let lower = name.to_ascii_lowercase();
+    let parts: Vec<&str> = lower.split('/').collect();
+    let (scope, rest) = match parts.as_slice() {
+        ["", scope, rest @ ..] => (*scope, rest),
+        _ => return None,
+    };
+    let enough = depth || rest.len() >= if rest.first() == Some(&"vendor") { 3 } else { 1 };
+    let plain = name.chars().all(|c| (' '..='~').contains(&c) && c != '*' && c != '%');
+    let whole = ["private", "shared"].contains(&scope) && !rest.contains(&"");
+    (enough && plain && whole).then(|| EntryName::new(name.to_owned()))
+}
+
+/// The outer None: not a mailbox name. The inner one: the server.
+#[allow(clippy::option_option)]
+fn annotated(mailbox: &Mailbox<'_>) -> Option<Option<String>> {
+    if matches!(mailbox, Mailbox::Other(other) if other.as_ref().is_empty()) {
+        Some(None)
+    } else {
+        name(mailbox).map(Some)
+    }
+}
+
 fn name(mailbox: &Mailbox<'_>) -> Option<String> {
     reference_name(mailbox).filter(|name| !name.is_empty() && !name.chars().any(char::is_control)).filter(|_| {
         match mailbox {
@@ -290,8 +346,8 @@ fn quota_root(root: &AString<'_>) -> Option<String> {
     String::from_utf8(root.as_ref().to_vec()).ok()
 }
 
-fn status_item(item: &StatusDataItemName) -> Option<StatusItem> {
-    Some(match item {
+fn status_item(item: &StatusDataItemName) -> StatusItem {
+    match item {
         StatusDataItemName::Messages => StatusItem::Messages,
         StatusDataItemName::Recent => StatusItem::Recent,
         StatusDataItemName::UidNext => StatusItem::UidNext,
@@ -300,8 +356,7 @@ fn status_item(item: &StatusDataItemName) -> Option<StatusItem> {
         StatusDataItemName::DeletedStorage => StatusItem::DeletedStorage,
         StatusDataItemName::Unseen => StatusItem::Unseen,
         StatusDataItemName::HighestModSeq => StatusItem::HighestModSeq,
-        _ => return None,
-    })
+    }
 }
 
 fn flags(given: &[Flag<'_>], append: bool) -> Option<Flags> {
