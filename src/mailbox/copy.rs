@@ -2,7 +2,7 @@
 
 use super::edit::{Edit, NewRow};
 use super::quota::{self, QuotaRules, Slack};
-use super::{Error, Mailbox, list};
+use super::{Error, Mailbox, name};
 use crate::store::schema::{MessageRow, OriginId, kind};
 use crate::store::txn::Tx;
 use crate::store::{self, Refusal};
@@ -118,7 +118,7 @@ impl Mailbox {
 
     async fn transfer(&self, uids: &UidSet, destination: &str, move_them: bool) -> Result<Copied, Error> {
         // A name that cannot be one does not exist.
-        let Ok(destination) = list::canonical(destination) else { return Err(Error::NotFound) };
+        let Ok(destination) = name::canonical(destination) else { return Err(Error::NotFound) };
         let job = Transfer {
             account: self.account.id,
             source: self.id,

@@ -27,7 +27,7 @@ pub async fn get(account: &Account, out: &mut Output<'_>, root: &str) -> Result<
 /// Where the store fails or the connection is gone.
 pub async fn get_root(account: &Account, out: &mut Output<'_>, mailbox: &str) -> Result<Reply, Failure> {
     let mut line = b"* QUOTAROOT ".to_vec();
-    write::mailbox(&mut line, mailbox);
+    write::mailbox(&mut line, mailbox, out.enabled().quoting());
     line.push(b' ');
     write::string(&mut line, name(account).as_bytes());
     line.extend_from_slice(b"\r\n");
