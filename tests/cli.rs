@@ -352,6 +352,51 @@ fn quotas_are_set_shown_and_kept() {
 }
 
 #[test]
+fn expunged_mail_is_brought_back() {
+    let place = Place::new("undelete");
+    place.add_user("anna");
+    assert_eq!(place.run(&["deliver", "-r", "anna"], MESSAGE).code, 0);
+    let server = Server::start(place.command(&["serve"]));
+    let mut imap = server.connect("imap");
+    imap.hear("* OK");
+    for (line, reply) in [
+        (format!("a LOGIN anna \"{PASSWORD}\""), "a OK"),
+        ("b SELECT INBOX".to_owned(), "b OK"),
+        ("c STORE 1 +FLAGS.SILENT (\\Deleted \\Flagged)".to_owned(), "c OK"),
+        ("d EXPUNGE".to_owned(), "d OK"),
+    ] {
+        imap.send(&line);
+        imap.hear(reply);
+    }
+    assert_eq!(messages(&place, "INBOX"), 0);
+    for (arguments, code, part) in [
+        (&["undelete", "--user", "anna"][..], 64, "undelete needs --user USER and --since TIME"),
+        (&["undelete", "--user", "anna", "--since", "2"], 64, "--since takes a duration"),
+        (&["undelete", "--user", "anna", "--since", "99999999999999999999h"], 64, "--since takes a duration"),
+        (&["undelete", "--user", "nobody", "--since", "2h"], 67, "there is no user nobody"),
+        (&["undelete", "--user", "../anna", "--since", "2h"], 64, "has '/' in it"),
+        (&["undelete", "--user", "anna", "--since", "2h", "--mailbox", "a//b"], 64, "--mailbox: "),
+        (&["undelete", "--user", "anna", "--since", "2h", "--mailbox", "None"], 0, "nothing to bring back"),
+        (&["undelete", "--user", "anna", "--since", "2h", "--dry-run"], 0, "B, would come back to INBOX"),
+        (&["undelete", "--user", "anna", "--since", "2h", "--mailbox", "inbox"], 0, "B, came back to INBOX"),
+        (&["undelete", "--user", "anna", "--since", "3650000d"], 0, "nothing to bring back"),
+        (&["expire", "--dry-run"], 0, "nothing is old enough to go"),
+        (&["expire"], 0, "nothing is old enough to go"),
+        (&["verify"], 0, "sound"),
+    ] {
+        let outcome = place.run(arguments, "");
+        assert_eq!(outcome.code, code, "{arguments:?} gave {outcome:?}");
+        assert!(outcome.out.contains(part) || outcome.errors.contains(part), "{arguments:?} gave {outcome:?}");
+    }
+    // The session hears of it as of new mail, with its flag.
+    imap.send("e NOOP");
+    imap.hear("* 1 EXISTS");
+    imap.send("f FETCH 1 FLAGS");
+    imap.hear("\\Flagged");
+    server.stop();
+}
+
+#[test]
 fn commands_take_effect_at_once_in_a_running_server() {
     let place = Place::new("serve");
     let server = Server::start(place.command(&["serve"]));

@@ -89,6 +89,22 @@ pub enum Request {
         /// Which.
         name: String,
     },
+    /// Removes mail that is older than it is kept.
+    Expire {
+        /// Only tell.
+        dry_run: bool,
+    },
+    /// Brings expunged mail back.
+    Undelete {
+        /// Whose.
+        name: String,
+        /// How long ago it was expunged at most, as a duration.
+        since: String,
+        /// Only from this mailbox.
+        mailbox: Option<String>,
+        /// Only tell.
+        dry_run: bool,
+    },
     /// Checks the whole store.
     Verify,
     /// Tells how the server is.
@@ -145,6 +161,11 @@ impl Request {
                 fields
             }
             Self::QuotaRecount { name } => vec!["quota-recount", name],
+            Self::Expire { dry_run } => vec!["expire", flag(*dry_run)],
+            Self::Undelete { name, since, mailbox, dry_run } => {
+                let given = flag(mailbox.is_some());
+                vec!["undelete", name, since, given, mailbox.as_deref().unwrap_or_default(), flag(*dry_run)]
+            }
             Self::Verify => vec!["verify"],
             Self::Status { json } => vec!["status", flag(*json)],
         };
@@ -192,6 +213,13 @@ impl Request {
                 over: flag(has_over)?.then(|| text(over)),
             },
             ["quota-recount", name] => Self::QuotaRecount { name: text(name) },
+            ["expire", dry_run] => Self::Expire { dry_run: flag(dry_run)? },
+            ["undelete", name, since, given, mailbox, dry_run] => Self::Undelete {
+                name: text(name),
+                since: text(since),
+                mailbox: flag(given)?.then(|| text(mailbox)),
+                dry_run: flag(dry_run)?,
+            },
             ["verify"] => Self::Verify,
             ["status", json] => Self::Status { json: flag(json)? },
             _ => return None,
@@ -241,6 +269,9 @@ mod tests {
             Request::QuotaShow { name: Some(text("anna")), json: false },
             Request::QuotaSet { name: text("anna"), bytes: Some(text("1 GB")), messages: None, over: Some(text("")) },
             Request::QuotaRecount { name: text("anna") },
+            Request::Expire { dry_run: true },
+            Request::Undelete { name: text("a"), since: text("2h"), mailbox: Some(text("")), dry_run: false },
+            Request::Undelete { name: text("a"), since: text(""), mailbox: None, dry_run: true },
             Request::Verify,
             Request::Status { json: false },
         ]

@@ -209,6 +209,6 @@ fn members(account: &AccountInfo) -> Vec<(&'static str, Json)> {
 }
 
 /// A mailbox name for a terminal: clients choose names, and escape sequences in them must not get through.
-fn printable(name: &str) -> String {
+pub(super) fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

@@ -168,6 +168,36 @@ account holds removes nothing: it takes no more mail until there is room.
         details: "The figures are kept with every change, so this finds nothing unless the store was damaged.\n",
     },
     Command {
+        path: &["expire"],
+        words: &[],
+        options: &[flag("dry-run", "only tell what would go")],
+        summary: "remove what is older than it is kept",
+        details: "\
+The running server does this every hour by itself: mail in \\Trash and \\Junk goes after the days of [retention] in the
+configuration, and expunged mail can be brought back with `mailnook undelete` for some days more.
+",
+    },
+    Command {
+        path: &["undelete"],
+        words: &[],
+        options: &[
+            Opt { long: "user", short: Some('u'), value: Some("USER"), help: "whose mail" },
+            Opt {
+                long: "since",
+                short: None,
+                value: Some("TIME"),
+                help: "expunged no longer ago than this: \"2 h\", 3d",
+            },
+            Opt { long: "mailbox", short: Some('m'), value: Some("MAILBOX"), help: "only what was in this mailbox" },
+            flag("dry-run", "only tell what would come back"),
+        ],
+        summary: "bring expunged mail back",
+        details: "\
+Messages come back to the mailbox they were in, with their flags, whoever and whatever expunged them; a mailbox that
+was deleted is made again. Clients see them as new.
+",
+    },
+    Command {
         path: &["verify"],
         words: &[],
         options: &[],

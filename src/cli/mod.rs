@@ -110,6 +110,13 @@ fn asked(parsed: &Parsed, config: Config) -> u8 {
             over: parsed.value("over"),
         },
         ["quota", "recount"] => Request::QuotaRecount { name: parsed.word(0) },
+        ["expire"] => Request::Expire { dry_run: parsed.has("dry-run") },
+        ["undelete"] => Request::Undelete {
+            name: parsed.value("user").unwrap_or_default(),
+            since: parsed.value("since").unwrap_or_default(),
+            mailbox: parsed.value("mailbox"),
+            dry_run: parsed.has("dry-run"),
+        },
         ["verify"] => Request::Verify,
         ["status"] => Request::Status { json },
         _ => {

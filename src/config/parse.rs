@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Every key by section; the first section has no name and stands at the top of the file.
-const KEYS: [(&str, &[&str]); 6] = [
+const KEYS: [(&str, &[&str]); 7] = [
     ("", &["data_dir", "hostname", "domains", "catch_all", "admin", "threads", "map_size", "log_level"]),
     ("listen", &["imap", "imaps", "pop3", "pop3s", "lmtp", "lmtp_socket", "lmtp_socket_mode"]),
     ("tls", &["certificate", "key", "names"]),
@@ -32,6 +32,7 @@ const KEYS: [(&str, &[&str]); 6] = [
     ),
     ("auth", &["argon2_memory", "argon2_passes", "concurrent_hashes", "queue", "cache"]),
     ("quota", &["bytes", "messages", "over", "grace", "users_may_set"]),
+    ("retention", &["trash", "junk", "undelete"]),
 ];
 
 /// Limit: problems that are told; a file of another kind would give one for each line.
@@ -71,6 +72,9 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<Problem>> {
     }
     if let Some(table) = reader.section(root, "quota") {
         reader.quota(table, &mut config);
+    }
+    if let Some(table) = reader.section(root, "retention") {
+        reader.retention(table, &mut config);
     }
     let mut problems = reader.problems;
     problems.sort_by_key(|problem| problem.line);
@@ -279,6 +283,17 @@ impl Reader<'_> {
         self.key(table, "concurrent_hashes", &mut auth.concurrent_hashes, |v| value::count_usize(v, 1, 16));
         self.key(table, "queue", &mut auth.queue, |v| value::count_usize(v, 1, 10_000));
         self.key(table, "cache", &mut auth.cache, |v| value::duration(v, 0, DAY));
+    }
+
+    fn retention(&mut self, table: &DeTable<'_>, config: &mut Config) {
+        let retention = &mut config.retention;
+        for (key, place) in [
+            ("trash", &mut retention.trash_days),
+            ("junk", &mut retention.junk_days),
+            ("undelete", &mut retention.undelete_days),
+        ] {
+            self.key(table, key, place, value::days);
+        }
     }
 
     fn quota(&mut self, table: &DeTable<'_>, config: &mut Config) {

@@ -141,6 +141,22 @@ pub fn size_from(text: &str) -> Option<u64> {
     text.trim().parse().ok().or_else(|| with_unit(text, &SIZE_UNITS))
 }
 
+/// Seconds of a duration as the command line gives it, with its unit.
+#[must_use]
+pub fn duration_from(text: &str) -> Option<u64> {
+    with_unit(text, &DURATION_UNITS)
+}
+
+/// Whole days, up to a hundred years.
+pub(super) fn days(value: &DeValue<'_>) -> Result<u32, String> {
+    const DAY: u64 = 86_400;
+    let seconds = duration(value, 0, 36_500 * DAY)?.as_secs();
+    if !seconds.is_multiple_of(DAY) {
+        return Err("is not in whole days; write one such as \"30 d\"".to_owned());
+    }
+    narrow(seconds / DAY)
+}
+
 /// A value, or None for `"none"`.
 pub(super) fn or_none<T>(
     value: &DeValue<'_>,

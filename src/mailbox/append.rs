@@ -2,12 +2,13 @@
 
 use super::edit::{Edit, NewRow, check_flags};
 use super::quota::{self, QuotaRules, Slack};
+use super::retention::Removal;
 use super::{Account, Core, Error, account, list, name};
 use crate::message::{Normalizer, Record, Scanner};
 use crate::store::schema::{CODEC_IDENTITY, Content, kind};
 use crate::store::txn::Tx;
 use crate::store::view::View;
-use crate::store::{self, Commit, Refusal, Store};
+use crate::store::{self, Cause, Commit, Refusal, Store};
 use crate::types::{AccountId, BodyId, DateTime, Door, Flags, InstanceId, MailboxId, Uid, UidSet, UidValidity};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -430,6 +431,7 @@ impl Account {
         let parts = staged.parts();
         let delivery = self.delivery(mailbox, flags, date);
         let (account, door, rules) = (self.id, self.door, self.core.quota_rules());
+        let kept = self.core.retention_rules();
         let made = self.core.store_arc().write_heavy(parts.pending.len(), move |tx| {
             let mailbox = find_target(tx, &delivery)?;
             let Some(old) = tx.view().row(source, uid)? else { return Ok(None) };
@@ -440,8 +442,8 @@ impl Account {
             let body = parts.put_body(tx)?;
             let made = put_message(tx, &parts, body, mailbox, &delivery)?;
             let mut edit = Edit::open(tx, source)?;
-            edit.remove(tx, uid, &old)?;
-            tx.release_content(old.content)?;
+            let removal = Removal::new(tx, kept, account, &door, Cause::Replaced)?;
+            removal.run(tx, &mut edit, uid, &old)?;
             edit.finish(tx)?;
             Ok::<_, store::Error>(Some(made))
         });

@@ -41,6 +41,8 @@ pub(super) struct Edit {
     bytes: i64,
     /// How notices of ours came and went: their number, and their octets.
     notices: (i64, i64),
+    /// How hidden messages came and went.
+    hidden: (i64, i64),
 }
 
 impl Edit {
@@ -63,6 +65,7 @@ impl Edit {
             messages: 0,
             bytes: 0,
             notices: (0, 0),
+            hidden: (0, 0),
         })
     }
 
@@ -134,6 +137,12 @@ impl Edit {
         if origin == OriginId::NOTICE {
             self.notices = (self.notices.0 + sign, self.notices.1.saturating_add(size));
         }
+    }
+
+    /// Notes for the account that a message was hidden (1) or brought back (-1).
+    pub(super) fn count_hidden(&mut self, size: u64, sign: i64) {
+        let size = sign.saturating_mul(i64::try_from(size).unwrap_or(i64::MAX));
+        self.hidden = (self.hidden.0 + sign, self.hidden.1.saturating_add(size));
     }
 
     /// Adds a message; its UID.
@@ -231,13 +240,15 @@ impl Edit {
             }
         }
         tx.put_mailbox_state(self.id, &self.state)?;
-        if self.messages != 0 || self.bytes != 0 || self.notices != (0, 0) {
+        if self.messages != 0 || self.bytes != 0 || self.notices != (0, 0) || self.hidden != (0, 0) {
             let account = self.state.account;
             let mut state = tx.view().account_state(account)?.ok_or(Refusal::NotFound)?;
             state.messages = state.messages.saturating_add_signed(self.messages);
             state.bytes = state.bytes.saturating_add_signed(self.bytes);
             state.notices = state.notices.saturating_add_signed(self.notices.0);
             state.notice_bytes = state.notice_bytes.saturating_add_signed(self.notices.1);
+            state.hidden = state.hidden.saturating_add_signed(self.hidden.0);
+            state.hidden_bytes = state.hidden_bytes.saturating_add_signed(self.hidden.1);
             tx.put_account_state(account, &state)?;
         }
         if self.modseq.is_some() {

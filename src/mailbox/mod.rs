@@ -13,6 +13,7 @@ mod list;
 mod name;
 mod notify;
 mod quota;
+mod retention;
 pub mod search;
 mod sync;
 pub mod trace;
@@ -29,7 +30,8 @@ pub use list::{ListEntry, Status};
 pub use name::normal_name;
 pub use notify::Watch;
 pub use quota::{Quota, QuotaRules, Recounted};
+pub use retention::{RetentionRules, Swept, Undelete, Undeleted};
 pub use sync::{Change, Changes, Mailbox, Snapshot};
 
-pub use crate::store::{Clock, MainPassword, OverQuota, PopDelete, Settings};
+pub use crate::store::{Cause, Clock, MainPassword, OverQuota, PopDelete, Settings};
 pub use crate::types::{Door, DoorKind};

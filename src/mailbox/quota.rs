@@ -5,6 +5,7 @@
 
 use super::list::NAMES_MAX;
 use super::{Account, Core, Error};
+use crate::store::hidden::HiddenAt;
 use crate::store::schema::{AccountState, MailboxState, OriginId};
 use crate::store::txn::Tx;
 use crate::store::view::View;
@@ -190,7 +191,13 @@ fn count(view: &View<'_>, id: MailboxId, state: &MailboxState) -> Result<(Mailbo
 
 fn recount(tx: &mut Tx<'_>, account: AccountId) -> Result<Recounted, store::Error> {
     let stored = tx.view().account_state(account)?.ok_or(Refusal::NotFound)?;
-    let mut sum = AccountState { messages: 0, bytes: 0, mailboxes: 0, notices: 0, notice_bytes: 0 };
+    let mut sum =
+        AccountState { messages: 0, bytes: 0, mailboxes: 0, notices: 0, notice_bytes: 0, hidden: 0, hidden_bytes: 0 };
+    tx.view().hidden(account, HiddenAt::from(0), |_, hidden| {
+        sum.hidden += 1;
+        sum.hidden_bytes += hidden.row.size;
+        Ok(true)
+    })?;
     let mut repaired = Vec::new();
     for (name, entry) in tx.view().mailbox_entries(account, "")? {
         let Some(id) = entry.mailbox else { continue };

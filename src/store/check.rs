@@ -1,6 +1,7 @@
 //! Reads everything and checks every invariant that ARCHITECTURE.md names.
 
 use super::codec::{Fields, key_u32_u32, key_u32_u64_u32};
+use super::hidden::{Hidden, HiddenAt, Lost};
 use super::schema::{
     AccountState, Annotation, Content, MailboxState, MessageRow, OriginId, decode_door, kind, origin_kind, state_kind,
     table,
@@ -38,6 +39,7 @@ pub(crate) fn check(view: &View<'_>) -> Result<Vec<String>, Error> {
     let mailboxes = check.names()?;
     check.mailboxes(&mailboxes)?;
     check.rows_have_mailboxes()?;
+    check.hidden()?;
     check.annotations()?;
     check.account_states()?;
     let bodies = check.contents()?;
@@ -274,6 +276,46 @@ impl Check<'_, '_> {
                 }
                 Err(error) => self.tell(format!("{name}: {error}")),
             }
+        }
+        Ok(())
+    }
+
+    /// Hidden messages belong to accounts and show contents; deleted mailboxes that are remembered have owners.
+    fn hidden(&mut self) -> Result<(), Error> {
+        let view = self.view;
+        for entry in view.tables.hidden.iter(view.txn)? {
+            let (key, value) = entry?;
+            let (account, at) = HiddenAt::of(key)?;
+            let name = format!("hidden message {} of account {}", at.instance.0, account.0);
+            let hidden = match Hidden::decode(value, at.instance) {
+                Ok(hidden) => hidden,
+                Err(error) => {
+                    self.tell(format!("{name}: {error}"));
+                    continue;
+                }
+            };
+            let shown = self.shown.entry(hidden.row.content).or_insert((0, hidden.row.size));
+            shown.0 += 1;
+            let same_size = shown.1 == hidden.row.size;
+            self.expect(same_size, || format!("{name}: two sizes for one content"));
+            if let Some(state) = self.accounts.get_mut(&account) {
+                state.hidden += 1;
+                state.hidden_bytes += hidden.row.size;
+            } else {
+                let doomed = view.is_garbage(kind::ACCOUNT, u64::from(account.0))?;
+                self.expect(doomed, || format!("{name} belongs to no user"));
+            }
+            let home = match view.mailbox_state(hidden.mailbox)? {
+                Some(state) => state.account == account,
+                None => view.lost(hidden.mailbox)?.is_none_or(|lost| lost.account == account),
+            };
+            self.expect(home, || format!("{name} was in a mailbox of somebody else"));
+        }
+        for entry in view.tables.lost.iter(view.txn)? {
+            let (key, value) = entry?;
+            let mailbox = super::view::key_u32(key, 0, table::LOST)?;
+            let known = Lost::decode(value).is_ok_and(|lost| self.accounts.contains_key(&lost.account));
+            self.expect(known, || format!("deleted mailbox {mailbox} is damaged or belongs to no user"));
         }
         Ok(())
     }

@@ -34,6 +34,8 @@ pub(crate) mod table {
     pub(crate) const ANNOTATIONS: &str = "annotations";
     pub(crate) const ORIGINS: &str = "origins";
     pub(crate) const SETTINGS: &str = "settings";
+    pub(crate) const HIDDEN: &str = "hidden";
+    pub(crate) const LOST: &str = "lost";
 }
 
 /// Kinds of keys in `state`.
@@ -53,6 +55,8 @@ pub(crate) mod origin_kind {
 
 /// Kinds of keys in `refs` and `garbage`.
 pub(crate) mod kind {
+    /// A removed account whose hidden messages are to be removed (`garbage`).
+    pub(crate) const ACCOUNT: u8 = b'A';
     /// A body whose chunks are to be removed (`garbage`), or shared (`refs`).
     pub(crate) const BODY: u8 = b'B';
     /// A content that several rows share (`refs`).
@@ -147,16 +151,22 @@ pub(crate) struct AccountState {
     pub(crate) notices: u64,
     /// Sum of their RFC822.SIZE.
     pub(crate) notice_bytes: u64,
+    /// Expunged messages that can be brought back; not among the others.
+    pub(crate) hidden: u64,
+    /// Sum of their RFC822.SIZE.
+    pub(crate) hidden_bytes: u64,
 }
 
 impl AccountState {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(36);
+        let mut out = Vec::with_capacity(52);
         out.extend_from_slice(&self.messages.to_be_bytes());
         out.extend_from_slice(&self.bytes.to_be_bytes());
         out.extend_from_slice(&self.mailboxes.to_be_bytes());
         out.extend_from_slice(&self.notices.to_be_bytes());
         out.extend_from_slice(&self.notice_bytes.to_be_bytes());
+        out.extend_from_slice(&self.hidden.to_be_bytes());
+        out.extend_from_slice(&self.hidden_bytes.to_be_bytes());
         out
     }
 
@@ -167,6 +177,7 @@ impl AccountState {
         // Version 1 ends here.
         if !fields.rest().is_empty() {
             (state.notices, state.notice_bytes) = (fields.u64()?, fields.u64()?);
+            (state.hidden, state.hidden_bytes) = (fields.u64()?, fields.u64()?);
         }
         fields.end()?;
         Ok(state)

@@ -240,6 +240,7 @@ impl Server {
             catch_all: config.catch_all.clone(),
             max_message_size: config.limits.message_size,
             quota: mailnook::admin::quota_rules(&config.quota),
+            retention: mailnook::admin::retention_rules(&config.retention),
             ..mailbox::Options::new(directory.join("store"))
         })?;
         let auth = Authenticator::new(Arc::clone(core.store()), &config.auth).map_err(|error| format!("{error:?}"))?;
