@@ -16,6 +16,7 @@ mod cursor;
 mod date;
 mod fetch;
 mod flags;
+mod id;
 mod list;
 mod mailbox;
 mod metadata;
@@ -64,7 +65,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("GETQUOTA", quota::get),
     ("GETQUOTAROOT", quota::get_root),
     ("GETMETADATA", metadata::get),
-    ("ID", codec::whole),
+    ("ID", id::id),
     ("IDLE", codec::whole),
     ("LIST", list::list),
     ("LOGIN", authenticate::login),
