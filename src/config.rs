@@ -9,6 +9,7 @@ mod suggest;
 mod value;
 
 pub use suggest::nearest;
+pub use value::{duration_from, size_from};
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -70,6 +71,10 @@ pub struct Config {
     pub limits: Limits,
     /// Password hashing and guessing.
     pub auth: Auth,
+    /// What accounts may hold.
+    pub quota: Quota,
+    /// How long mail is kept.
+    pub retention: Retention,
     /// Upper bound of the store's memory map in octets; None: the platform's default.
     pub map_size: Option<usize>,
     /// Executor threads.
@@ -160,6 +165,44 @@ pub struct Auth {
     pub cache: Duration,
 }
 
+/// What an account may hold where `mailnook quota set` did not say otherwise.
+#[derive(Clone, Debug)]
+pub struct Quota {
+    /// Octets; None: no limit.
+    pub bytes: Option<u64>,
+    /// Messages; None: no limit.
+    pub messages: Option<u64>,
+    /// Mail for a full account goes back to its sender instead of waiting.
+    pub bounce: bool,
+    /// Octets by which the last delivered message may cross the limit.
+    pub grace: u64,
+    /// Users may set their own limits by IMAP's SETQUOTA.
+    pub users_may_set: bool,
+}
+
+/// How long mail is kept where it does not stay for ever.
+#[derive(Clone, Debug)]
+pub struct Retention {
+    /// Days after which mail in \Trash goes; 0: never.
+    pub trash_days: u32,
+    /// Days after which mail in \Junk goes; 0: never.
+    pub junk_days: u32,
+    /// Days for which expunged mail can be brought back; 0: not at all.
+    pub undelete_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { trash_days: 30, junk_days: 30, undelete_days: 7 }
+    }
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        Self { bytes: Some(1_000_000_000), messages: None, bounce: false, grace: 5_000_000, users_may_set: false }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         let data_dir = PathBuf::from("mailnook-data");
@@ -182,6 +225,8 @@ impl Default for Config {
             tls: Tls { certificate: None, key: None, names: Vec::new() },
             limits: Limits::default(),
             auth: Auth::default(),
+            quota: Quota::default(),
+            retention: Retention::default(),
             map_size: None,
             threads: default_threads(),
             log_level: log::LevelFilter::Info,

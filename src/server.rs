@@ -7,6 +7,7 @@
 mod accept;
 mod activation;
 mod bind;
+mod keeping;
 mod session;
 mod signals;
 pub mod systemd;
@@ -167,6 +168,7 @@ impl Server {
             log::info!("listening: {bound}");
             shared.executor.spawn(accept::run(Arc::clone(&shared), bound)).detach();
         }
+        shared.executor.spawn(keeping::run(Arc::clone(&shared))).detach();
         for number in 1..shared.config.threads {
             let shared = Arc::clone(&shared);
             let thread = std::thread::Builder::new().name(format!("executor-{number}"));

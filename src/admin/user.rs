@@ -35,12 +35,12 @@ async fn hashed(password: String, auth: config::Auth) -> Result<Password, Failur
 }
 
 /// A wrong name or password as the fault of the command line.
-fn usage(text: String) -> Failure {
+pub(super) fn usage(text: String) -> Failure {
     Failure::Exit(exit::USAGE, text)
 }
 
 /// The words for an account that is not there.
-fn missing(error: &Error, name: &str) -> Failure {
+pub(super) fn missing(error: &Error, name: &str) -> Failure {
     match error {
         Error::NotFound => Failure::new(exit::NO_USER, format!("there is no user {name}")),
         other => Failure::core(other),
@@ -209,6 +209,6 @@ fn members(account: &AccountInfo) -> Vec<(&'static str, Json)> {
 }
 
 /// A mailbox name for a terminal: clients choose names, and escape sequences in them must not get through.
-fn printable(name: &str) -> String {
+pub(super) fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

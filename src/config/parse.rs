@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Every key by section; the first section has no name and stands at the top of the file.
-const KEYS: [(&str, &[&str]); 5] = [
+const KEYS: [(&str, &[&str]); 7] = [
     ("", &["data_dir", "hostname", "domains", "catch_all", "imap_hidden", "admin", "threads", "map_size", "log_level"]),
     ("listen", &["imap", "imaps", "pop3", "pop3s", "lmtp", "lmtp_socket", "lmtp_socket_mode"]),
     ("tls", &["certificate", "key", "names"]),
@@ -33,6 +33,8 @@ const KEYS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("auth", &["argon2_memory", "argon2_passes", "concurrent_hashes", "queue", "cache"]),
+    ("quota", &["bytes", "messages", "over", "grace", "users_may_set"]),
+    ("retention", &["trash", "junk", "undelete"]),
 ];
 
 /// Limit: problems that are told; a file of another kind would give one for each line.
@@ -69,6 +71,12 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<Problem>> {
     }
     if let Some(table) = reader.section(root, "auth") {
         reader.auth(table, &mut config);
+    }
+    if let Some(table) = reader.section(root, "quota") {
+        reader.quota(table, &mut config);
+    }
+    if let Some(table) = reader.section(root, "retention") {
+        reader.retention(table, &mut config);
     }
     let mut problems = reader.problems;
     problems.sort_by_key(|problem| problem.line);
@@ -282,6 +290,26 @@ impl Reader<'_> {
         self.key(table, "concurrent_hashes", &mut auth.concurrent_hashes, |v| value::count_usize(v, 1, 16));
         self.key(table, "queue", &mut auth.queue, |v| value::count_usize(v, 1, 10_000));
         self.key(table, "cache", &mut auth.cache, |v| value::duration(v, 0, DAY));
+    }
+
+    fn retention(&mut self, table: &DeTable<'_>, config: &mut Config) {
+        let retention = &mut config.retention;
+        for (key, place) in [
+            ("trash", &mut retention.trash_days),
+            ("junk", &mut retention.junk_days),
+            ("undelete", &mut retention.undelete_days),
+        ] {
+            self.key(table, key, place, value::days);
+        }
+    }
+
+    fn quota(&mut self, table: &DeTable<'_>, config: &mut Config) {
+        let quota = &mut config.quota;
+        self.key(table, "bytes", &mut quota.bytes, |v| value::or_none(v, |v| value::size(v, 1 << 20, 1 << 60)));
+        self.key(table, "messages", &mut quota.messages, |v| value::or_none(v, |v| value::count(v, 100, 1 << 32)));
+        self.key(table, "over", &mut quota.bounce, |v| Ok(value::one_of(v, &["defer", "bounce"])? == "bounce"));
+        self.key(table, "grace", &mut quota.grace, |v| value::size(v, 0, 1 << 30));
+        self.key(table, "users_may_set", &mut quota.users_may_set, value::yes_or_no);
     }
 }
 

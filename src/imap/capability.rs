@@ -15,6 +15,8 @@ enum When {
     PasswordsRefused,
     /// After login.
     LoggedIn,
+    /// After login, where users may set their own limits.
+    QuotaSet,
 }
 
 /// Every capability: its name, when it is shown, and where it is defined.
@@ -71,6 +73,11 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("REPLACE", When::LoggedIn, "RFC 8508"),
     ("BINARY", When::LoggedIn, "RFC 3516"),
     ("PREVIEW", When::LoggedIn, "RFC 8970"),
+    ("QUOTA", When::LoggedIn, "RFC 9208"),
+    ("QUOTA=RES-STORAGE", When::LoggedIn, "RFC 9208 §5.1"),
+    ("QUOTA=RES-MESSAGE", When::LoggedIn, "RFC 9208 §5.2"),
+    ("QUOTA=RES-MAILBOX", When::LoggedIn, "RFC 9208 §5.3"),
+    ("QUOTASET", When::QuotaSet, "RFC 9208 §4.1.3"),
     ("UTF8=ACCEPT", When::LoggedIn, "RFC 6855"),
     (MESSAGE_LIMIT, When::LoggedIn, "RFC 9738"),
     (APPEND_LIMIT, When::LoggedIn, "RFC 7889"),
@@ -98,12 +105,14 @@ pub struct Circumstances {
     pub message_limit: u32,
     /// Logins can be bound to the connection.
     pub channel_binding: bool,
+    /// Users may set their own limits.
+    pub quota_set: bool,
 }
 
 /// The list as CAPABILITY tells it: `CAPABILITY IMAP4rev1 ...`.
 #[must_use]
 pub fn list(circumstances: Circumstances) -> String {
-    let Circumstances { logged_in, can_start_tls, passwords_allowed, channel_binding, .. } = circumstances;
+    let Circumstances { logged_in, can_start_tls, passwords_allowed, channel_binding, quota_set, .. } = circumstances;
     let mut line = String::from("CAPABILITY");
     for (name, when, _) in CAPABILITIES {
         let shown = match when {
@@ -113,6 +122,7 @@ pub fn list(circumstances: Circumstances) -> String {
             When::ChannelBinding => !logged_in && passwords_allowed && channel_binding,
             When::PasswordsRefused => !logged_in && !passwords_allowed,
             When::LoggedIn => logged_in,
+            When::QuotaSet => logged_in && quota_set,
         };
         if shown {
             line.push(' ');
@@ -162,6 +172,7 @@ mod tests {
             append_limit: 7,
             message_limit: 1000,
             channel_binding: false,
+            quota_set: true,
         };
         assert_eq!(list(open), "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE STARTTLS LOGINDISABLED");
         let local = Circumstances { passwords_allowed: true, ..open };
@@ -176,6 +187,7 @@ mod tests {
             can_start_tls: true,
             passwords_allowed: true,
             channel_binding: true,
+            quota_set: false,
             append_limit: 7,
             message_limit: 1000,
         });
@@ -186,6 +198,6 @@ mod tests {
             ),
             "{inside}"
         );
-        assert!(inside.contains(" MESSAGELIMIT=1000 APPENDLIMIT=7"), "{inside}");
+        assert!(inside.contains(" MESSAGELIMIT=1000 APPENDLIMIT=7") && !inside.contains("QUOTASET"), "{inside}");
     }
 }

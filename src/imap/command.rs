@@ -89,6 +89,12 @@ pub enum Command {
     Append { mailbox: MailboxName, message: AppendMessage },
     /// REPLACE (RFC 8508); the literal follows on the wire. The set names one message.
     Replace { uid: bool, set: SequenceSet, mailbox: MailboxName, message: AppendMessage },
+    /// GETQUOTA (RFC 9208 §4.1.1) with the name of a quota root.
+    GetQuota(String),
+    /// GETQUOTAROOT (RFC 9208 §4.1.2)
+    GetQuotaRoot(MailboxName),
+    /// SETQUOTA (RFC 9208 §4.1.3): resources in upper case with their limits.
+    SetQuota { root: String, limits: Vec<(String, u64)> },
     /// IDLE
     Idle,
     /// CHECK
@@ -369,6 +375,8 @@ pub enum StatusItem {
     Unseen,
     /// DELETED (RFC 9051 §6.3.11)
     Deleted,
+    /// DELETED-STORAGE (RFC 9208 §4.1.4)
+    DeletedStorage,
     /// SIZE (RFC 8438)
     Size,
     /// APPENDLIMIT (RFC 7889)

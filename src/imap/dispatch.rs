@@ -4,8 +4,8 @@
 
 use super::cmd::{
     append, authenticate, cancelupdate, capability, check, close, compress, copy, create, delete, enable, esearch,
-    expunge, fetch, id, idle, list, login, logout, metadata, namespace, noop, notify, rename, replace, search, select,
-    sort, starttls, status, store, subscribe, thread, uidbatches, unauthenticate, unselect,
+    expunge, fetch, id, idle, list, login, logout, metadata, namespace, noop, notify, quota, rename, replace, search,
+    select, sort, starttls, status, store, subscribe, thread, uidbatches, unauthenticate, unselect,
 };
 use super::command::Command;
 use super::output::Output;
@@ -75,7 +75,6 @@ impl Session {
             return Box::pin(self.idle_listening()).await;
         }
         let Some(account) = &self.account else { return Err(OUT_OF_STATE.into()) };
-        let append_limit = self.context.config.limits.message_size;
         let out = &mut Output::new(&mut self.connection, self.enabled);
         match command {
             Command::Namespace => namespace::run(out).await,
@@ -108,9 +107,11 @@ impl Session {
             Command::Rename { from, to } => Box::pin(rename::run(account, out, &from, &to)).await,
             Command::Subscribe(name) => Box::pin(subscribe::run(account, &name, true)).await,
             Command::Unsubscribe(name) => Box::pin(subscribe::run(account, &name, false)).await,
-            Command::List(request) => Box::pin(list::list(account, out, append_limit, &request)).await,
+            Command::List(request) => Box::pin(list::list(account, out, account.append_limit(), &request)).await,
             Command::Lsub { reference, pattern } => Box::pin(list::lsub(account, out, &reference, &pattern)).await,
-            Command::Status { mailbox, items } => status::run(account, out, append_limit, &mailbox, &items).await,
+            Command::Status { mailbox, items } => {
+                status::run(account, out, account.append_limit(), &mailbox, &items).await
+            }
             Command::GetMetadata { mailbox, entries, max_size, depth } => {
                 let request = metadata::Request { mailbox: mailbox.as_deref(), entries: &entries, max_size, depth };
                 Box::pin(metadata::get(account, out, &self.context.config, request)).await
@@ -141,6 +142,12 @@ impl Session {
             Command::MultiSearch { sources, returns, charset: _, keys } => {
                 let request = esearch::Request { sources, returns, keys };
                 Box::pin(esearch::run(account, self.selected.as_deref_mut(), out, tag, request)).await
+            }
+            Command::GetQuota(root) => quota::get(account, out, &root).await,
+            Command::GetQuotaRoot(mailbox) => quota::get_root(account, out, &mailbox).await,
+            Command::SetQuota { root, limits } => {
+                let allowed = self.context.config.quota.users_may_set;
+                Box::pin(quota::set(account, out, allowed, &root, &limits)).await
             }
             Command::Idle => {
                 let patience = self.context.config.limits.imap_idle;

@@ -164,6 +164,10 @@ impl Session {
     async fn obey(&mut self, tag: Tag, command: Command) -> Result<Then, Failure> {
         let row = table::of(&command);
         let own = self.notify.as_ref().and_then(|_| listen::own_change(&command));
+        if let Some(selected) = self.selected.as_deref_mut() {
+            selected.check_quota |=
+                matches!(command, Command::Append { .. } | Command::Copy { .. } | Command::Replace { .. });
+        }
         let allowed = self.check(row).and_then(|()| self.check_enable(&command));
         let outcome = match allowed.and_then(|()| self.check_numbers(&command)) {
             Ok(()) => {
@@ -306,8 +310,9 @@ impl Session {
             logged_in: self.account.is_some(),
             can_start_tls: !tls && self.context.tls.is_some(),
             passwords_allowed: tls || self.connection.peer().is_local(),
-            append_limit: self.context.config.limits.message_size,
+            append_limit: self.account.as_ref().map_or(self.context.config.limits.message_size, Account::append_limit),
             message_limit: self.context.config.limits.messages_per_command,
+            quota_set: self.context.config.quota.users_may_set,
             channel_binding: self.account.is_none() && !self.connection.channel_bindings().is_empty(),
         }
     }

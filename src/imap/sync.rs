@@ -20,6 +20,7 @@ use std::io::Write;
 pub const DELETED: &str = "The selected mailbox was deleted";
 
 /// A mailbox that a session has selected.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none follows from another")]
 pub struct Selected {
     /// The mailbox.
     pub mailbox: Mailbox,
@@ -40,6 +41,10 @@ pub struct Selected {
     /// The client must be told up to which modification sequence it knows everything, because it cannot tell from
     /// what it got (RFC 7162 §6).
     pub owes_modseq: bool,
+    /// Something may have come since the quota was looked at.
+    pub check_quota: bool,
+    /// The client was told that the account is over its quota.
+    pub over_quota: bool,
 }
 
 /// How a client that used NOTIFY hears of its selected mailbox (RFC 5465 §3.1, §5).
@@ -103,9 +108,22 @@ impl Selected {
             }
             self.take(changes, out, manner).await?;
             if !more {
-                return Ok(());
+                return self.tell_over_quota(out).await;
             }
         }
+    }
+
+    /// Says so once when the account has come to hold more than it may (RFC 9208 §4.3.1).
+    async fn tell_over_quota(&mut self, out: &mut Output<'_>) -> Result<(), Failure> {
+        if !std::mem::take(&mut self.check_quota) {
+            return Ok(());
+        }
+        let Ok(quota) = self.mailbox.account().quota() else { return Ok(()) };
+        if quota.is_over() && !self.over_quota {
+            out.untagged("NO [OVERQUOTA] The quota is exceeded; new mail is not taken until there is room").await?;
+        }
+        self.over_quota = quota.is_over();
+        Ok(())
     }
 
     async fn take(&mut self, changes: Changes, out: &mut Output<'_>, manner: Manner) -> Result<(), Failure> {
@@ -121,6 +139,7 @@ impl Selected {
                 listening.arrived = listening.arrived.union(&changes.arrived.difference(&listening.made));
                 listening.made = UidSet::new();
             }
+            self.check_quota = true;
             self.find_recent(known).await;
             out.untagged(&format!("{} EXISTS", self.view.len())).await?;
             if !self.enabled.rev2 {

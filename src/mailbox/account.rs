@@ -1,6 +1,8 @@
 //! The only door to the store: accounts, addresses, and the handle that sessions work with.
 
 use super::notify::Notify;
+use super::quota::QuotaRules;
+use super::retention::RetentionRules;
 use super::{Appended, Delivery, DeliveryTarget, Error, Staged, Watch, list};
 use crate::store::schema::{AccountState, User, kind};
 use crate::store::txn::Tx;
@@ -28,6 +30,10 @@ pub struct Options {
     pub max_message_size: u64,
     /// Where the time comes from.
     pub clock: Clock,
+    /// What accounts may hold where their settings do not say otherwise.
+    pub quota: QuotaRules,
+    /// How long mail is kept where their settings do not say otherwise.
+    pub retention: RetentionRules,
 }
 
 impl Options {
@@ -41,6 +47,8 @@ impl Options {
             catch_all: None,
             max_message_size: 200_000_000,
             clock: Clock::system(),
+            quota: QuotaRules::default(),
+            retention: RetentionRules::default(),
         }
     }
 }
@@ -159,6 +167,10 @@ fn remove_account(tx: &mut Tx<'_>, name: &str) -> Result<(), store::Error> {
     for address in std::iter::once(&user.name).chain(&user.aliases) {
         tx.delete_address(address)?;
     }
+    for (mailbox, _) in tx.view().lost_of(id)? {
+        tx.delete_lost(mailbox)?;
+    }
+    tx.add_garbage(kind::ACCOUNT, u64::from(id.0))?;
     tx.delete_annotations(id, None)?;
     tx.delete_user(id)?;
     tx.put_settings(id, &Settings::default())?;
@@ -208,6 +220,14 @@ impl Core {
 
     pub(super) const fn max_message_size(&self) -> u64 {
         self.options.max_message_size
+    }
+
+    pub(super) const fn retention_rules(&self) -> RetentionRules {
+        self.options.retention
+    }
+
+    pub(super) const fn quota_rules(&self) -> QuotaRules {
+        self.options.quota
     }
 
     /// Makes an account with INBOX and the special-use mailboxes, all subscribed. Without a password nobody can log in.

@@ -1,19 +1,21 @@
 //! Mailbox names, subscriptions, counters.
 
+use super::copy::moved_origin;
 use super::edit::{Edit, NewRow};
 use super::name::canonical;
+use super::retention::{self, RetentionRules};
 use super::{Account, Error, Mailbox, annotation};
 use crate::store::schema::{AccountState, MailboxEntry, MailboxState, kind};
 use crate::store::txn::Tx;
 use crate::store::view::View;
 use crate::store::{self, Refusal};
-use crate::types::{AccountId, DELIMITER, MailboxId, ModSeq, SpecialUse, Uid, UidValidity};
+use crate::types::{AccountId, DELIMITER, Door, MailboxId, ModSeq, SpecialUse, Uid, UidValidity};
 use std::collections::BTreeMap;
 
 /// The name of the mailbox that mail comes to.
 pub(super) const INBOX: &str = "INBOX";
 /// Limit: mailboxes and subscriptions of one account.
-const NAMES_MAX: usize = 10_000;
+pub(super) const NAMES_MAX: usize = 10_000;
 
 /// A name that LIST or LSUB may show.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,7 +125,7 @@ fn put_superiors(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<(), 
     Ok(())
 }
 
-fn create(
+pub(super) fn create(
     tx: &mut Tx<'_>,
     account: AccountId,
     name: &str,
@@ -160,7 +162,12 @@ pub(super) fn doom(tx: &mut Tx<'_>, account: AccountId, mailbox: MailboxId) -> R
     Ok(())
 }
 
-fn delete(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<(), store::Error> {
+fn delete(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    name: &str,
+    (door, rules): (&Door, RetentionRules),
+) -> Result<(), store::Error> {
     let entry = tx.view().mailbox_entry(account, name)?;
     let Some((mailbox, entry)) = entry.and_then(|entry| Some((entry.mailbox?, entry))) else {
         let below = tx.view().mailbox_entries(account, &format!("{name}{DELIMITER}"))?;
@@ -170,6 +177,7 @@ fn delete(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<(), store::
     if name == INBOX {
         return Err(Refusal::Denied.into());
     }
+    retention::remember(tx, rules, account, door, (mailbox, name))?;
     doom(tx, account, mailbox)?;
     if entry.subscribed {
         // RFC 9051 §6.3.7: a subscription outlives its mailbox.
@@ -241,7 +249,7 @@ fn rename_inbox(tx: &mut Tx<'_>, account: AccountId, to: &str) -> Result<(), sto
             internal_date: row.internal_date,
             save_date: now,
             size: row.size,
-            origin: row.origin,
+            origin: moved_origin(tx, row.origin)?,
         };
         source.remove(tx, uid, &row)?;
         destination.insert(tx, &new)?;
@@ -374,7 +382,8 @@ impl Account {
     /// `NotFound`; `Denied` for INBOX; `HasChildren` for a mere level above others; `Temporary`.
     pub async fn delete(&self, name: &str) -> Result<(), Error> {
         let (account, name) = (self.id, canonical(name).map_err(store::Error::from)?);
-        self.core.store.write(move |tx| delete(tx, account, &name)).await?;
+        let (door, rules) = (self.door, self.core.retention_rules());
+        self.core.store.write(move |tx| delete(tx, account, &name, (&door, rules))).await?;
         self.core.store.purge();
         Ok(())
     }

@@ -30,11 +30,13 @@ pub(crate) struct Tables {
     pub(crate) garbage: Table,
     pub(crate) origins: Table,
     pub(crate) settings: Table,
+    pub(crate) hidden: Table,
+    pub(crate) lost: Table,
     pub(crate) annotations: Table,
 }
 
 impl Tables {
-    pub(crate) const fn all(&self) -> [(&'static str, Table); 17] {
+    pub(crate) const fn all(&self) -> [(&'static str, Table); 19] {
         [
             (table::META, self.meta),
             (table::STATE, self.state),
@@ -52,6 +54,8 @@ impl Tables {
             (table::GARBAGE, self.garbage),
             (table::ORIGINS, self.origins),
             (table::SETTINGS, self.settings),
+            (table::HIDDEN, self.hidden),
+            (table::LOST, self.lost),
             (table::ANNOTATIONS, self.annotations),
         ]
     }
@@ -216,13 +220,19 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
             create(table::REFS)?,
             create(table::GARBAGE)?,
         );
-        let third = (create(table::ORIGINS)?, create(table::SETTINGS)?, create(table::ANNOTATIONS)?);
+        let third = (
+            create(table::ORIGINS)?,
+            create(table::SETTINGS)?,
+            create(table::HIDDEN)?,
+            create(table::LOST)?,
+            create(table::ANNOTATIONS)?,
+        );
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((first, second, third)))
     })?;
     let (
         (meta, state, users, addresses, mailboxes, keywords, messages),
         (changes, holes, expunges, contents, chunks, refs, garbage),
-        (origins, settings, annotations),
+        (origins, settings, hidden, lost, annotations),
     ) = made.unwrap_commit();
     Ok(Tables {
         meta,
@@ -241,6 +251,8 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
         garbage,
         origins,
         settings,
+        hidden,
+        lost,
         annotations,
     })
 }

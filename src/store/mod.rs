@@ -9,6 +9,7 @@ mod clock;
 mod codec;
 mod env;
 mod error;
+pub(crate) mod hidden;
 mod migrate;
 mod password;
 pub(crate) mod purge;
@@ -21,6 +22,7 @@ mod writer;
 
 pub use clock::Clock;
 pub use error::{Error, Refusal};
+pub use hidden::Cause;
 pub use password::{Password, Renewal, ScramKeys};
 pub use schema::SCHEMA_VERSION;
 pub use settings::{MainPassword, OverQuota, PopDelete, Settings};

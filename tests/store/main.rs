@@ -5,4 +5,5 @@ mod clock;
 mod files;
 mod migrate;
 mod model;
+mod retention;
 mod scratch;

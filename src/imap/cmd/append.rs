@@ -46,7 +46,11 @@ pub async fn run(
     let mut message = first;
     let mut count = 0;
     loop {
-        let acceptable = acceptable(context, account, mailbox, (&message, receiver.enabled));
+        let acceptable = acceptable(context, account, mailbox, (&message, receiver.enabled)).and_then(|()| {
+            let (messages, octets) = batch.size();
+            let size = (messages.saturating_add(1), octets.saturating_add(message.literal.size));
+            Ok(account.check_append(size)?)
+        });
         let limit = context.config.limits.messages_per_command;
         let room = if batch.is_full() || count >= limit { Err(too_many(count)) } else { Ok(()) };
         unless_refused(connection, receiver, context, message.literal, acceptable.and(room)).await?;

@@ -28,6 +28,7 @@ pub mod metadata;
 pub mod namespace;
 pub mod noop;
 pub mod notify;
+pub mod quota;
 pub mod rename;
 pub mod replace;
 pub mod search;

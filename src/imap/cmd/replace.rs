@@ -37,7 +37,9 @@ pub async fn run(
     let Request { uid, set, mailbox, message } = request;
     let (literal, utf8) = (message.literal, message.utf8);
     let old = match replaceable(selected, uid, set) {
-        Ok(old) => append::acceptable(context, account, mailbox, (&message, receiver.enabled)).map(|()| old),
+        Ok((old, size)) => append::acceptable(context, account, mailbox, (&message, receiver.enabled))
+            .and_then(|()| Ok(account.check_append((0, literal.size.saturating_sub(size)))?))
+            .map(|()| old),
         Err(failure) => Err(failure),
     };
     let (old, allowed) = match old {
@@ -70,9 +72,11 @@ fn gone() -> Failure {
     Reply::no("There is no such message to replace").into()
 }
 
-/// The message that goes.
-fn replaceable(selected: &Selected, uid: bool, set: &SequenceSet) -> Result<Uid, Failure> {
+/// The message that goes, and its size.
+fn replaceable(selected: &Selected, uid: bool, set: &SequenceSet) -> Result<(Uid, u64), Failure> {
     writable(selected)?;
     let uids = resolve(selected, uid, set)?;
-    uids.first().map(Uid).ok_or_else(gone)
+    let old = uids.first().map(Uid).ok_or_else(gone)?;
+    let row = selected.mailbox.rows(&uids, old)?.into_iter().next().filter(|row| row.uid == old);
+    Ok((old, row.ok_or_else(gone)?.size))
 }

@@ -53,6 +53,8 @@ pub async fn run(
         contexts: Vec::new(),
         listening: None,
         owes_modseq: false,
+        check_quota: true,
+        over_quota: false,
     };
     selected.find_recent(Uid(1)).await;
 

@@ -25,6 +25,7 @@ mod mailbox;
 mod metadata;
 mod modifier;
 mod notify;
+mod quota;
 mod result;
 mod search;
 mod selected;
@@ -68,6 +69,8 @@ const VERBS: &[(&str, Parser)] = &[
     ("EXAMINE", mailbox::examine),
     ("EXPUNGE", codec::whole),
     ("FETCH", fetch::fetch),
+    ("GETQUOTA", quota::get),
+    ("GETQUOTAROOT", quota::get_root),
     ("GETMETADATA", metadata::get),
     ("ID", id::id),
     ("IDLE", codec::whole),
@@ -84,6 +87,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("SEARCH", search::search),
     ("SELECT", mailbox::select),
     ("SETMETADATA", metadata::set),
+    ("SETQUOTA", quota::set),
     ("SORT", sort::sort),
     ("STARTTLS", codec::whole),
     ("STATUS", mailbox::status),

@@ -95,12 +95,15 @@ pub(super) const SEEDS: &[&str] = &[
     "MOVE 2 inBox",
     "UID MOVE 42:69 foo",
     "UID EXPUNGE 3000:3002",
+    "GETQUOTA \"#user/anna\"",
     "GETMETADATA \"\" /shared/comment",
     "GETMETADATA (MAXSIZE 1024 DEPTH infinity) INBOX (/shared/comment /private/vendor/x/y)",
     "GETMETADATA (DEPTH 1) \"a b\" /private",
     "SETMETADATA INBOX (/private/comment \"My new comment\" /shared/comment NIL)",
     "SETMETADATA \"\" (/private/vendor/x/y {3}\r\nabc /shared/comment ~{1}\r\nx)",
     "GETQUOTAROOT INBOX",
+    "SETQUOTA \"\" (STORAGE 512 MESSAGE 1000)",
+    "SETQUOTA a ()",
     "COMPRESS DEFLATE",
 ];
 
