@@ -320,6 +320,7 @@ proptest! {
             let mut counters = Listener::new(&house, &[
                 "ENABLE CONDSTORE",
                 "NOTIFY SET STATUS (PERSONAL (MailboxName MessageNew MessageExpunge FlagChange))",
+                "LIST \"\" * RETURN (SUBSCRIBED)",
             ]).await;
             let mut selected = Listener::new(&house, &[
                 "SELECT INBOX",
