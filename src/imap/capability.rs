@@ -51,6 +51,7 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("STATUS=SIZE", When::LoggedIn, "RFC 8438"),
     ("METADATA", When::LoggedIn, "RFC 5464"),
     ("LIST-METADATA", When::LoggedIn, "RFC 9590"),
+    ("NOTIFY", When::LoggedIn, "RFC 5465"),
     ("OBJECTID", When::LoggedIn, "RFC 8474"),
     ("SAVEDATE", When::LoggedIn, "RFC 8514"),
     ("UNAUTHENTICATE", When::LoggedIn, "RFC 8437"),

@@ -79,6 +79,8 @@ pub enum Command {
     Status { mailbox: MailboxName, items: Vec<StatusItem> },
     /// GETMETADATA (RFC 5464); no mailbox: the server. Values over `max_size` octets are not told.
     GetMetadata { mailbox: Option<MailboxName>, entries: Vec<EntryName>, max_size: Option<u32>, depth: Depth },
+    /// NOTIFY (RFC 5465)
+    Notify(NotifyRequest),
     /// SETMETADATA (RFC 5464); no value: the entry is removed.
     SetMetadata { mailbox: Option<MailboxName>, entries: Vec<(EntryName, Option<Vec<u8>>)> },
     /// APPEND; the literal follows on the wire and is streamed. More messages may stand behind it (RFC 3502).
@@ -141,6 +143,76 @@ impl EntryName {
     #[must_use]
     pub fn lower(&self) -> &str {
         &self.lower
+    }
+}
+
+/// What NOTIFY asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotifyRequest {
+    /// NONE: nothing
+    None,
+    /// SET
+    Set {
+        /// The counters are told first.
+        status: bool,
+        /// Which events of which mailboxes.
+        groups: Vec<EventGroup>,
+    },
+}
+
+/// Events of some mailboxes (RFC 5465 §8, event-group).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventGroup {
+    /// The mailboxes.
+    pub filter: MailboxFilter,
+    /// The events.
+    pub events: Events,
+}
+
+/// Mailboxes to be watched (RFC 5465 §6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailboxFilter {
+    /// SELECTED
+    Selected,
+    /// SELECTED-DELAYED
+    SelectedDelayed,
+    /// INBOXES
+    Inboxes,
+    /// PERSONAL
+    Personal,
+    /// SUBSCRIBED
+    Subscribed,
+    /// SUBTREE: these and all below them.
+    Subtree(Vec<MailboxName>),
+    /// MAILBOXES: these.
+    Mailboxes(Vec<MailboxName>),
+}
+
+/// Events of RFC 5465 §5; none of them: NONE.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "they are events, each there or not")]
+pub struct Events {
+    /// MessageNew and MessageExpunge
+    pub messages: bool,
+    /// What to fetch of new messages.
+    pub fetch: Vec<FetchItem>,
+    /// FlagChange; only with `messages`.
+    pub flags: bool,
+    /// MailboxName
+    pub mailbox_name: bool,
+    /// SubscriptionChange
+    pub subscription: bool,
+    /// MailboxMetadataChange
+    pub mailbox_metadata: bool,
+    /// ServerMetadataChange
+    pub server_metadata: bool,
+}
+
+impl Events {
+    /// NONE
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        !(self.messages || self.mailbox_name || self.subscription || self.mailbox_metadata || self.server_metadata)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::cmd::{
     append, authenticate, capability, check, close, compress, copy, create, delete, enable, expunge, fetch, id, idle,
-    list, login, logout, metadata, namespace, noop, rename, replace, search, select, starttls, status, store,
+    list, login, logout, metadata, namespace, noop, notify, rename, replace, search, select, starttls, status, store,
     subscribe, unauthenticate, unselect,
 };
 use super::command::Command;
@@ -65,11 +65,18 @@ impl Session {
 
     /// Commands of the authenticated and the selected state.
     async fn dispatch_authenticated(&mut self, tag: &Tag, command: Command) -> Result<Reply, Failure> {
+        if let Command::Enable(names) = &command {
+            let metadata = names.iter().any(|name| name == "METADATA") && self.follow_metadata();
+            let told = &mut self.told_enabled;
+            return enable::run(names, metadata, told, &mut Output::new(&mut self.connection, self.enabled)).await;
+        }
+        if matches!(command, Command::Idle) && self.notify.is_some() {
+            return Box::pin(self.idle_listening()).await;
+        }
         let Some(account) = &self.account else { return Err(OUT_OF_STATE.into()) };
         let append_limit = self.context.config.limits.message_size;
         let out = &mut Output::new(&mut self.connection, self.enabled);
         match command {
-            Command::Enable(names) => enable::run(&names, &mut self.told_enabled, out).await,
             Command::Namespace => namespace::run(out).await,
             Command::Select { mailbox, read_only, parameters } => {
                 if parameters.qresync.is_some() && !self.enabled.qresync {
@@ -81,7 +88,9 @@ impl Session {
                     out.untagged("OK [CLOSED] The mailbox before is closed").await?;
                 }
                 let request = select::Request { name: &mailbox, read_only, resync: parameters.qresync.as_ref() };
-                let (reply, selected) = Box::pin(select::run(account, out, request, self.enabled)).await?;
+                let (reply, mut selected) = Box::pin(select::run(account, out, request, self.enabled)).await?;
+                let known = selected.view.modseq();
+                selected.listening = self.notify.as_ref().and_then(|notifier| notifier.listening(known));
                 self.selected = Some(Box::new(selected));
                 Ok(reply)
             }
@@ -105,15 +114,24 @@ impl Session {
                 Box::pin(metadata::get(account, out, &self.context.config, request)).await
             }
             Command::SetMetadata { mailbox, entries } => {
-                Box::pin(metadata::set(account, mailbox.as_deref(), entries)).await
+                let (reply, set) = Box::pin(metadata::set(account, mailbox.as_deref(), entries)).await?;
+                if let Some(notifier) = self.notify.as_deref_mut() {
+                    notifier.annotated(set);
+                }
+                Ok(reply)
+            }
+            Command::Notify(request) => {
+                let selected = self.selected.as_deref_mut();
+                Box::pin(notify::run(account, &mut self.notify, selected, out, request)).await
             }
             Command::Append { mailbox, message } => {
                 let request = (mailbox.as_str(), message);
-                let append = append::run(&mut self.connection, &mut self.receiver, &self.context, account, request);
+                let of = (account, self.selected.as_deref_mut());
+                let append = append::run(&mut self.connection, &mut self.receiver, &self.context, of, request);
                 Box::pin(append).await
             }
             Command::Replace { uid, set, mailbox, message } => {
-                let Some(selected) = self.selected.as_deref() else { return Err(OUT_OF_STATE.into()) };
+                let Some(selected) = self.selected.as_deref_mut() else { return Err(OUT_OF_STATE.into()) };
                 let request = replace::Request { uid, set: &set, mailbox: &mailbox, message };
                 let of = (account, selected);
                 Box::pin(replace::run(&mut self.connection, &mut self.receiver, &self.context, of, request)).await

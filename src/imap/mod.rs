@@ -11,6 +11,8 @@ pub mod cmd;
 pub mod command;
 mod dispatch;
 pub mod enabled;
+mod listen;
+pub mod notify;
 pub mod object_id;
 pub mod output;
 pub mod partial;

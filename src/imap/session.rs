@@ -7,6 +7,8 @@ use super::Context;
 use super::capability::{self, Circumstances};
 use super::command::Command;
 use super::enabled::Enabled;
+use super::listen;
+use super::notify::Notifier;
 use super::output::Output;
 use super::reply::{Condition, Failure, Reply};
 use super::sync::{Manner, Selected};
@@ -33,6 +35,8 @@ pub(super) struct Session {
     pub(super) account: Option<Account>,
     /// Invariant: only with an account.
     pub(super) selected: Option<Box<Selected>>,
+    /// What the client hears of unasked beside that; None in most sessions.
+    pub(super) notify: Option<Box<Notifier>>,
     /// What the client has switched on.
     pub(super) enabled: Enabled,
     /// What ENABLED responses told.
@@ -68,6 +72,7 @@ impl Session {
             receiver: Receiver::new(),
             account: None,
             selected: None,
+            notify: None,
             enabled: Enabled::default(),
             told_enabled: Vec::new(),
             admission,
@@ -135,6 +140,9 @@ impl Session {
         }
         let limits = &self.context.config.limits;
         let max = if self.account.is_some() { limits.line_after_login } else { limits.line_before_login };
+        if self.listens() {
+            return Box::pin(self.read_listening(deadline, max)).await;
+        }
         if let Some(received) = poll_once(pin!(self.receiver.command(&mut self.connection, max))).await {
             return Ok(received?);
         }
@@ -154,6 +162,7 @@ impl Session {
     /// Runs a command and replies.
     async fn obey(&mut self, tag: Tag, command: Command) -> Result<Then, Failure> {
         let row = table::of(&command);
+        let own = self.notify.as_ref().and_then(|_| listen::own_change(&command));
         let outcome = match self.check(row).and_then(|()| self.check_enable(&command)) {
             Ok(()) => {
                 self.enable(&command);
@@ -176,6 +185,10 @@ impl Session {
                     self.connection.queue(format!("* OK [{code}] Highest\r\n").as_bytes());
                 }
             }
+        }
+        if self.notify.is_some() && then == Then::Continue {
+            let own = own.filter(|_| reply.condition == Condition::Ok);
+            Box::pin(self.tell_more(own.as_ref())).await?;
         }
         self.connection.queue(format!("{tag} {}\r\n", reply.line()).as_bytes());
         self.count(reply.condition)?;
@@ -261,6 +274,7 @@ impl Session {
     fn log_out(&mut self) {
         self.account = None;
         self.selected = None;
+        self.notify = None;
         self.enabled = Enabled::default();
         self.receiver.enabled = self.enabled;
         self.told_enabled = Vec::new();

@@ -5,12 +5,13 @@
 //! RECENT or EXPUNGE for a view that exists already.
 
 use super::enabled::Enabled;
+use super::notify::Wanted;
 use super::output::Output;
 use super::reply::Failure;
 use super::resync;
 use super::selected::View;
 use crate::mailbox::{Change, Changes, Error, KEYWORDS_MAX, Mailbox};
-use crate::types::{KeywordBits, SystemFlags, Uid};
+use crate::types::{KeywordBits, ModSeq, SystemFlags, Uid, UidSet, UidValidity};
 use std::io::Write;
 
 /// The end of a session whose mailbox another session deleted. There is no response that takes a
@@ -29,9 +30,37 @@ pub struct Selected {
     pub keywords: Vec<String>,
     /// What the client has switched on.
     pub enabled: Enabled,
+    /// NOTIFY was used; None: everything is told at the end of commands.
+    pub listening: Option<Box<Listening>>,
     /// The client must be told up to which modification sequence it knows everything, because it cannot tell from
     /// what it got (RFC 7162 §6).
     pub owes_modseq: bool,
+}
+
+/// How a client that used NOTIFY hears of its selected mailbox (RFC 5465 §3.1, §5).
+#[derive(Clone, Debug)]
+pub struct Listening {
+    /// The events that it wants. Those that it does not want wait until it wants them.
+    wanted: Wanted,
+    /// New messages are fetched for it.
+    fetches: bool,
+    /// Without FlagChange: up to here arrivals and expunges were looked at.
+    looked: ModSeq,
+    /// What this session removed itself, which is told in any case.
+    removed: UidSet,
+    /// What this session brought in itself and was not told yet: it is not fetched.
+    made: UidSet,
+    /// New messages that were told and are to be fetched.
+    arrived: UidSet,
+}
+
+impl Listening {
+    /// For a mailbox of which the client knows all up to `known`.
+    #[must_use]
+    pub fn new(wanted: Wanted, fetches: bool, known: ModSeq) -> Self {
+        let (removed, made, arrived) = (UidSet::new(), UidSet::new(), UidSet::new());
+        Self { wanted, fetches, looked: known, removed, made, arrived }
+    }
 }
 
 /// What a synchronisation may send.
@@ -50,7 +79,11 @@ impl Selected {
     /// Where the connection is gone, and `Bye` where the mailbox is.
     pub async fn sync(&mut self, out: &mut Output<'_>, manner: Manner) -> Result<(), Failure> {
         loop {
-            let changes = match self.mailbox.changes(self.view.modseq(), self.view.uid_next()) {
+            let since = match &self.listening {
+                Some(listening) if !listening.wanted.flags => listening.looked.max(self.view.modseq()),
+                _ => self.view.modseq(),
+            };
+            let changes = match self.mailbox.changes(since, self.view.uid_next()) {
                 Ok(changes) => changes,
                 Err(Error::NotFound) => return Err(Failure::Bye(DELETED)),
                 // The client hears of the changes with the next command.
@@ -59,7 +92,10 @@ impl Selected {
                     return Ok(());
                 }
             };
-            let more = changes.more && changes.modseq > self.view.modseq();
+            let more = changes.more && changes.modseq > since;
+            if self.listening.as_ref().is_some_and(|listening| !listening.wanted.messages) {
+                return self.tell_own_expunges(out, manner).await;
+            }
             self.take(changes, out, manner).await?;
             if !more {
                 return Ok(());
@@ -75,20 +111,61 @@ impl Selected {
         let known = self.view.uid_next();
         self.view.arrive(&changes.arrived, changes.uid_next);
         if !changes.arrived.is_empty() {
+            if let Some(listening) = self.listening.as_deref_mut().filter(|listening| listening.fetches) {
+                listening.arrived = listening.arrived.union(&changes.arrived.difference(&listening.made));
+                listening.made = UidSet::new();
+            }
             self.find_recent(known).await;
             out.untagged(&format!("{} EXISTS", self.view.len())).await?;
             if !self.enabled.rev2 {
                 out.untagged(&format!("{} RECENT", self.view.recent_len())).await?;
             }
         }
+        if let Some(listening) = self.listening.as_deref_mut().filter(|listening| !listening.wanted.flags) {
+            listening.looked = listening.looked.max(changes.modseq);
+            return Ok(());
+        }
+        let uids = manner.uids || self.listening.is_some();
         for change in &changes.flagged {
             if self.view.was_told(change.modseq) || self.view.is_expunged(change.uid) {
                 continue;
             }
-            self.tell_flags(change, out, manner.uids).await?;
+            self.tell_flags(change, out, uids).await?;
         }
         self.view.advance(changes.modseq);
         Ok(())
+    }
+
+    /// Tells what this session removed itself, for a client that wants to hear of nothing else.
+    async fn tell_own_expunges(&mut self, out: &mut Output<'_>, manner: Manner) -> Result<(), Failure> {
+        if let Some(listening) = self.listening.as_deref_mut() {
+            let removed = std::mem::take(&mut listening.removed);
+            self.view.expunge(&removed);
+        }
+        if manner.expunges && self.view.has_expunged() {
+            self.announce_expunges(out).await?;
+        }
+        Ok(())
+    }
+
+    /// This session removed these messages itself.
+    pub fn note_removed(&mut self, uids: &UidSet) {
+        if let Some(listening) = self.listening.as_deref_mut().filter(|listening| !listening.wanted.messages) {
+            listening.removed = listening.removed.union(uids);
+        }
+    }
+
+    /// This session brought these messages into the mailbox of that UIDVALIDITY, which no other one has.
+    pub fn note_made(&mut self, uid_validity: UidValidity, uids: &UidSet) {
+        let own = uid_validity == self.mailbox.uid_validity();
+        if let Some(listening) = self.listening.as_deref_mut().filter(|listening| own && listening.fetches) {
+            listening.made = listening.made.union(uids);
+        }
+    }
+
+    /// New messages that were told and are to be fetched now.
+    pub fn take_arrived(&mut self) -> UidSet {
+        self.listening.as_deref_mut().map(|listening| std::mem::take(&mut listening.arrived)).unwrap_or_default()
     }
 
     async fn announce_expunges(&mut self, out: &mut Output<'_>) -> Result<(), Failure> {

@@ -17,14 +17,14 @@ mod sync;
 pub mod trace;
 
 pub use account::{Account, AccountInfo, Core, Options, Recipient};
-pub use annotation::{ANNOTATIONS_MAX, Annotated, AnnotationChange, AnnotationInfo};
+pub use annotation::{ANNOTATIONS_MAX, Annotated, AnnotationChange, AnnotationInfo, AnnotationsSet};
 pub use append::{Appended, Batch, BatchAppended, Delivery, DeliveryTarget, Incoming, Staged};
 pub use copy::Copied;
 pub use edit::KEYWORDS_MAX;
 pub use error::Error;
 pub use fetch::{Message, Row};
 pub use flags::Stored;
-pub use list::{ListEntry, Status};
+pub use list::{ListEntry, Status, with_levels};
 pub use name::normal_name;
 pub use notify::Watch;
 pub use sync::{Change, Changes, Mailbox, Snapshot};

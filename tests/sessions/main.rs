@@ -3,6 +3,7 @@
 mod client;
 mod hostile;
 mod house;
+mod notify;
 mod resync;
 mod standards;
 mod view;

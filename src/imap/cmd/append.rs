@@ -14,6 +14,7 @@ use crate::imap::command::{AppendMessage, Literal};
 use crate::imap::enabled::{Enabled, Quoting};
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply, destination};
+use crate::imap::sync::Selected;
 use crate::imap::wait;
 use crate::imap::wire::{AppendEnd, AppendNext, Receiver};
 use crate::mailbox::{Account, Batch, Error, Incoming, Staged};
@@ -37,7 +38,7 @@ pub async fn run(
     connection: &mut Connection,
     receiver: &mut Receiver,
     context: &Context,
-    account: &Account,
+    (account, selected): (&Account, Option<&mut Selected>),
     (mailbox, first): (&str, AppendMessage),
 ) -> Result<Reply, Failure> {
     let mut batch = Batch::default();
@@ -59,6 +60,9 @@ pub async fn run(
         }
     }
     let appended = account.append_batch(batch, mailbox).await.map_err(destination)?;
+    if let Some(selected) = selected {
+        selected.note_made(appended.uid_validity, &appended.uids);
+    }
     list::announce_spelling(account, &mut Output::new(connection, receiver.enabled), mailbox).await?;
     let code = format!("APPENDUID {} {}", appended.uid_validity.0, uid_set(&appended.uids));
     Ok(Reply::ok("APPEND completed").code(code))

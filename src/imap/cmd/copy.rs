@@ -11,12 +11,13 @@ use crate::mailbox::{Copied, Error};
 ///
 /// # Errors
 /// BAD for numbers that no message has; NO, with `[TRYCREATE]` where there is no such destination.
-pub async fn copy(selected: &Selected, uid: bool, set: &SequenceSet, mailbox: &str) -> Result<Reply, Failure> {
+pub async fn copy(selected: &mut Selected, uid: bool, set: &SequenceSet, mailbox: &str) -> Result<Reply, Failure> {
     let uids = resolve(selected, uid, set)?;
     if uids.is_empty() {
         return Ok(Reply::ok("No messages to copy"));
     }
     let copied = selected.mailbox.copy(&uids, mailbox).await.map_err(destination)?;
+    selected.note_made(copied.uid_validity, &copied.to.iter().copied().collect());
     match copy_uid(&copied) {
         Some(code) => Ok(Reply::ok("COPY completed").code(code)),
         None if uid => Ok(Reply::ok("No messages to copy")),
@@ -29,7 +30,7 @@ pub async fn copy(selected: &Selected, uid: bool, set: &SequenceSet, mailbox: &s
 /// # Errors
 /// As [`copy`], and NO where the mailbox is read-only.
 pub async fn r#move(
-    selected: &Selected,
+    selected: &mut Selected,
     out: &mut Output<'_>,
     uid: bool,
     set: &SequenceSet,
@@ -41,6 +42,8 @@ pub async fn r#move(
         return Ok(Reply::ok("No messages to move"));
     }
     let moved = selected.mailbox.move_to(&uids, mailbox).await.map_err(destination)?;
+    selected.note_removed(&moved.from.iter().copied().collect());
+    selected.note_made(moved.uid_validity, &moved.to.iter().copied().collect());
     match copy_uid(&moved) {
         Some(code) => {
             // RFC 6851 §4.3: COPYUID before the expunges, so that the client can follow the messages.

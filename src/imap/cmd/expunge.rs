@@ -10,11 +10,12 @@ use crate::imap::sync::Selected;
 ///
 /// # Errors
 /// NO where the mailbox is read-only.
-pub async fn run(selected: &Selected, uids: Option<&SequenceSet>) -> Result<Reply, Failure> {
+pub async fn run(selected: &mut Selected, uids: Option<&SequenceSet>) -> Result<Reply, Failure> {
     writable(selected)?;
     let among = uids.map(|set| selected.view.by_uid(set));
     if among.as_ref().is_none_or(|among| !among.is_empty()) {
-        selected.mailbox.expunge(among.as_ref()).await?;
+        let gone = selected.mailbox.expunge(among.as_ref()).await?;
+        selected.note_removed(&gone);
     }
     Ok(Reply::ok("EXPUNGE completed"))
 }

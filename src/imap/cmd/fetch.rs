@@ -59,34 +59,7 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, request: Request
         }
     }
     let mut fetch = Fetch::new(&items, uid, selected);
-    let mut from = Uid(1);
-    loop {
-        let mut rows = selected.mailbox.rows(&uids, from)?;
-        let Some(last) = rows.last() else { break };
-        let next = last.uid.0.checked_add(1);
-        let mut rest = rows.as_mut_slice();
-        while !rest.is_empty() {
-            let (step, behind) = rest.split_at_mut(fetch.step(rest));
-            let (marked, modseqs) = fetch.mark_seen(selected, step).await?;
-            let failures = fetch.failures;
-            for row in step {
-                match fetch.tell(selected, out, row, marked.contains(row.uid.0)).await {
-                    // One damaged message does not hide the others.
-                    Err(Failure::Refused(reply)) if fetch.failures < FAILURES_MAX => fetch.failed(reply),
-                    told => told?,
-                }
-            }
-            if fetch.failures == failures {
-                for modseq in modseqs {
-                    selected.view.tell(modseq);
-                }
-            }
-            rest = behind;
-        }
-        let Some(next) = next else { break };
-        from = Uid(next);
-        yield_now().await;
-    }
+    fetch.tell_all(selected, out, &uids).await?;
     if let Some(reply) = fetch.failure {
         return Err(reply.into());
     }
@@ -94,6 +67,22 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, request: Request
         return Err(Error::Expunged.into());
     }
     Ok(Reply::ok("FETCH completed"))
+}
+
+/// Tells these items and the UIDs of new messages, unasked (RFC 5465 §5.2). Those that cannot be read are left out.
+///
+/// # Errors
+/// Where the connection is gone.
+pub async fn tell_new(
+    selected: &mut Selected,
+    out: &mut Output<'_>,
+    uids: &UidSet,
+    items: &[FetchItem],
+) -> Result<(), Failure> {
+    match Fetch::new(items, true, selected).tell_all(selected, out, uids).await {
+        Err(Failure::Refused(_)) => Ok(()),
+        told => told,
+    }
 }
 
 /// The dearest source that the items need beside the index row.
@@ -177,6 +166,38 @@ impl<'a> Fetch<'a> {
             found: 0,
             failures: 0,
             failure: None,
+        }
+    }
+
+    /// Goes through the messages in batches of rows.
+    async fn tell_all(&mut self, selected: &mut Selected, out: &mut Output<'_>, uids: &UidSet) -> Result<(), Failure> {
+        let mut from = Uid(1);
+        loop {
+            let mut rows = selected.mailbox.rows(uids, from)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            let next = last.uid.0.checked_add(1);
+            let mut rest = rows.as_mut_slice();
+            while !rest.is_empty() {
+                let (step, behind) = rest.split_at_mut(self.step(rest));
+                let (marked, modseqs) = self.mark_seen(selected, step).await?;
+                let failures = self.failures;
+                for row in step {
+                    match self.tell(selected, out, row, marked.contains(row.uid.0)).await {
+                        // One damaged message does not hide the others.
+                        Err(Failure::Refused(reply)) if self.failures < FAILURES_MAX => self.failed(reply),
+                        told => told?,
+                    }
+                }
+                if self.failures == failures {
+                    for modseq in modseqs {
+                        selected.view.tell(modseq);
+                    }
+                }
+                rest = behind;
+            }
+            let Some(next) = next else { return Ok(()) };
+            from = Uid(next);
+            yield_now().await;
         }
     }
 

@@ -25,6 +25,7 @@ pub mod logout;
 pub mod metadata;
 pub mod namespace;
 pub mod noop;
+pub mod notify;
 pub mod rename;
 pub mod replace;
 pub mod search;

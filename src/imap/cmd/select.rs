@@ -39,7 +39,7 @@ pub async fn run(
     let unseen = if enabled.rev2 { None } else { mailbox.first_unseen()? };
     let Snapshot { uids, status, keywords } = mailbox.snapshot()?;
     let view = View::new(uids, status.uid_next, status.highest_modseq);
-    let mut selected = Selected { mailbox, view, read_only, keywords, enabled, owes_modseq: false };
+    let mut selected = Selected { mailbox, view, read_only, keywords, enabled, listening: None, owes_modseq: false };
     selected.find_recent(Uid(1)).await;
 
     selected.tell_keywords(out).await?;

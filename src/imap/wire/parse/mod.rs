@@ -21,6 +21,7 @@ mod list;
 mod mailbox;
 mod metadata;
 mod modifier;
+mod notify;
 mod result;
 mod search;
 mod selected;
@@ -71,6 +72,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("MOVE", selected::move_to),
     ("NAMESPACE", codec::whole),
     ("NOOP", codec::whole),
+    ("NOTIFY", notify::notify),
     ("RENAME", mailbox::rename),
     ("REPLACE", append::replace),
     ("SEARCH", search::search),
