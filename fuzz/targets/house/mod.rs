@@ -111,11 +111,10 @@ impl House {
         config.limits.line_after_login = 1024;
         config.limits.recipients = 8;
         let core = Core::open(Options {
-            path: directory.join("store"),
             map_size: Some(256 << 20),
             domains: config.domains.clone(),
-            catch_all: None,
             max_message_size: config.limits.message_size,
+            ..Options::new(directory.join("store"))
         })
         .expect("a store");
         let password = hash_password("secret", &config.auth).expect("a hash");

@@ -52,7 +52,10 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
             Command::Enable(capabilities.into_iter().map(|name| name.to_string().to_ascii_uppercase()).collect())
         }
         CommandBody::Id { parameters } => {
-            let text = |octets: &[u8]| String::from_utf8_lossy(octets).replace(|c: char| !c.is_ascii(), "?");
+            // As `quirks::ascii_only` has it: a question mark for each octet.
+            let text = |octets: &[u8]| -> String {
+                octets.iter().map(|&octet| if octet.is_ascii() { char::from(octet) } else { '?' }).collect()
+            };
             let fields = parameters.map(|fields| {
                 fields
                     .iter()
