@@ -129,7 +129,9 @@ pub fn speaks_of_numbers(command: &Command) -> bool {
         | Command::Copy { uid, .. }
         | Command::Move { uid, .. }
         | Command::Replace { uid, .. } => !uid,
-        Command::Search { uid, keys, .. } => !uid || by_number(keys),
+        Command::Search { uid, keys, .. } | Command::Sort { uid, keys, .. } | Command::Thread { uid, keys, .. } => {
+            !uid || by_number(keys)
+        }
         Command::MultiSearch { keys, .. } => by_number(keys),
         Command::Select { parameters, .. } => parameters.qresync.as_ref().is_some_and(|known| known.matches.is_some()),
         _ => false,

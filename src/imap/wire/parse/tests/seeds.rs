@@ -19,6 +19,7 @@ pub(super) const SEEDS: &[&str] = &[
     "LOGIN \"fr\\\"ed\" \"blurdy\\\\bloop\"",
     "LOGIN {4}\r\nanna {6+}\r\nsecret",
     "ID NIL",
+    "ID (\"name\" \"J\u{fc}rgen\")",
     "ID (\"name\" \"Thunderbird\" \"version\" NIL)",
     "ID (\"name\" \"iPhone Mail\" \"version\" \"20F66\" \"os\" \"iOS\" \"os-version\" \"16.5\")",
     "ENABLE CONDSTORE",
