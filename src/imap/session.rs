@@ -13,7 +13,7 @@ use super::sync::{Manner, Selected};
 use super::table::{self, Row, States};
 use super::wait;
 use super::wire::{ErrorKind, ParseError, Received, Receiver, Tag};
-use crate::mailbox::Account;
+use crate::mailbox::{Account, Door, DoorKind};
 use crate::net::{Admission, Connection, OUT_HIGH, ReadError};
 use crate::types::UidSet;
 use smol::future::{poll_once, yield_now};
@@ -81,6 +81,10 @@ impl Session {
             Err(Failure::Bye(text)) => {
                 log::debug!("imap {peer}: ended, {text}");
                 self.connection.queue(format!("* BYE {text}\r\n").as_bytes());
+            }
+            Err(Failure::Connection(error @ ReadError::Endless)) => {
+                log::debug!("imap {peer}: ended, {error}");
+                self.connection.queue(b"* BYE the line is endless\r\n");
             }
             Err(Failure::Connection(ReadError::Closed)) => log::debug!("imap {peer}: closed by the client"),
             Err(Failure::Connection(error)) => log::debug!("imap {peer}: {error}"),
@@ -233,7 +237,7 @@ impl Session {
 
     /// The session has logged in; the reply carries what it can do now (RFC 3501 §7.1, CAPABILITY).
     pub(super) fn log_in(&mut self, account: Account, text: &'static str) -> Reply {
-        self.account = Some(account);
+        self.account = Some(account.through(Door::session(DoorKind::Imap, self.connection.peer().address)));
         self.admission.logged_in();
         Reply::ok(text).code(capability::list(self.circumstances()))
     }

@@ -23,3 +23,6 @@ pub use flags::Stored;
 pub use list::{ListEntry, Status};
 pub use notify::Watch;
 pub use sync::{Change, Changes, Mailbox, Snapshot};
+
+pub use crate::store::{Clock, MainPassword, OverQuota, PopDelete, Settings};
+pub use crate::types::{Door, DoorKind};

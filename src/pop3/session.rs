@@ -11,7 +11,7 @@ use super::retrieve::{Cut, retrieve};
 use crate::auth::sasl::{self, Mechanism};
 use crate::auth::{Attempt, AuthError, Authenticator, Client, ExchangeError, LoggedIn, Step};
 use crate::config::Config;
-use crate::mailbox::{self, Core, Mailbox};
+use crate::mailbox::{self, Core, Door, DoorKind, Mailbox};
 use crate::net::{Admission, Connection, OUT_HIGH, ReadError, Shutdown, TlsAcceptor, timeout};
 use crate::types::{Uid, UidSet};
 use std::sync::Arc;
@@ -122,6 +122,7 @@ impl End {
 enum Input {
     Line(Vec<u8>),
     TooLong,
+    Endless,
     Timeout,
     Shutdown,
 }
@@ -139,6 +140,7 @@ impl Session {
                     }
                     continue;
                 }
+                Input::Endless => return Ok(self.endless()),
                 // RFC 1939 §3: without any response.
                 Input::Timeout => return Ok(End::Timeout),
                 Input::Shutdown => {
@@ -180,6 +182,7 @@ impl Session {
             match conn.line(max).await {
                 Ok(line) => Ok(Input::Line(line)),
                 Err(ReadError::TooLong) => Ok(Input::TooLong),
+                Err(ReadError::Endless) => Ok(Input::Endless),
                 Err(error) => Err(error),
             }
         };
@@ -188,6 +191,12 @@ impl Session {
             Ok(Input::Shutdown)
         };
         timeout(limit, smol::future::or(shutdown, line)).await.unwrap_or(Ok(Input::Timeout))
+    }
+
+    /// Says why the session ends at a line that has no end in sight.
+    fn endless(&mut self) -> End {
+        self.conn.queue(b"-ERR The line has no end, goodbye\r\n");
+        End::Errors
     }
 
     fn line_max(&self) -> usize {
@@ -341,6 +350,7 @@ impl Session {
             Input::Line(line) if line == b"*" => self.answer(b"-ERR Authentication cancelled\r\n"),
             Input::Line(line) => return Ok(Ok(line)),
             Input::TooLong => self.error(b"-ERR The response is too long\r\n"),
+            Input::Endless => Next::End(self.endless()),
             Input::Timeout => Next::End(End::Timeout),
             Input::Shutdown => {
                 self.conn.queue(b"-ERR [SYS/TEMP] The server is stopping\r\n");
@@ -370,7 +380,8 @@ impl Session {
     }
 
     async fn open_maildrop(&mut self, logged_in: LoggedIn) -> Result<Next, ReadError> {
-        match Transaction::open(&self.context.core, logged_in).await {
+        let door = Door::session(DoorKind::Pop3, self.conn.peer().address);
+        match Transaction::open(&self.context.core, logged_in, door).await {
             Ok(transaction) => {
                 let (messages, octets) = (transaction.maildrop.messages(), transaction.maildrop.octets());
                 self.state = State::Transaction(Box::new(transaction));
@@ -430,8 +441,8 @@ impl Session {
 
 impl Transaction {
     /// Takes down what INBOX holds now.
-    async fn open(core: &Arc<Core>, logged_in: LoggedIn) -> Result<Self, mailbox::Error> {
-        let inbox = core.account(logged_in.account)?.open("INBOX")?;
+    async fn open(core: &Arc<Core>, logged_in: LoggedIn, door: Door) -> Result<Self, mailbox::Error> {
+        let inbox = core.account(logged_in.account)?.through(door).open("INBOX")?;
         let uids = inbox.snapshot()?.uids;
         let mut maildrop = Maildrop::default();
         let mut from = first_uid(&uids, &logged_in.name);

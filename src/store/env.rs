@@ -1,8 +1,8 @@
 //! Opening LMDB: the environment, its tables, its format.
 
-use super::Error;
 use super::schema::{Format, SCHEMA_VERSION, table};
 use super::view::View;
+use super::{Error, migrate};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, WithoutTls};
 use std::path::{Path, PathBuf};
@@ -26,10 +26,12 @@ pub(crate) struct Tables {
     pub(crate) chunks: Table,
     pub(crate) refs: Table,
     pub(crate) garbage: Table,
+    pub(crate) origins: Table,
+    pub(crate) settings: Table,
 }
 
 impl Tables {
-    pub(crate) const fn all(&self) -> [(&'static str, Table); 14] {
+    pub(crate) const fn all(&self) -> [(&'static str, Table); 16] {
         [
             (table::META, self.meta),
             (table::STATE, self.state),
@@ -45,6 +47,8 @@ impl Tables {
             (table::CHUNKS, self.chunks),
             (table::REFS, self.refs),
             (table::GARBAGE, self.garbage),
+            (table::ORIGINS, self.origins),
+            (table::SETTINGS, self.settings),
         ]
     }
 }
@@ -58,6 +62,9 @@ pub(crate) struct Environment {
     path: PathBuf,
 }
 
+/// Limit: tables; LMDB wants to know before it opens the file.
+const TABLES_MAX: u32 = 48;
+
 /// Limit: readers at the same moment; each read is short, so that this many executor threads would be needed.
 const READERS_MAX: u32 = 126;
 
@@ -70,11 +77,15 @@ const MAP_SIZE_MIN: u64 = 64 << 20;
 /// Octets of a page that LMDB itself uses on an overflow page.
 const OVERFLOW_HEADER: u32 = 16;
 
+/// Limit: pages at the end of the file that LMDB may not have written; as many as a transaction may change.
+const UNWRITTEN_PAGES_MAX: u64 = 2048;
+
 impl Environment {
     /// Opens the store in the directory `path`, or makes it.
     pub(crate) fn open(path: &Path, map_size: Option<usize>) -> Result<Self, String> {
         std::fs::create_dir_all(path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
         let env = open_env(path, map_size)?;
+        check_length(&env, &path.join("data.mdb"))?;
         env.clear_stale_readers().map_err(|error| error.to_string())?;
         let failed = |error: Error| format!("cannot read the store in {}: {error}", path.display());
         let tables = create_tables(&env).map_err(|error| failed(error.into()))?;
@@ -111,7 +122,7 @@ fn open_env(path: &Path, map_size: Option<usize>) -> Result<Env<WithoutTls>, Str
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
         let page = 1 << 16;
         let rounded = usize::try_from(size / page * page).unwrap_or(usize::MAX);
-        options.map_size(rounded).max_dbs(16).max_readers(READERS_MAX);
+        options.map_size(rounded).max_dbs(TABLES_MAX).max_readers(READERS_MAX);
         // SAFETY: heed asks that nothing else changes the mapped file. The data directory belongs to this program
         // alone: it is locked by `cli::lock` before a store is opened, and no other code here writes to the file.
         match unsafe { options.open(path) } {
@@ -132,6 +143,31 @@ fn open_env(path: &Path, map_size: Option<usize>) -> Result<Env<WithoutTls>, Str
             Err(error) => return Err(format!("cannot open the store in {}: {error}", path.display())),
         }
     }
+}
+
+/// Looks whether the file has all of its pages. A page of the map that the file does not have would end the process when
+/// it is read (SIGBUS), not fail.
+///
+/// LMDB itself may leave pages at the end unwritten that one transaction took and gave back. The file is made longer by
+/// these: whatever lies there is read as zeros then, which is no page and fails as an error.
+fn check_length(env: &Env<WithoutTls>, file: &Path) -> Result<(), String> {
+    let page = u64::from(env.unnamed_database_stat().page_size);
+    let pages = env.info().last_page_number as u64 + 1;
+    let failed = |error: std::io::Error| format!("{}: {error}", file.display());
+    let length = std::fs::metadata(file).map_err(failed)?.len();
+    let wanted = pages * page;
+    if length >= wanted {
+        return Ok(());
+    }
+    if wanted - length > UNWRITTEN_PAGES_MAX * page {
+        return Err(format!(
+            "{} is cut short: it has {length} octets of {wanted}. Its mail is not complete; put back a complete copy \
+             (and keep this one: what is in it may be recovered)",
+            file.display()
+        ));
+    }
+    log::warn!("{}: {} octets short, which may be harmless; `mailnook verify` tells", file.display(), wanted - length);
+    std::fs::OpenOptions::new().write(true).open(file).and_then(|file| file.set_len(wanted)).map_err(failed)
 }
 
 fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
@@ -156,11 +192,13 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
             create(table::REFS)?,
             create(table::GARBAGE)?,
         );
-        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((first, second)))
+        let third = (create(table::ORIGINS)?, create(table::SETTINGS)?);
+        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((first, second, third)))
     })?;
     let (
         (meta, state, users, addresses, mailboxes, keywords, messages),
         (changes, holes, expunges, contents, chunks, refs, garbage),
+        (origins, settings),
     ) = made.unwrap_commit();
     Ok(Tables {
         meta,
@@ -177,6 +215,8 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
         chunks,
         refs,
         garbage,
+        origins,
+        settings,
     })
 }
 
@@ -209,7 +249,7 @@ fn check_format(env: &Env<WithoutTls>, tables: &Tables, path: &Path) -> Result<F
                 format.schema
             )));
         }
-        return Ok(format);
+        return migrate::run(txn, tables, format).map_err(FormatProblem::Store);
     }
     if !tables.state.is_empty(&txn).map_err(Error::from)? || !tables.messages.is_empty(&txn).map_err(Error::from)? {
         return Err(FormatProblem::Text(format!("the store in {} has lost its format entry", path.display())));

@@ -4,7 +4,7 @@
 
 use super::env::Environment;
 use super::txn::Tx;
-use super::{Error, Pins};
+use super::{Clock, Error, Pins};
 use crate::types::MailboxId;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -150,11 +150,12 @@ impl Writer {
     pub(crate) fn start(
         environment: Environment,
         pins: Arc<Pins>,
+        clock: Clock,
         committed: impl Fn(&[MailboxId]) + Send + 'static,
     ) -> Result<Self, Error> {
         let queue = Queue { jobs: VecDeque::new(), purge: true, commits_since_purge: 0, closed: false };
         let shared = Arc::new(Shared { queue: Mutex::new(queue), wake: Condvar::new() });
-        let worker = Worker { environment, pins, committed: Box::new(committed), shared: shared.clone() };
+        let worker = Worker { environment, pins, clock, committed: Box::new(committed), shared: shared.clone() };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .stack_size(512 << 10)
@@ -208,6 +209,7 @@ impl Drop for Writer {
 struct Worker {
     environment: Environment,
     pins: Arc<Pins>,
+    clock: Clock,
     committed: Committed,
     shared: Arc<Shared>,
 }
@@ -218,22 +220,14 @@ enum Next {
     End,
 }
 
-impl Worker {
-    fn run(self) {
-        loop {
-            match self.next() {
-                Next::Jobs(jobs) => self.commit(jobs),
-                Next::Purge => self.purge(),
-                Next::End => return,
-            }
-        }
-    }
-
+impl Shared {
+    /// Waits for something to do.
     fn next(&self) -> Next {
-        let mut queue = lock(&self.shared.queue);
+        let mut queue = lock(&self.queue);
         loop {
             if queue.purge && queue.commits_since_purge >= PURGE_AFTER_COMMITS {
-                queue.purge = false;
+                // What waits may leave garbage as well, and has asked for its removal already.
+                queue.purge = !queue.jobs.is_empty();
                 return Next::Purge;
             }
             if !queue.jobs.is_empty() {
@@ -252,14 +246,26 @@ impl Worker {
                 return Next::End;
             }
             if queue.purge {
-                let waited = self.shared.wake.wait_timeout(queue, PURGE_DELAY).unwrap_or_else(PoisonError::into_inner);
+                let waited = self.wake.wait_timeout(queue, PURGE_DELAY).unwrap_or_else(PoisonError::into_inner);
                 queue = waited.0;
                 if waited.1.timed_out() && queue.jobs.is_empty() && !queue.closed {
                     queue.purge = false;
                     return Next::Purge;
                 }
             } else {
-                queue = self.shared.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+}
+
+impl Worker {
+    fn run(self) {
+        loop {
+            match self.shared.next() {
+                Next::Jobs(jobs) => self.commit(jobs),
+                Next::Purge => self.purge(),
+                Next::End => return,
             }
         }
     }
@@ -296,7 +302,7 @@ impl Worker {
             Ok(txn) => txn,
             Err(error) => return Attempt::CommitFailed(error.into()),
         };
-        let mut tx = Tx::new(txn, &environment.tables, environment.chunk_size, &self.pins);
+        let mut tx = Tx::new(txn, &environment.tables, environment.chunk_size, &self.pins, &self.clock);
         let mut at = 0;
         while at < jobs.len() {
             let before = tx.writes;
@@ -352,7 +358,8 @@ impl Worker {
         if environment.read(|view| view.garbage(1))?.is_empty() {
             return Ok(false);
         }
-        let mut tx = Tx::new(environment.env.write_txn()?, &environment.tables, environment.chunk_size, &self.pins);
+        let mut tx =
+            Tx::new(environment.env.write_txn()?, &environment.tables, environment.chunk_size, &self.pins, &self.clock);
         if !super::purge::piece(&mut tx, PURGE_ENTRIES, PURGE_CHUNKS, PURGE_ROWS)? {
             return Ok(false);
         }
@@ -367,4 +374,29 @@ enum Attempt {
     /// The job at this place failed after it wrote.
     JobFailed(usize, Error),
     CommitFailed(Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_writer_looks_for_garbage_again_after_the_jobs_that_wait() {
+        // An abandoned delivery queues the job that makes its octets garbage and asks for the removal at once.
+        let slot = Arc::new(Slot { state: Mutex::new((None, None)), ready: Condvar::new() });
+        let abandon: Box<dyn Job> = Box::new(Typed { run: |_: &mut Tx<'_>| Ok(()), value: None, weight: 0, slot });
+        let queue = Queue {
+            jobs: VecDeque::from([abandon]),
+            purge: true,
+            commits_since_purge: PURGE_AFTER_COMMITS,
+            closed: false,
+        };
+        let shared = Shared { queue: Mutex::new(queue), wake: Condvar::new() };
+        assert!(matches!(shared.next(), Next::Purge));
+        lock(&shared.queue).commits_since_purge = 0;
+        assert!(matches!(shared.next(), Next::Jobs(jobs) if jobs.len() == 1));
+        assert!(matches!(shared.next(), Next::Purge));
+        lock(&shared.queue).closed = true;
+        assert!(matches!(shared.next(), Next::End));
+    }
 }

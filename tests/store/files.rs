@@ -3,7 +3,7 @@
 use crate::scratch::{Scratch, open, options};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, EnvOpenOptions};
-use mailnook::mailbox::{Account, Core, Delivery, DeliveryTarget, Error};
+use mailnook::mailbox::{Account, Core, Delivery, DeliveryTarget, Door, DoorKind, Error};
 use mailnook::types::{Flags, Uid, UidSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ fn a_newer_schema_is_refused_with_advice() {
         value
     });
     let text = refused(&scratch.0);
-    assert!(text.contains("format 2") && text.contains("newer version"), "{text}");
+    assert!(text.contains("format 3") && text.contains("newer version"), "{text}");
 }
 
 #[test]
@@ -61,6 +61,37 @@ fn a_foreign_file_is_refused() {
     assert!(refused(&scratch.0).contains("not a mailnook store"));
     std::fs::write(scratch.0.join("data.mdb"), vec![7; 100_000]).unwrap();
     assert!(refused(&scratch.0).contains("not a store of this machine's kind"));
+}
+
+#[test]
+fn a_store_that_is_cut_short_is_refused_or_fails_and_ends_nothing() {
+    smol::block_on(async {
+        let scratch = Scratch::new("short");
+        let core = open(&scratch.0);
+        let account = anna(&core).await;
+        append(&core, &account, &b"Subject: x\r\n\r\nbody\r\n".repeat(500_000)).await;
+        core.close();
+        drop((account, core));
+        let file = scratch.0.join("data.mdb");
+        let whole = std::fs::read(&file).unwrap();
+        assert!(whole.len() > 10_000_000);
+
+        // Most of it is gone.
+        std::fs::write(&file, &whole[..1_000_000]).unwrap();
+        let text = refused(&scratch.0);
+        assert!(text.contains("is cut short: it has 1000000 octets of"), "{text}");
+        assert_eq!(std::fs::metadata(&file).unwrap().len(), 1_000_000, "a refused file is left alone");
+
+        // The end is gone, as LMDB itself may leave it. What was there cannot be read, and that is an error.
+        for cut in [5_000, 50_000, 500_000, 5_000_000] {
+            std::fs::write(&file, &whole[..whole.len() - cut]).unwrap();
+            let Ok(core) = Core::open(options(&scratch.0)) else { continue };
+            assert_ne!(core.verify(), Ok(Vec::new()), "{cut} octets are missed");
+            core.close();
+        }
+        std::fs::write(&file, &whole).unwrap();
+        assert_eq!(open(&scratch.0).verify(), Ok(Vec::new()));
+    });
 }
 
 #[test]
@@ -254,6 +285,7 @@ fn a_message_without_a_header_stays_apart_from_the_delivery_header() {
             prefix: b"Delivered-To: anna\r\n".to_vec(),
             flags: Flags::default(),
             date: None,
+            door: Door::of(DoorKind::Lmtp),
         };
         let made = core.deliver(staged, vec![delivery]).await.unwrap().remove(0).unwrap();
         let message = account.open("INBOX").unwrap().message(made.uid).unwrap();
