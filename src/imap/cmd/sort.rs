@@ -39,7 +39,7 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, reque
         // RFC 5182 §2.1: what fails leaves nothing saved.
         selected.view.save(&UidSet::new());
     }
-    let found = find(selected, out, &query?, selected.view.uids()).await?;
+    let found = find(selected, out, &query?).await?;
     let sorted = sort(selected, out, &criteria, found.clone()).await?;
     let told = told(returns, &sorted, found);
     if saves && !selected.view.save(&told) {
