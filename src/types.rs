@@ -1,7 +1,9 @@
 //! The glossary as types: identifiers, flags, UID sets. No I/O; every module may use it.
 
+mod device;
 mod uid_set;
 
+pub use device::{DeviceId, PasswordScope, Rights};
 pub use uid_set::{UidRange, UidSet};
 
 use std::fmt;

@@ -16,6 +16,7 @@ mod certificate;
 mod client;
 mod data_dir;
 mod deliver;
+mod device;
 pub mod exit;
 mod frame;
 mod json;

@@ -2,6 +2,7 @@
 //! each field with its length (u32) before it.
 
 use super::frame::FRAME_MAX;
+use crate::types::Rights;
 
 /// Changes whenever a request changes its meaning: client and server may be of different versions during an upgrade.
 const VERSION: u8 = 1;
@@ -57,6 +58,29 @@ pub enum Request {
         /// Which.
         name: String,
     },
+    /// Makes a password for a device.
+    DeviceAdd {
+        /// The account.
+        name: String,
+        /// What the device is called.
+        device: String,
+        /// What its password is good for.
+        rights: Rights,
+    },
+    /// Lists the devices of an account.
+    DeviceList {
+        /// The account.
+        name: String,
+        /// As JSON.
+        json: bool,
+    },
+    /// Takes a device's password away.
+    DeviceRevoke {
+        /// The account.
+        name: String,
+        /// The device.
+        device: String,
+    },
     /// Delivers the message that follows as input.
     Deliver {
         /// The addresses, one at least.
@@ -105,6 +129,11 @@ impl Request {
             Self::AliasAdd { name, alias } => vec!["alias-add", name, alias],
             Self::AliasRemove { name, alias } => vec!["alias-remove", name, alias],
             Self::UserRemove { name } => vec!["user-remove", name],
+            Self::DeviceAdd { name, device, rights: Rights { imap, pop3, read_only } } => {
+                vec!["device-add", name, device, flag(*imap), flag(*pop3), flag(*read_only)]
+            }
+            Self::DeviceList { name, json } => vec!["device-list", name, flag(*json)],
+            Self::DeviceRevoke { name, device } => vec!["device-revoke", name, device],
             Self::Deliver { recipients, sender, mailbox } => {
                 let mut fields =
                     vec!["deliver", sender, flag(mailbox.is_some()), mailbox.as_deref().unwrap_or_default()];
@@ -143,6 +172,13 @@ impl Request {
             ["alias-add", name, alias] => Self::AliasAdd { name: text(name), alias: text(alias) },
             ["alias-remove", name, alias] => Self::AliasRemove { name: text(name), alias: text(alias) },
             ["user-remove", name] => Self::UserRemove { name: text(name) },
+            ["device-add", name, device, imap, pop3, read_only] => Self::DeviceAdd {
+                name: text(name),
+                device: text(device),
+                rights: Rights { imap: flag(imap)?, pop3: flag(pop3)?, read_only: flag(read_only)? },
+            },
+            ["device-list", name, json] => Self::DeviceList { name: text(name), json: flag(json)? },
+            ["device-revoke", name, device] => Self::DeviceRevoke { name: text(name), device: text(device) },
             ["deliver", sender, to_mailbox, mailbox, recipients @ ..] if !recipients.is_empty() => Self::Deliver {
                 recipients: recipients.iter().map(text).collect(),
                 sender: text(sender),
@@ -191,6 +227,13 @@ mod tests {
             Request::AliasAdd { name: text("anna"), alias: text("a@example.org") },
             Request::AliasRemove { name: text("anna"), alias: text("a") },
             Request::UserRemove { name: text("anna") },
+            Request::DeviceAdd {
+                name: text("anna"),
+                device: text("my phone"),
+                rights: Rights { imap: false, ..Rights::ALL },
+            },
+            Request::DeviceList { name: text("anna"), json: true },
+            Request::DeviceRevoke { name: text("anna"), device: text("my phone") },
             Request::Deliver { recipients: vec![text("a"), text("b")], sender: text(""), mailbox: None },
             Request::Deliver { recipients: vec![text("a")], sender: text("x@y"), mailbox: Some(text("")) },
             Request::Verify,

@@ -4,7 +4,7 @@ use super::call::{Call, Failure};
 use super::frame::{self, Kind};
 use super::registry::Registry;
 use super::request::{DecodeError, Request};
-use super::{DataDir, deliver, exit, status, user, verify};
+use super::{DataDir, deliver, device, exit, status, user, verify};
 use crate::config::Config;
 use crate::mailbox::{self, Core};
 use crate::net::{Connection, Shutdown, TlsAcceptor, timeout};
@@ -89,6 +89,9 @@ async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result
         Request::AliasAdd { name, alias } => user::add_alias(context, call, &name, &alias).await,
         Request::AliasRemove { name, alias } => user::remove_alias(context, call, &name, &alias).await,
         Request::UserRemove { name } => user::remove(context, call, &name).await,
+        Request::DeviceAdd { name, device, rights } => device::add(context, call, (&name, &device), rights).await,
+        Request::DeviceList { name, json } => device::list(context, call, &name, json).await,
+        Request::DeviceRevoke { name, device } => device::revoke(context, call, &name, &device).await,
         Request::Deliver { recipients, sender, mailbox } => {
             deliver::run(context, call, &recipients, &sender, mailbox).await
         }

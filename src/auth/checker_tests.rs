@@ -1,5 +1,6 @@
 use super::super::hash::hash_password;
 use super::*;
+use crate::types::PasswordScope;
 
 const CONFIG: config::Auth = config::Auth {
     argon2_memory: 64,
@@ -16,7 +17,14 @@ fn peer(address: &str) -> net::Peer {
 
 fn anna(config: &config::Auth) -> store::Login {
     let store::Password { hash, scram } = hash_password("secret", config).unwrap();
-    store::Login { account: AccountId(1), name: "anna".to_owned(), password_hash: Some(hash), scram }
+    store::Login {
+        account: AccountId(1),
+        name: "anna".to_owned(),
+        password_hash: Some(hash),
+        scram,
+        scope: PasswordScope::Any,
+        devices: Vec::new(),
+    }
 }
 
 fn attempt<'a>(user: &'a str, password: &'a [u8], peer: &'a net::Peer) -> Attempt<'a> {
@@ -106,16 +114,16 @@ fn proofs_are_throttled_like_passwords() {
                 (checker.check_proof(start, &attempt, login, proof).await.map(|login| login.name), start.elapsed())
             }
         };
-        let (outcome, elapsed) = check(Some(anna.clone()), Proof::Fits).await;
+        let (outcome, elapsed) = check(Some(anna.clone()), Proof::Fits(DeviceId::MAIN)).await;
         assert!(outcome == Ok("anna".to_owned()) && elapsed < Duration::from_millis(400));
         for (login, proof) in [(Some(anna.clone()), Proof::Wrong), (Some(anna.clone()), Proof::WrongBinding)] {
             let (outcome, elapsed) = check(login, proof).await;
             assert!(outcome == Err(AuthError::BadCredentials) && elapsed >= Duration::from_millis(500));
         }
         // Nobody gets in without keys, whatever was proved against a decoy.
-        let (outcome, _) = check(None, Proof::Fits).await;
+        let (outcome, _) = check(None, Proof::Fits(DeviceId::MAIN)).await;
         assert_eq!(outcome, Err(AuthError::BadCredentials));
-        let (outcome, elapsed) = check(Some(anna), Proof::Fits).await;
+        let (outcome, elapsed) = check(Some(anna), Proof::Fits(DeviceId::MAIN)).await;
         assert!(outcome.is_ok() && elapsed >= Duration::from_millis(500));
     });
 }

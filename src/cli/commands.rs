@@ -112,6 +112,34 @@ when the files change. The log goes to standard error.
         details: "It asks on the terminal; where there is none it needs --yes.\n",
     },
     Command {
+        path: &["device", "add"],
+        words: &["USER", "NAME"],
+        options: &[
+            flag("imap", "for IMAP; with neither --imap nor --pop3 for both"),
+            flag("pop3", "for POP3"),
+            flag("read-only", "its sessions cannot change or delete anything"),
+        ],
+        summary: "make a password for one device of a user",
+        details: "\
+NAME is what you call the device, such as phone or \"Anna's laptop\". Prints the password, once, with the settings to
+type. It works wherever the user's main password does, for the protocols given, and can be revoked alone.
+",
+    },
+    Command {
+        path: &["device", "list"],
+        words: &["USER"],
+        options: &[JSON],
+        summary: "list a user's devices and their last use",
+        details: "Last uses are kept exactly while the server runs, and to the hour should it crash.\n",
+    },
+    Command {
+        path: &["device", "revoke"],
+        words: &["USER", "NAME"],
+        options: &[],
+        summary: "take a device's password away",
+        details: "Its open sessions end at once; one in the middle of an answer has half a second to complete it.\n",
+    },
+    Command {
         path: &["deliver"],
         words: &[],
         options: &[

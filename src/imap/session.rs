@@ -5,24 +5,30 @@
 
 use super::Context;
 use super::capability::{self, Circumstances};
+use super::cmd::login;
 use super::command::Command;
 use super::enabled::Enabled;
 use super::output::Output;
-use super::reply::{Condition, Failure, Reply};
+use super::reply::{Condition, Failure, Reply, refusal};
 use super::sync::{Manner, Selected};
 use super::table::{self, Row, States};
 use super::wait;
 use super::wire::{ErrorKind, ParseError, Received, Receiver, Tag};
-use crate::mailbox::Account;
-use crate::net::{Admission, Connection, OUT_HIGH, ReadError};
+use crate::auth::{AuthError, LoggedIn};
+use crate::mailbox::{Account, Error, Guest, Visit};
+use crate::net::{Admission, Connection, OUT_HIGH, ReadError, Shutdown};
 use crate::types::UidSet;
-use smol::future::{poll_once, yield_now};
+use smol::future::{or, poll_once, yield_now};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Said when a client made too many errors.
 const TOO_MANY_ERRORS: &str = "Too many errors";
+/// Said to a session whose device was revoked (RFC 5530 §3, EXPIRED).
+const REVOKED: &str = "[EXPIRED] The password of this device was revoked";
+/// How long a command under way may go on when the session's device was revoked.
+const REVOKED_GRACE: Duration = Duration::from_millis(500);
 
 /// One client.
 pub(super) struct Session {
@@ -36,6 +42,10 @@ pub(super) struct Session {
     /// What the client has switched on.
     pub(super) enabled: Enabled,
     pub(super) admission: Admission,
+    /// Ends this session: with the server, or because its device was revoked.
+    pub(super) ending: Shutdown,
+    /// Set with the account: the session's place among those of its device.
+    guest: Option<Guest>,
     /// Limit: errors in a row; the configuration's `protocol_errors` ends the session.
     errors: u32,
     /// By when the client must have logged in.
@@ -60,6 +70,7 @@ pub(super) enum Then {
 impl Session {
     pub(super) fn new(connection: Connection, context: Arc<Context>, admission: Admission) -> Self {
         let login_deadline = Instant::now() + context.config.limits.login;
+        let ending = context.shutdown.child();
         Self {
             connection,
             context,
@@ -68,6 +79,8 @@ impl Session {
             selected: None,
             enabled: Enabled::default(),
             admission,
+            ending,
+            guest: None,
             errors: 0,
             login_deadline,
         }
@@ -76,8 +89,22 @@ impl Session {
     /// Serves the client to the end.
     pub(super) async fn run(&mut self) {
         let peer = *self.connection.peer();
-        match self.converse().await {
+        let ending = self.ending.clone();
+        // A command under way gets a moment for its end; a device that was stolen is not served any longer.
+        let revoked = async {
+            ending.wait_alone().await;
+            async_io::Timer::after(REVOKED_GRACE).await;
+            Err(Failure::Broken)
+        };
+        match or(self.converse(), revoked).await {
             Ok(()) => log::debug!("imap {peer}: logged out"),
+            Err(failure) if ending.requested_alone() => {
+                log::info!("imap {peer}: ended, the password of its device was revoked");
+                // Else it is in the middle of an answer and cannot say a word.
+                if matches!(failure, Failure::Bye(_)) {
+                    self.connection.queue(format!("* BYE {REVOKED}\r\n").as_bytes());
+                }
+            }
             Err(Failure::Bye(text)) => {
                 log::debug!("imap {peer}: ended, {text}");
                 self.connection.queue(format!("* BYE {text}\r\n").as_bytes());
@@ -120,7 +147,7 @@ impl Session {
     /// The next command. What is queued is flushed if there is none yet.
     async fn read(&mut self) -> Result<Received, Failure> {
         let deadline = self.deadline();
-        if self.context.shutdown.requested() {
+        if self.ending.requested() {
             return Err(Failure::Bye(wait::STOPPING));
         }
         if Instant::now() >= deadline {
@@ -133,7 +160,7 @@ impl Session {
         }
         self.connection.flush().await?;
         let command = pin!(self.receiver.command(&mut self.connection, max));
-        wait::input(command, deadline, &self.context.shutdown).await
+        wait::input(command, deadline, &self.ending).await
     }
 
     /// Until when the client may be silent.
@@ -232,16 +259,32 @@ impl Session {
     }
 
     /// The session has logged in; the reply carries what it can do now (RFC 3501 §7.1, CAPABILITY).
-    pub(super) fn log_in(&mut self, account: Account, text: &'static str) -> Reply {
-        self.account = Some(account);
+    ///
+    /// # Errors
+    /// NO where the device was revoked or the account removed just now.
+    pub(super) fn log_in(&mut self, logged_in: &LoggedIn, text: &'static str) -> Result<Reply, Failure> {
+        let visit = Visit {
+            account: logged_in.account,
+            device: logged_in.device,
+            protocol: "imap",
+            address: self.connection.peer().address,
+        };
+        let ending = self.ending.clone();
+        let entered = self.context.core.enter(&visit, move || ending.request());
+        let guest = entered.map_err(|error| match error {
+            Error::Denied => login::refusal(AuthError::BadCredentials),
+            other => refusal(&other),
+        })?;
+        self.account = Some(self.context.core.account(logged_in.account)?.restricted(logged_in.read_only));
+        self.guest = Some(guest);
         self.admission.logged_in();
-        Reply::ok(text).code(capability::list(self.circumstances()))
+        Ok(Reply::ok(text).code(capability::list(self.circumstances())))
     }
 
     /// The session is as it was before its login (RFC 8437 §3). It counts as one that logged in all the same: the
     /// places of those before login are for strangers.
     fn log_out(&mut self) {
-        self.account = None;
+        (self.account, self.guest) = (None, None);
         self.selected = None;
         self.enabled = Enabled::default();
         self.login_deadline = Instant::now() + self.context.config.limits.login;
@@ -263,6 +306,6 @@ impl Session {
         let Some(tls) = self.context.tls.clone() else { return Ok(()) };
         self.receiver = Receiver::new();
         let handshake = pin!(self.connection.start_tls(&tls));
-        wait::input(handshake, self.login_deadline, &self.context.shutdown).await
+        wait::input(handshake, self.login_deadline, &self.ending).await
     }
 }

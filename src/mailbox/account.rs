@@ -1,5 +1,6 @@
 //! The only door to the store: accounts, addresses, and the handle that sessions work with.
 
+use super::device::Presence;
 use super::notify::Notify;
 use super::{Appended, Delivery, DeliveryTarget, Error, Staged, Watch, list};
 use crate::store::schema::{AccountState, User, kind};
@@ -32,6 +33,7 @@ pub struct Options {
 pub struct Core {
     pub(super) store: Arc<Store>,
     notify: Arc<Notify>,
+    pub(super) presence: Presence,
     options: Options,
 }
 
@@ -123,14 +125,14 @@ fn create_account(tx: &mut Tx<'_>, name: &str, password: Option<&Password>) -> R
     Ok(id)
 }
 
-fn find_user(tx: &Tx<'_>, name: &str) -> Result<(AccountId, User), store::Error> {
+pub(super) fn find_user(tx: &Tx<'_>, name: &str) -> Result<(AccountId, User), store::Error> {
     let view = tx.view();
     let id = view.address(name)?.ok_or(Refusal::NotFound)?;
     let user = view.user(id)?.filter(|user| user.name == name).ok_or(Refusal::NotFound)?;
     Ok((id, user))
 }
 
-fn remove_account(tx: &mut Tx<'_>, name: &str) -> Result<(), store::Error> {
+fn remove_account(tx: &mut Tx<'_>, name: &str) -> Result<AccountId, store::Error> {
     let (id, user) = find_user(tx, name)?;
     for (name, entry) in tx.view().mailbox_entries(id, "")? {
         if let Some(mailbox) = entry.mailbox {
@@ -142,8 +144,10 @@ fn remove_account(tx: &mut Tx<'_>, name: &str) -> Result<(), store::Error> {
     for address in std::iter::once(&user.name).chain(&user.aliases) {
         tx.delete_address(address)?;
     }
+    tx.delete_devices(id)?;
     tx.delete_user(id)?;
-    tx.delete_account_state(id)
+    tx.delete_account_state(id)?;
+    Ok(id)
 }
 
 fn add_alias(tx: &mut Tx<'_>, name: &str, alias: &str) -> Result<(), store::Error> {
@@ -176,11 +180,12 @@ impl Core {
         let notify = Arc::new(Notify::default());
         let waker = notify.clone();
         let store = Store::open(&options.path, options.map_size, move |mailboxes| waker.wake(mailboxes))?;
-        Ok(Arc::new(Self { store, notify, options }))
+        Ok(Arc::new(Self { store, notify, presence: Presence::default(), options }))
     }
 
     /// Stops the writer after all queued work is durable. Blocks. Later writes fail with `Temporary`.
     pub fn close(&self) {
+        self.write_uses();
         self.store.close();
     }
 
@@ -198,13 +203,14 @@ impl Core {
         Ok(self.store.write(move |tx| create_account(tx, &name, password.as_ref())).await?)
     }
 
-    /// Removes the account and all its mail.
+    /// Removes the account and all its mail, and ends its sessions.
     ///
     /// # Errors
     /// `NotFound`, `Temporary`.
     pub async fn remove_account(&self, name: &str) -> Result<(), Error> {
         let name = name.to_ascii_lowercase();
-        self.store.write(move |tx| remove_account(tx, &name)).await?;
+        let account = self.store.write(move |tx| remove_account(tx, &name)).await?;
+        self.end_sessions(account);
         self.store.purge();
         Ok(())
     }
@@ -266,7 +272,7 @@ impl Core {
     /// `NotFound`, `Temporary`.
     pub fn account(self: &Arc<Self>, id: AccountId) -> Result<Account, Error> {
         let user = self.store.read(|view| view.user(id))?.ok_or(Error::NotFound)?;
-        Ok(Account { core: self.clone(), id, name: user.name.into() })
+        Ok(Account { core: self.clone(), id, name: user.name.into(), read_only: false })
     }
 
     /// Where mail for `address` (`local`, `local+detail`, with or without `@domain`, quotes allowed) goes.
@@ -355,9 +361,31 @@ pub struct Account {
     pub(super) core: Arc<Core>,
     pub(super) id: AccountId,
     name: Arc<str>,
+    read_only: bool,
 }
 
 impl Account {
+    /// The same for a session that cannot change anything, where `read_only`.
+    #[must_use]
+    pub const fn restricted(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Whether nothing can be changed by this handle: every method that would is `Denied`.
+    #[must_use]
+    pub const fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// Invariant: every method that changes something asks this first.
+    ///
+    /// # Errors
+    /// `Denied` for a handle that can only read.
+    pub const fn may_change(&self) -> Result<(), Error> {
+        if self.read_only { Err(Error::Denied) } else { Ok(()) }
+    }
+
     /// Its identifier.
     #[must_use]
     pub const fn id(&self) -> AccountId {
@@ -381,6 +409,7 @@ impl Account {
         flags: Flags,
         date: Option<DateTime>,
     ) -> Result<Appended, Error> {
+        self.may_change()?;
         let target = DeliveryTarget::Mailbox(mailbox.to_owned());
         let delivery = Delivery { account: self.id, target, prefix: Vec::new(), flags, date };
         let mut made = self.core.deliver(staged, vec![delivery]).await?;

@@ -363,6 +363,7 @@ impl Account {
     /// # Errors
     /// `NotFound` where there is no such mailbox; `Invalid` keywords, `Limit`, `Temporary`. Nothing was stored then.
     pub async fn append_batch(&self, batch: Batch, mailbox: &str) -> Result<BatchAppended, Error> {
+        self.may_change()?;
         let mut batch = batch;
         let (mut messages, mut weight) = (Vec::with_capacity(batch.messages.len()), 0);
         for (staged, flags, date) in &mut batch.messages {
@@ -403,6 +404,7 @@ impl Account {
         let mut staged = staged;
         let parts = staged.parts();
         let delivery = self.delivery(mailbox, flags, date);
+        self.may_change()?;
         let made = self.core.store_arc().write_heavy(parts.pending.len(), move |tx| {
             let mailbox = find_target(tx, &delivery)?;
             let Some(old) = tx.view().row(source, uid)? else { return Ok(None) };
@@ -411,6 +413,7 @@ impl Account {
             let mut edit = Edit::open(tx, source)?;
             edit.remove(tx, uid, &old)?;
             tx.release_content(old.content)?;
+            tx.forget_pop_state(edit.state.account, old.instance)?;
             edit.finish(tx)?;
             Ok::<_, store::Error>(Some(made))
         });

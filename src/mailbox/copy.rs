@@ -98,6 +98,7 @@ impl Mailbox {
     }
 
     async fn transfer(&self, uids: &UidSet, destination: &str, move_them: bool) -> Result<Copied, Error> {
+        self.account.may_change()?;
         // A name that cannot be one does not exist.
         let Ok(destination) = list::canonical(destination) else { return Err(Error::NotFound) };
         let job = Transfer { account: self.account.id, source: self.id, uids: uids.clone(), destination, move_them };

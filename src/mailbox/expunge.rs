@@ -28,6 +28,7 @@ fn expunge(tx: &mut Tx<'_>, mailbox: MailboxId, among: &UidSet, deleted_only: bo
     for (uid, row) in rows {
         edit.remove(tx, uid, &row)?;
         tx.release_content(row.content)?;
+        tx.forget_pop_state(edit.state.account, row.instance)?;
         gone.insert(uid.0);
     }
     edit.finish(tx)?;
@@ -53,6 +54,7 @@ impl Mailbox {
     }
 
     async fn take_out(&self, among: UidSet, deleted_only: bool) -> Result<UidSet, Error> {
+        self.account.may_change()?;
         let id = self.id;
         let gone = self.account.core.store.write(move |tx| expunge(tx, id, &among, deleted_only)).await?;
         if !gone.is_empty() {

@@ -82,6 +82,7 @@ impl Mailbox {
         flags: &Flags,
         unchanged_since: Option<ModSeq>,
     ) -> Result<Stored, Error> {
+        self.account.may_change()?;
         check_flags(flags).map_err(store::Error::from)?;
         let id = self.id;
         let request = Request { uids: uids.clone(), operation, flags: flags.clone(), unchanged_since };

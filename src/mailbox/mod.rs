@@ -3,6 +3,7 @@
 mod account;
 mod append;
 mod copy;
+mod device;
 mod edit;
 mod error;
 mod expunge;
@@ -14,9 +15,11 @@ pub mod search;
 mod sync;
 pub mod trace;
 
+pub use crate::store::{Device, LastUse};
 pub use account::{Account, AccountInfo, Core, Options, Recipient};
 pub use append::{Appended, Batch, BatchAppended, Delivery, DeliveryTarget, Incoming, Staged};
 pub use copy::Copied;
+pub use device::{Guest, Visit};
 pub use error::Error;
 pub use fetch::{Message, Row};
 pub use flags::Stored;

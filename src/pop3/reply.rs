@@ -25,13 +25,15 @@ pub(super) fn sasl(error: SaslError) -> &'static str {
 /// The answer where a maildrop cannot be opened.
 pub(super) fn open(error: &mailbox::Error) -> &'static str {
     match error {
-        mailbox::Error::NotFound | mailbox::Error::Denied => "-ERR [SYS/PERM] There is no such maildrop\r\n",
+        mailbox::Error::NotFound => "-ERR [SYS/PERM] There is no such maildrop\r\n",
+        mailbox::Error::Denied => login(AuthError::BadCredentials),
+        // RFC 2449 §8.1.2
+        mailbox::Error::InUse => "-ERR [IN-USE] This device has a session already\r\n",
         mailbox::Error::Exists
         | mailbox::Error::ReadOnly
         | mailbox::Error::OverQuota
         | mailbox::Error::TooBig(_)
         | mailbox::Error::Expunged
-        | mailbox::Error::InUse
         | mailbox::Error::Invalid(_)
         | mailbox::Error::Limit(_)
         | mailbox::Error::Temporary => "-ERR [SYS/TEMP] The maildrop cannot be opened at the moment\r\n",

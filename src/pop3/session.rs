@@ -11,7 +11,7 @@ use super::retrieve::{Cut, retrieve};
 use crate::auth::sasl::{self, Mechanism};
 use crate::auth::{Attempt, AuthError, Authenticator, Client, ExchangeError, LoggedIn, Step};
 use crate::config::Config;
-use crate::mailbox::{self, Core, Mailbox};
+use crate::mailbox::{self, Core, Guest, Mailbox, Visit};
 use crate::net::{Admission, Connection, OUT_HIGH, ReadError, Shutdown, TlsAcceptor, timeout};
 use crate::types::{Uid, UidSet};
 use std::sync::Arc;
@@ -44,7 +44,8 @@ pub struct Context {
 pub async fn serve(conn: Connection, admission: Admission, context: Arc<Context>) {
     let login_by = Instant::now() + context.config.limits.login;
     let state = State::Authorization { user: None };
-    let mut session = Session { conn, admission, context, state, login_by, errors: 0, failed_logins: 0 };
+    let ending = context.shutdown.child();
+    let mut session = Session { conn, admission, context, ending, state, login_by, errors: 0, failed_logins: 0 };
     session.conn.set_write_timeout(session.context.config.limits.write);
     let end = match session.run().await {
         Ok(end) => end,
@@ -55,8 +56,13 @@ pub async fn serve(conn: Connection, admission: Admission, context: Arc<Context>
     };
     session.conn.close().await;
     if let State::Transaction(transaction) = &session.state {
-        let (user, peer) = (&transaction.user, session.conn.peer());
-        log::info!("logout: user={user:?} address={peer} protocol=pop3 end={}", end.word());
+        let (user, peer, end) = (&transaction.user, session.conn.peer(), end.word());
+        match &transaction.device {
+            Some(device) => {
+                log::info!("logout: user={user:?} address={peer} protocol=pop3 device={device:?} end={end}");
+            }
+            None => log::info!("logout: user={user:?} address={peer} protocol=pop3 end={end}"),
+        }
     }
 }
 
@@ -64,6 +70,8 @@ struct Session {
     conn: Connection,
     admission: Admission,
     context: Arc<Context>,
+    /// Ends this session: with the server, or because its device was revoked.
+    ending: Shutdown,
     state: State,
     login_by: Instant,
     errors: u32,
@@ -81,8 +89,13 @@ enum State {
 /// A maildrop that is open.
 struct Transaction {
     user: String,
+    device: Option<String>,
+    /// The device may not change anything.
+    read_only: bool,
     inbox: Mailbox,
     maildrop: Maildrop,
+    /// Its place among the sessions of its device.
+    _guest: Guest,
 }
 
 /// What comes after a command.
@@ -101,6 +114,8 @@ enum End {
     Timeout,
     Errors,
     Shutdown,
+    /// The device has no password any more.
+    Revoked,
     StoreFailed,
 }
 
@@ -113,6 +128,7 @@ impl End {
             Self::Timeout => "timeout",
             Self::Errors => "errors",
             Self::Shutdown => "shutdown",
+            Self::Revoked => "revoked",
             Self::StoreFailed => "store-failed",
         }
     }
@@ -141,16 +157,13 @@ impl Session {
                 }
                 // RFC 1939 §3: without any response.
                 Input::Timeout => return Ok(End::Timeout),
-                Input::Shutdown => {
-                    self.conn.queue(b"-ERR [SYS/TEMP] The server is stopping\r\n");
-                    return Ok(End::Shutdown);
-                }
+                Input::Shutdown => return Ok(self.farewell()),
             };
-            let shutdown = self.context.shutdown.clone();
+            let ending = self.ending.clone();
             let stopped = async {
-                shutdown.wait().await;
+                ending.wait().await;
                 async_io::Timer::after(SHUTDOWN_GRACE).await;
-                Ok(Next::End(End::Shutdown))
+                Ok(Next::End(if ending.requested_alone() { End::Revoked } else { End::Shutdown }))
             };
             // In a box, so that a session that waits for a command is small.
             match Box::pin(smol::future::or(self.command(&line), stopped)).await? {
@@ -160,6 +173,16 @@ impl Session {
             // A client that sends commands without end must not keep the others waiting.
             smol::future::yield_now().await;
         }
+    }
+
+    /// Says why the session ends between two commands.
+    fn farewell(&mut self) -> End {
+        if self.ending.requested_alone() {
+            self.conn.queue(b"-ERR [AUTH] The password of this device was revoked\r\n");
+            return End::Revoked;
+        }
+        self.conn.queue(b"-ERR [SYS/TEMP] The server is stopping\r\n");
+        End::Shutdown
     }
 
     /// The next line. What was answered so far goes out first, unless more commands are here already.
@@ -184,7 +207,7 @@ impl Session {
             }
         };
         let shutdown = async {
-            self.context.shutdown.wait().await;
+            self.ending.wait().await;
             Ok(Input::Shutdown)
         };
         timeout(limit, smol::future::or(shutdown, line)).await.unwrap_or(Ok(Input::Timeout))
@@ -342,10 +365,7 @@ impl Session {
             Input::Line(line) => return Ok(Ok(line)),
             Input::TooLong => self.error(b"-ERR The response is too long\r\n"),
             Input::Timeout => Next::End(End::Timeout),
-            Input::Shutdown => {
-                self.conn.queue(b"-ERR [SYS/TEMP] The server is stopping\r\n");
-                Next::End(End::Shutdown)
-            }
+            Input::Shutdown => Next::End(self.farewell()),
         }))
     }
 
@@ -370,7 +390,18 @@ impl Session {
     }
 
     async fn open_maildrop(&mut self, logged_in: LoggedIn) -> Result<Next, ReadError> {
-        match Transaction::open(&self.context.core, logged_in).await {
+        let visit = Visit {
+            account: logged_in.account,
+            device: logged_in.device,
+            protocol: "pop3",
+            address: self.conn.peer().address,
+        };
+        let ending = self.ending.clone();
+        let guest = match self.context.core.enter(&visit, move || ending.request()) {
+            Ok(guest) => guest,
+            Err(error) => return Ok(self.answer(reply::open(&error).as_bytes())),
+        };
+        match Transaction::open(&self.context.core, logged_in, guest).await {
             Ok(transaction) => {
                 let (messages, octets) = (transaction.maildrop.messages(), transaction.maildrop.octets());
                 self.state = State::Transaction(Box::new(transaction));
@@ -403,6 +434,9 @@ impl Session {
                 all(&mut self.conn, maildrop, &head, listing).await?;
             }
             Command::Uidl(None) => all(&mut self.conn, maildrop, "+OK Unique-ids follow\r\n", unique_id).await?,
+            Command::Dele(_) if transaction.read_only => {
+                self.conn.queue(b"-ERR [SYS/PERM] This device may only read\r\n");
+            }
             Command::Dele(number) => match maildrop.mark(number) {
                 Ok(()) => self.conn.queue(b"+OK Marked\r\n"),
                 Err(error) => self.conn.queue(no_message(error)),
@@ -430,8 +464,8 @@ impl Session {
 
 impl Transaction {
     /// Takes down what INBOX holds now.
-    async fn open(core: &Arc<Core>, logged_in: LoggedIn) -> Result<Self, mailbox::Error> {
-        let inbox = core.account(logged_in.account)?.open("INBOX")?;
+    async fn open(core: &Arc<Core>, logged_in: LoggedIn, guest: Guest) -> Result<Self, mailbox::Error> {
+        let inbox = core.account(logged_in.account)?.restricted(logged_in.read_only).open("INBOX")?;
         let uids = inbox.snapshot()?.uids;
         let mut maildrop = Maildrop::default();
         let mut from = first_uid(&uids, &logged_in.name);
@@ -451,7 +485,14 @@ impl Transaction {
             smol::future::yield_now().await;
         }
         maildrop.seal();
-        Ok(Self { user: logged_in.name, inbox, maildrop })
+        Ok(Self {
+            user: logged_in.name,
+            device: logged_in.device_name,
+            read_only: logged_in.read_only,
+            inbox,
+            maildrop,
+            _guest: guest,
+        })
     }
 
     /// The UPDATE state (RFC 1939 §6): all marked messages go in one commit.

@@ -26,10 +26,12 @@ pub(crate) struct Tables {
     pub(crate) chunks: Table,
     pub(crate) refs: Table,
     pub(crate) garbage: Table,
+    pub(crate) devices: Table,
+    pub(crate) pop3: Table,
 }
 
 impl Tables {
-    pub(crate) const fn all(&self) -> [(&'static str, Table); 14] {
+    pub(crate) const fn all(&self) -> [(&'static str, Table); 16] {
         [
             (table::META, self.meta),
             (table::STATE, self.state),
@@ -45,6 +47,8 @@ impl Tables {
             (table::CHUNKS, self.chunks),
             (table::REFS, self.refs),
             (table::GARBAGE, self.garbage),
+            (table::DEVICES, self.devices),
+            (table::POP3, self.pop3),
         ]
     }
 }
@@ -111,7 +115,7 @@ fn open_env(path: &Path, map_size: Option<usize>) -> Result<Env<WithoutTls>, Str
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
         let page = 1 << 16;
         let rounded = usize::try_from(size / page * page).unwrap_or(usize::MAX);
-        options.map_size(rounded).max_dbs(16).max_readers(READERS_MAX);
+        options.map_size(rounded).max_dbs(32).max_readers(READERS_MAX);
         // SAFETY: heed asks that nothing else changes the mapped file. The data directory belongs to this program
         // alone: it is locked by `cli::lock` before a store is opened, and no other code here writes to the file.
         match unsafe { options.open(path) } {
@@ -156,11 +160,13 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
             create(table::REFS)?,
             create(table::GARBAGE)?,
         );
-        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((first, second)))
+        let third = (create(table::DEVICES)?, create(table::POP3)?);
+        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((first, second, third)))
     })?;
     let (
         (meta, state, users, addresses, mailboxes, keywords, messages),
         (changes, holes, expunges, contents, chunks, refs, garbage),
+        (devices, pop3),
     ) = made.unwrap_commit();
     Ok(Tables {
         meta,
@@ -177,6 +183,8 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
         chunks,
         refs,
         garbage,
+        devices,
+        pop3,
     })
 }
 

@@ -41,13 +41,17 @@ pub(crate) fn piece(tx: &mut Tx<'_>, entries: usize, chunks: u32, rows: usize) -
 fn mailbox_rows(tx: &mut Tx<'_>, mailbox: MailboxId, max: usize) -> Result<bool, Error> {
     let mut found = Vec::new();
     tx.view().rows(mailbox, 1, u32::MAX, |uid, row| {
-        found.push((uid, row.content));
+        found.push((uid, row));
         Ok(found.len() <= max)
     })?;
     let complete = found.len() <= max;
-    for (uid, content) in found {
+    let account = tx.view().mailbox_state(mailbox)?.map(|state| state.account);
+    for (uid, row) in found {
         tx.delete_row(mailbox, uid)?;
-        tx.release_content(content)?;
+        tx.release_content(row.content)?;
+        if let Some(account) = account {
+            tx.forget_pop_state(account, row.instance)?;
+        }
     }
     Ok(complete)
 }

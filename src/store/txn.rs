@@ -35,17 +35,17 @@ impl<'t> Tx<'t> {
         View { tables: self.tables, txn: &self.txn, chunk_size: self.chunk_size }
     }
 
-    fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), Error> {
+    pub(super) fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), Error> {
         self.writes += 1;
         Ok(table.put(&mut self.txn, key, value)?)
     }
 
-    fn delete(&mut self, table: Table, key: &[u8]) -> Result<bool, Error> {
+    pub(super) fn delete(&mut self, table: Table, key: &[u8]) -> Result<bool, Error> {
         self.writes += 1;
         Ok(table.delete(&mut self.txn, key)?)
     }
 
-    fn delete_range(&mut self, table: Table, first: &[u8], last: &[u8]) -> Result<usize, Error> {
+    pub(super) fn delete_range(&mut self, table: Table, first: &[u8], last: &[u8]) -> Result<usize, Error> {
         self.writes += 1;
         Ok(table.delete_range(&mut self.txn, &(Bound::Included(first), Bound::Included(last)))?)
     }

@@ -154,6 +154,7 @@ pub async fn refuse(
 /// # Errors
 /// NO with `[TRYCREATE]` or `[TOOBIG]`; NO for an empty message, with which a client cancels (RFC 3502).
 pub fn acceptable(context: &Context, account: &Account, mailbox: &str, literal: Literal) -> Result<(), Failure> {
+    account.may_change()?;
     account.open(mailbox).map_err(destination)?;
     let max = context.config.limits.message_size;
     if literal.size > max {
