@@ -3,11 +3,11 @@
 use super::client::Stream;
 use super::pattern::Variables;
 use super::script::{Open, Protocol};
-use mailnook::auth::{Authenticator, hash_password};
+use mailnook::auth::{Authenticator, hash_password, new_device};
 use mailnook::config::Config;
 use mailnook::mailbox::{self, Account, Core};
 use mailnook::net::{Class, Limiter, Peer, Shutdown, TlsAcceptor, TlsFiles, pair_from, timeout};
-use mailnook::types::{Flags, SystemFlags};
+use mailnook::types::{Flags, Rights, SystemFlags};
 use mailnook::{imap, lmtp, pop3};
 use smol::{Executor, Task};
 use std::net::{IpAddr, Ipv4Addr};
@@ -73,7 +73,7 @@ impl World {
     }
 
     /// Does what any other `@` line says.
-    pub async fn setup(&mut self, words: &[String], variables: &Variables) -> Result<(), String> {
+    pub async fn setup(&mut self, words: &[String], variables: &mut Variables) -> Result<(), String> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words.as_slice() {
             // These were read by `configure`.
@@ -85,6 +85,18 @@ impl World {
             }
             ["alias", name, address] => {
                 self.server()?.core.add_alias(name, address).await.map_err(|error| format!("{error:?}"))?;
+            }
+            ["device", name, device, rights @ ..] => {
+                let core = Arc::clone(&self.server()?.core);
+                let login = core.store().login(name).map_err(|error| format!("{error:?}"))?.ok_or("no such user")?;
+                let has = |word: &str| rights.contains(&word);
+                let rights = Rights { imap: has("imap"), pop3: has("pop3"), read_only: has("read-only") };
+                let (password, made) = new_device(&login, device, rights).map_err(|error| format!("{error:?}"))?;
+                core.add_device(name, made).await.map_err(|error| format!("{error:?}"))?;
+                variables.insert((*device).to_owned(), password.into_bytes());
+            }
+            ["revoke", name, device] => {
+                self.server()?.core.revoke_device(name, device).await.map_err(|error| format!("{error:?}"))?;
             }
             ["mailbox", name, mailbox] => {
                 self.account(name)?.create(mailbox, None).await.map_err(|error| format!("{error:?}"))?;
