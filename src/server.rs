@@ -5,9 +5,11 @@
 //! or after [`GRACE`], the store is closed, which makes everything that was accepted durable.
 
 mod accept;
+mod activation;
 mod bind;
 mod session;
 mod signals;
+pub mod systemd;
 
 use crate::admin::{self, DataDir, Refused, Registry, Running, exit};
 use crate::auth::{Authenticator, generate_password};
@@ -19,6 +21,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use systemd::Manager;
 
 /// How long sessions may take for their farewell; closing the store has the rest of the two seconds.
 const GRACE: Duration = Duration::from_millis(1_500);
@@ -26,6 +29,9 @@ const GRACE_STEP: Duration = Duration::from_millis(10);
 
 /// File descriptors besides those of connections: listeners, store, log, the handshakes of connections to be refused.
 const SPARE_DESCRIPTORS: u64 = 200;
+
+/// What the service manager is told of a server that serves.
+const SERVING: &str = "Serving";
 
 /// Why the server does not start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,8 +151,8 @@ impl Server {
         self.listeners.iter().filter_map(Bound::place).collect()
     }
 
-    /// Serves until SIGTERM or SIGINT, then ends every session and closes the store.
-    pub fn run(self) {
+    /// Serves until SIGTERM or SIGINT, then ends every session and closes the store. `manager` hears of it.
+    pub fn run(self, manager: &Manager) {
         let Self { shared, listeners, signals, data_dir } = self;
         log::info!("mailnook {} started, data in {}", env!("CARGO_PKG_VERSION"), data_dir.path().display());
         for bound in listeners {
@@ -161,7 +167,8 @@ impl Server {
                 log::warn!("no thread for the executor, going on with fewer: {error}");
             }
         }
-        smol::block_on(shared.executor.run(shared.supervise(signals)));
+        manager.ready(SERVING);
+        smol::block_on(shared.executor.run(shared.supervise(signals, manager)));
         shared.core.close();
         log::info!("mailnook ended");
     }
@@ -169,8 +176,10 @@ impl Server {
 
 impl Shared {
     /// Waits for the end, keeps the certificate fresh meanwhile, and lets the sessions end.
-    async fn supervise(&self, signals: async_signal::Signals) {
-        signals::until_stopped(signals, &self.tls).await;
+    async fn supervise(&self, signals: async_signal::Signals, manager: &Manager) {
+        let stopped = signals::until_stopped(signals, &self.tls, manager);
+        smol::future::or(stopped, self.prove_life(manager)).await;
+        manager.stopping();
         self.shutdown.request();
         let deadline = Instant::now() + GRACE;
         while !self.registry.is_idle() && Instant::now() < deadline {
@@ -178,6 +187,23 @@ impl Shared {
         }
         if !self.registry.is_idle() {
             log::warn!("some sessions did not end in time and are cut");
+        }
+    }
+}
+
+impl Shared {
+    /// Tells the service manager again and again that sessions get their turn, that the store can be read and that its
+    /// writer works. It hears nothing while one of them hangs, and then starts the service anew.
+    async fn prove_life(&self, manager: &Manager) {
+        let Some(interval) = manager.watchdog() else { return std::future::pending().await };
+        loop {
+            let core = Arc::clone(&self.core);
+            // As a task of its own: it must come to its turn like a session.
+            match self.executor.spawn(async move { core.pulse().await }).await {
+                Ok(()) => manager.alive(),
+                Err(error) => log::error!("the store does not answer: {error:?}"),
+            }
+            async_io::Timer::after(interval / 2).await;
         }
     }
 }

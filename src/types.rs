@@ -1,9 +1,11 @@
 //! The glossary as types: identifiers, flags, UID sets. No I/O; every module may use it.
 
 mod device;
+mod door;
 mod uid_set;
 
-pub use device::{DeviceId, PasswordScope, Rights};
+pub use device::{DeviceId, Rights};
+pub use door::{Door, DoorKind};
 pub use uid_set::{UidRange, UidSet};
 
 use std::fmt;

@@ -27,11 +27,9 @@ impl Server {
         let mut config = Config { hostname: "mail.example.org".to_owned(), ..Config::default() };
         change(&mut config);
         let options = Options {
-            path: path.clone(),
             map_size: Some(256 << 20),
-            domains: Vec::new(),
-            catch_all: None,
             max_message_size: config.limits.message_size,
+            ..Options::new(path.clone())
         };
         let core = Core::open(options).unwrap();
         smol::block_on(async {

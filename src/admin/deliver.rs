@@ -2,7 +2,7 @@
 
 use super::call::{Call, Failure};
 use super::{Context, exit, name};
-use crate::mailbox::{Delivery, DeliveryTarget, Error, trace};
+use crate::mailbox::{Delivery, DeliveryTarget, Door, DoorKind, Error, trace};
 use crate::types::Flags;
 
 /// What an MTA or a mail fetcher puts before a message of an mbox file.
@@ -89,7 +89,8 @@ fn plan(
             id,
             date: trace::now(),
         });
-        let delivery = Delivery { account: found.account, target, prefix, flags: Flags::default(), date: None };
+        let door = Door::of(DoorKind::Deliver);
+        let delivery = Delivery { account: found.account, target, prefix, flags: Flags::default(), date: None, door };
         deliveries.push((recipient.clone(), delivery));
     }
     Ok(deliveries)

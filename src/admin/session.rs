@@ -40,11 +40,11 @@ pub struct Running {
 /// A text for the operator.
 pub fn open(config: &Config, data_dir: &DataDir) -> Result<Arc<Core>, String> {
     Core::open(mailbox::Options {
-        path: data_dir.store(),
         map_size: config.map_size,
         domains: config.domains.clone(),
         catch_all: config.catch_all.clone(),
         max_message_size: config.limits.message_size,
+        ..mailbox::Options::new(data_dir.store())
     })
 }
 

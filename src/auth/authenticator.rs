@@ -125,13 +125,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("mailnook-auth-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
-        let options = Options {
-            path: path.clone(),
-            map_size: Some(64 << 20),
-            domains: Vec::new(),
-            catch_all: None,
-            max_message_size: 1 << 20,
-        };
+        let options = Options { map_size: Some(64 << 20), max_message_size: 1 << 20, ..Options::new(path.clone()) };
         let core = Core::open(options).unwrap();
         let old = hash_password("secret", &config::Auth { argon2_passes: 2, ..CONFIG }).unwrap();
         smol::block_on(async {

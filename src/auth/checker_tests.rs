@@ -1,6 +1,7 @@
 use super::super::hash::hash_password;
 use super::*;
-use crate::types::{PasswordScope, Rights};
+use crate::store::MainPassword;
+use crate::types::Rights;
 
 const CONFIG: config::Auth = config::Auth {
     argon2_memory: 64,
@@ -22,7 +23,7 @@ fn anna(config: &config::Auth) -> store::Login {
         name: "anna".to_owned(),
         password_hash: Some(hash),
         scram,
-        scope: PasswordScope::Any,
+        scope: MainPassword::Everywhere,
         devices: Vec::new(),
     }
 }
@@ -238,16 +239,16 @@ fn the_main_password_is_refused_where_it_must_not_be_used() {
             let (checker, anna) = (&checker, anna(scope));
             async move { check(checker, attempt("anna", b"secret", peer), Some(&anna)).await.is_ok() }
         };
-        assert!(!scoped(PasswordScope::Lan, &far).await);
-        assert!(scoped(PasswordScope::Lan, &near).await);
-        assert!(!scoped(PasswordScope::Off, &near).await);
+        assert!(!scoped(MainPassword::Lan, &far).await);
+        assert!(scoped(MainPassword::Lan, &near).await);
+        assert!(!scoped(MainPassword::Off, &near).await);
         // What was refused there is no wrong password here.
-        assert!(scoped(PasswordScope::Any, &far).await);
+        assert!(scoped(MainPassword::Everywhere, &far).await);
         let proved = |scope, proof| {
             let (checker, anna, far) = (&checker, anna(scope), &far);
             async move { checker.check_proof(Instant::now(), &attempt("anna", b"", far), Some(anna), proof).await.is_ok() }
         };
-        assert!(!proved(PasswordScope::Lan, Proof::Fits(DeviceId::MAIN)).await);
-        assert!(proved(PasswordScope::Any, Proof::Fits(DeviceId::MAIN)).await);
+        assert!(!proved(MainPassword::Lan, Proof::Fits(DeviceId::MAIN)).await);
+        assert!(proved(MainPassword::Everywhere, Proof::Fits(DeviceId::MAIN)).await);
     });
 }

@@ -3,8 +3,8 @@
 use super::password::{device_hash, generate_device_password};
 use super::{Attempt, HashError, scram};
 use crate::net::Peer;
-use crate::store::{Device, Login};
-use crate::types::{DeviceId, PasswordScope, Rights};
+use crate::store::{Device, Login, MainPassword};
+use crate::types::{DeviceId, Rights};
 use subtle::ConstantTimeEq;
 
 /// On what the decision about a login stands.
@@ -56,10 +56,10 @@ pub(super) fn refused(device: &Device, protocol: &str) -> Option<&'static str> {
 /// Why the main password is not accepted from a peer.
 pub(super) fn main_refused(login: &Login, peer: &Peer) -> Option<&'static str> {
     match login.scope {
-        PasswordScope::Any => None,
-        PasswordScope::Lan if peer.is_lan() => None,
-        PasswordScope::Lan => Some("main-password-for-lan-only"),
-        PasswordScope::Off => Some("main-password-off"),
+        MainPassword::Everywhere => None,
+        MainPassword::Lan if peer.is_lan() => None,
+        MainPassword::Lan => Some("main-password-for-lan-only"),
+        MainPassword::Off => Some("main-password-off"),
     }
 }
 

@@ -189,4 +189,18 @@ Exit codes: 0 stored and durable; 64 wrong usage; 65 the message is empty or too
         summary: "check a configuration file",
         details: "Tells every mistake with its line. Exit codes: 0 the file is right, 78 it is not.\n",
     },
+    Command {
+        path: &["manual"],
+        words: &[],
+        options: &[flag("config-file", "mailnook.toml(5) instead of mailnook(1)")],
+        summary: "print the manual page",
+        details: "For man(1): `mailnook manual | man -l -`.\n",
+    },
+    Command {
+        path: &["completion"],
+        words: &["SHELL"],
+        options: &[],
+        summary: "print the completions for bash, zsh or fish",
+        details: "For bash: `source <(mailnook completion bash)`.\n",
+    },
 ];

@@ -4,6 +4,7 @@ use super::args::Parsed;
 use super::{complain, print};
 use crate::admin::exit;
 use crate::config::{Config, Problem};
+use crate::server::systemd::Manager;
 use std::path::{Path, PathBuf};
 
 /// The configuration of this call; where it is wrong everything was told.
@@ -17,7 +18,12 @@ pub(super) fn load(parsed: &Parsed) -> Result<Config, ()> {
             Ok(config)
         }
         Err(problems) => {
-            tell(file.as_deref().unwrap_or(Path::new("configuration")), &problems);
+            let file = file.as_deref().unwrap_or(Path::new("configuration"));
+            tell(file, &problems);
+            if parsed.command.path == ["serve"] {
+                let texts: Vec<String> = problems.iter().map(|problem| line(file, problem)).collect();
+                Manager::find().status(&texts.join("; "));
+            }
             Err(())
         }
     }
@@ -43,11 +49,15 @@ pub(super) fn check(parsed: &Parsed) -> u8 {
 }
 
 fn tell(file: &Path, problems: &[Problem]) {
-    let file = file.display();
     for problem in problems {
-        match problem.line {
-            Some(line) => complain(&format!("{file}:{line}: {}", problem.text)),
-            None => complain(&format!("{file}: {}", problem.text)),
-        }
+        complain(&line(file, problem));
+    }
+}
+
+fn line(file: &Path, problem: &Problem) -> String {
+    let file = file.display();
+    match problem.line {
+        Some(line) => format!("{file}:{line}: {}", problem.text),
+        None => format!("{file}: {}", problem.text),
     }
 }

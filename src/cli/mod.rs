@@ -5,8 +5,10 @@
 
 mod args;
 mod commands;
+mod completion;
 mod configuration;
 mod help;
+mod manual;
 mod owner;
 mod password;
 mod serve;
@@ -51,6 +53,18 @@ fn command(parsed: &Parsed, start_log: StartLog) -> u8 {
             return exit::OK;
         }
         ["config", "check"] => return configuration::check(parsed),
+        ["manual"] => {
+            print(&if parsed.has("config-file") { manual::configuration() } else { manual::program() });
+            return exit::OK;
+        }
+        ["completion"] => {
+            let Some(script) = completion::script(&parsed.word(0)) else {
+                complain(&format!("there are completions for {}", completion::SHELLS.join(", ")));
+                return exit::USAGE;
+            };
+            print(&script);
+            return exit::OK;
+        }
         _ => {}
     }
     let config = match configuration::load(parsed) {

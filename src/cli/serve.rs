@@ -3,6 +3,7 @@
 use super::{complain, print, shell_word};
 use crate::admin::exit;
 use crate::config::Config;
+use crate::server::systemd::Manager;
 use crate::server::{self, Server};
 use std::path::{Path, PathBuf};
 
@@ -11,15 +12,17 @@ const FIRST_USER: &str = "me";
 
 pub(super) fn run(config: Config) -> u8 {
     let trying = config.file.is_none();
+    let manager = Manager::find();
     match start(config, trying) {
         Ok(server) => {
-            server.run();
+            server.run(&manager);
             exit::OK
         }
         Err(failure) => {
             for text in &failure.texts {
                 complain(text);
             }
+            manager.status(&failure.texts.join("; "));
             failure.code
         }
     }

@@ -15,7 +15,7 @@ use super::table::{self, Row, States};
 use super::wait;
 use super::wire::{ErrorKind, ParseError, Received, Receiver, Tag};
 use crate::auth::{AuthError, LoggedIn};
-use crate::mailbox::{Account, Error, Guest, Visit};
+use crate::mailbox::{Account, Door, DoorKind, Error, Guest};
 use crate::net::{Admission, Connection, OUT_HIGH, ReadError, Shutdown};
 use crate::types::UidSet;
 use smol::future::{or, poll_once, yield_now};
@@ -263,19 +263,16 @@ impl Session {
     /// # Errors
     /// NO where the device was revoked or the account removed just now.
     pub(super) fn log_in(&mut self, logged_in: &LoggedIn, text: &'static str) -> Result<Reply, Failure> {
-        let visit = Visit {
-            account: logged_in.account,
-            device: logged_in.device,
-            protocol: "imap",
-            address: self.connection.peer().address,
-        };
+        let address = self.connection.peer().address;
+        let door = Door { kind: DoorKind::Imap, device: logged_in.device.0, address };
         let ending = self.ending.clone();
-        let entered = self.context.core.enter(&visit, move || ending.request());
+        let core = &self.context.core;
+        let entered = core.enter(logged_in.account, &door, move || ending.request());
         let guest = entered.map_err(|error| match error {
             Error::Denied => login::refusal(AuthError::BadCredentials),
             other => refusal(&other),
         })?;
-        self.account = Some(self.context.core.account(logged_in.account)?.restricted(logged_in.read_only));
+        self.account = Some(core.account(logged_in.account)?.through(door).restricted(logged_in.read_only));
         self.guest = Some(guest);
         self.admission.logged_in();
         Ok(Reply::ok(text).code(capability::list(self.circumstances())))

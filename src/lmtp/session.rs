@@ -4,7 +4,7 @@ use super::command::{Bdat, Command, Mail};
 use super::data::{Arriving, DISCARD_MAX};
 use super::recipient::{Place, Recipients, failed_delivery, refused_recipient};
 use crate::config::Config;
-use crate::mailbox::{Appended, Core, Delivery, Error, trace};
+use crate::mailbox::{Appended, Core, Delivery, Door, DoorKind, Error, trace};
 use crate::net::{Connection, DotReader, OUT_HIGH, ReadError, Shutdown, timeout};
 use crate::types::Flags;
 use std::convert::Infallible;
@@ -347,6 +347,7 @@ impl Session {
             prefix,
             flags: Flags::default(),
             date: None,
+            door: Door::session(DoorKind::Lmtp, self.connection.peer().address),
         }
     }
 

@@ -5,8 +5,8 @@ use super::notify::Notify;
 use super::{Appended, Delivery, DeliveryTarget, Error, Staged, Watch, list};
 use crate::store::schema::{AccountState, User, kind};
 use crate::store::txn::Tx;
-use crate::store::{self, KEY_TEXT_MAX, Password, Refusal, Store};
-use crate::types::{AccountId, DateTime, Flags, MailboxId, SpecialUse};
+use crate::store::{self, Clock, KEY_TEXT_MAX, Password, Refusal, Settings, Store};
+use crate::types::{AccountId, DateTime, Door, Flags, MailboxId, SpecialUse};
 use chrono::Offset as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +27,23 @@ pub struct Options {
     pub catch_all: Option<String>,
     /// Largest message in octets.
     pub max_message_size: u64,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+impl Options {
+    /// A store at `path`; all else as where nothing is configured.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            map_size: None,
+            domains: Vec::new(),
+            catch_all: None,
+            max_message_size: 200_000_000,
+            clock: Clock::system(),
+        }
+    }
 }
 
 /// One per process: the store, the watchers, the rules of addresses.
@@ -146,6 +163,7 @@ fn remove_account(tx: &mut Tx<'_>, name: &str) -> Result<AccountId, store::Error
     }
     tx.delete_devices(id)?;
     tx.delete_user(id)?;
+    tx.put_settings(id, &Settings::default())?;
     tx.delete_account_state(id)?;
     Ok(id)
 }
@@ -179,7 +197,10 @@ impl Core {
     pub fn open(options: Options) -> Result<Arc<Self>, String> {
         let notify = Arc::new(Notify::default());
         let waker = notify.clone();
-        let store = Store::open(&options.path, options.map_size, move |mailboxes| waker.wake(mailboxes))?;
+        let store = {
+            let committed = move |mailboxes: &[MailboxId]| waker.wake(mailboxes);
+            Store::open(&options.path, options.map_size, options.clock.clone(), committed)?
+        };
         Ok(Arc::new(Self { store, notify, presence: Presence::default(), options }))
     }
 
@@ -272,7 +293,42 @@ impl Core {
     /// `NotFound`, `Temporary`.
     pub fn account(self: &Arc<Self>, id: AccountId) -> Result<Account, Error> {
         let user = self.store.read(|view| view.user(id))?.ok_or(Error::NotFound)?;
-        Ok(Account { core: self.clone(), id, name: user.name.into(), read_only: false })
+        Ok(Account { core: self.clone(), id, name: user.name.into(), door: Door::UNKNOWN, read_only: false })
+    }
+
+    /// What the account has otherwise than the configuration says.
+    ///
+    /// # Errors
+    /// `Temporary` where the store fails.
+    pub fn settings(&self, id: AccountId) -> Result<Settings, Error> {
+        Ok(self.store.read(|view| view.settings(id))?)
+    }
+
+    /// Changes an account's settings; durable when it returns. `change` may run again where another job failed.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such account, `Temporary`.
+    pub async fn change_settings(
+        &self,
+        id: AccountId,
+        mut change: impl FnMut(&mut Settings) + Send + 'static,
+    ) -> Result<Settings, Error> {
+        let changed = self.store.write(move |tx| {
+            if tx.view().user(id)?.is_none() {
+                return Err(Refusal::NotFound.into());
+            }
+            let mut settings = tx.view().settings(id)?;
+            change(&mut settings);
+            tx.put_settings(id, &settings)?;
+            Ok::<_, store::Error>(settings)
+        });
+        Ok(changed.await?)
+    }
+
+    /// Seconds since 1970, as the store's clock tells it.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.store.clock().now()
     }
 
     /// Where mail for `address` (`local`, `local+detail`, with or without `@domain`, quotes allowed) goes.
@@ -323,6 +379,15 @@ impl Core {
         &self.store
     }
 
+    /// Completes when the store has been read and its writer has come round; nothing is written.
+    ///
+    /// # Errors
+    /// `Temporary` where the store fails.
+    pub async fn pulse(&self) -> Result<(), Error> {
+        self.store.identity()?;
+        Ok(self.store.write(|_| Ok(())).await?)
+    }
+
     /// Octets of the store's file and of the part in use.
     ///
     /// # Errors
@@ -362,6 +427,7 @@ pub struct Account {
     pub(super) id: AccountId,
     name: Arc<str>,
     read_only: bool,
+    pub(super) door: Door,
 }
 
 impl Account {
@@ -398,6 +464,19 @@ impl Account {
         &self.name
     }
 
+    /// The same account for somebody who comes by that door: every change tells who made it.
+    #[must_use]
+    pub fn through(mut self, door: Door) -> Self {
+        self.door = door;
+        self
+    }
+
+    /// By which door its user came.
+    #[must_use]
+    pub const fn door(&self) -> &Door {
+        &self.door
+    }
+
     /// Stores a staged message.
     ///
     /// # Errors
@@ -411,7 +490,7 @@ impl Account {
     ) -> Result<Appended, Error> {
         self.may_change()?;
         let target = DeliveryTarget::Mailbox(mailbox.to_owned());
-        let delivery = Delivery { account: self.id, target, prefix: Vec::new(), flags, date };
+        let delivery = Delivery { account: self.id, target, prefix: Vec::new(), flags, date, door: self.door };
         let mut made = self.core.deliver(staged, vec![delivery]).await?;
         made.pop().unwrap_or(Err(Error::Temporary))
     }

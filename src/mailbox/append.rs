@@ -6,7 +6,7 @@ use crate::message::{Normalizer, Record, Scanner};
 use crate::store::schema::{CODEC_IDENTITY, Content, kind};
 use crate::store::txn::Tx;
 use crate::store::{self, Commit, Refusal, Store};
-use crate::types::{AccountId, BodyId, DateTime, Flags, InstanceId, MailboxId, Uid, UidSet, UidValidity};
+use crate::types::{AccountId, BodyId, DateTime, Door, Flags, InstanceId, MailboxId, Uid, UidSet, UidValidity};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -238,6 +238,8 @@ pub struct Delivery {
     pub flags: Flags,
     /// Internal date; None: now.
     pub date: Option<DateTime>,
+    /// Who brings it.
+    pub door: Door,
 }
 
 /// What an append made (RFC 4315 APPENDUID).
@@ -355,7 +357,7 @@ pub struct BatchAppended {
 impl Account {
     fn delivery(&self, mailbox: &str, flags: Flags, date: Option<DateTime>) -> Delivery {
         let target = DeliveryTarget::Mailbox(mailbox.to_owned());
-        Delivery { account: self.id, target, prefix: Vec::new(), flags, date }
+        Delivery { account: self.id, target, prefix: Vec::new(), flags, date, door: self.door }
     }
 
     /// Stores all messages of a batch, in their order, in one durable commit.
@@ -455,6 +457,7 @@ fn put_message(
     let (content, size) = parts.content(body, &delivery.prefix);
     let (id, instance, now) = (tx.new_content()?, tx.new_instance()?, tx.now()?);
     tx.put_content(id, &content)?;
+    let origin = tx.intern(&delivery.door)?;
     let mut edit = Edit::open(tx, mailbox)?;
     let keywords = edit.keyword_bits(tx, &delivery.flags.keywords)?;
     let row = NewRow {
@@ -465,6 +468,7 @@ fn put_message(
         internal_date: delivery.date.unwrap_or_else(|| account::local_time(now)),
         save_date: now,
         size,
+        origin,
     };
     let uid = edit.insert(tx, &row)?;
     let uid_validity = edit.state.uid_validity;

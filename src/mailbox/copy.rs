@@ -5,7 +5,7 @@ use super::{Error, Mailbox, list};
 use crate::store::schema::{MessageRow, kind};
 use crate::store::txn::Tx;
 use crate::store::{self, Refusal};
-use crate::types::{AccountId, MailboxId, Uid, UidSet, UidValidity};
+use crate::types::{AccountId, Door, MailboxId, Uid, UidSet, UidValidity};
 
 /// What a COPY or MOVE made (RFC 4315 COPYUID): `from[i]` became `to[i]`.
 #[derive(Clone, Debug)]
@@ -35,6 +35,7 @@ struct Transfer {
     uids: UidSet,
     destination: String,
     move_them: bool,
+    door: Door,
 }
 
 fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store::Error> {
@@ -50,6 +51,7 @@ fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store::Error> {
         return Ok(copied);
     }
     let now = tx.now()?;
+    let origin = tx.intern(&job.door)?;
     for (uid, row) in rows {
         let names = source.keyword_names(row.keywords);
         let instance = if job.move_them { row.instance } else { tx.new_instance()? };
@@ -68,6 +70,7 @@ fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store::Error> {
             internal_date: row.internal_date,
             save_date: now,
             size: row.size,
+            origin: if job.move_them { row.origin } else { origin },
         };
         let to = destination.insert(tx, &new)?;
         copied.from.push(uid.0);
@@ -101,7 +104,14 @@ impl Mailbox {
         self.account.may_change()?;
         // A name that cannot be one does not exist.
         let Ok(destination) = list::canonical(destination) else { return Err(Error::NotFound) };
-        let job = Transfer { account: self.account.id, source: self.id, uids: uids.clone(), destination, move_them };
+        let job = Transfer {
+            account: self.account.id,
+            source: self.id,
+            uids: uids.clone(),
+            destination,
+            move_them,
+            door: self.account.door,
+        };
         Ok(self.account.core.store.write(move |tx| transfer(tx, &job)).await?)
     }
 }

@@ -6,9 +6,8 @@
 use super::{Core, Error};
 use crate::store::txn::Tx;
 use crate::store::{self, Device, LastUse, Refusal};
-use crate::types::{AccountId, DeviceId, Rights};
+use crate::types::{AccountId, DeviceId, Door, DoorKind, Rights};
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A use is written at once where the one that is stored is older, in seconds; until then it is remembered here.
@@ -19,25 +18,12 @@ const NAME_MAX: usize = 40;
 
 type Key = (AccountId, DeviceId);
 
-/// Who wants to begin a session.
-#[derive(Clone, Debug)]
-pub struct Visit {
-    /// Whose mail.
-    pub account: AccountId,
-    /// By the password of which device.
-    pub device: DeviceId,
-    /// `imap` or `pop3`.
-    pub protocol: &'static str,
-    /// The peer's address.
-    pub address: Option<IpAddr>,
-}
-
 /// Ends a session.
 type End = Arc<dyn Fn() + Send + Sync>;
 
 struct Open {
     token: u64,
-    protocol: &'static str,
+    kind: DoorKind,
     end: End,
 }
 
@@ -183,38 +169,44 @@ impl Core {
         Ok(devices)
     }
 
-    /// Enters a session that has logged in, and notes that its device was used. `end` is called, from any thread, when
+    /// Enters a session that has logged in and comes by that door, and notes that its device was used. `end` is called, from any thread, when
     /// the session must end because its device was revoked or its account removed.
     ///
     /// # Errors
     /// `InUse`: this device has a POP3 session already, and only one may be there at a time. Whoever shares the main
     /// password is no single device, and is not kept waiting. `Denied`: the device was revoked just now. `Temporary`.
-    pub fn enter(self: &Arc<Self>, visit: &Visit, end: impl Fn() + Send + Sync + 'static) -> Result<Guest, Error> {
-        let key = (visit.account, visit.device);
+    pub fn enter(
+        self: &Arc<Self>,
+        account: AccountId,
+        door: &Door,
+        end: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Guest, Error> {
+        let key = (account, DeviceId(door.device));
         let guest = {
             let mut sessions = lock(&self.presence.sessions);
             sessions.0 += 1;
             let token = sessions.0;
             let open = sessions.1.entry(key).or_default();
-            let alone = visit.protocol == "pop3" && visit.device.is_device();
-            if alone && open.iter().any(|open| open.protocol == "pop3") {
+            let alone = door.kind == DoorKind::Pop3 && key.1.is_device();
+            if alone && open.iter().any(|open| open.kind == DoorKind::Pop3) {
                 return Err(Error::InUse);
             }
-            open.push(Open { token, protocol: visit.protocol, end: Arc::new(end) });
+            open.push(Open { token, kind: door.kind, end: Arc::new(end) });
             Guest { core: self.clone(), key, token }
         };
-        let device = self.store.read(|view| view.device(visit.account, visit.device))?;
-        if visit.device.is_device() && device.as_ref().is_none_or(|device| device.revoked.is_some()) {
+        let device = self.store.read(|view| view.device(key.0, key.1))?;
+        if key.1.is_device() && device.as_ref().is_none_or(|device| device.revoked.is_some()) {
             return Err(Error::Denied);
         }
-        self.note_use(key, device.as_ref(), visit);
+        self.note_use(key, device.as_ref(), door);
         Ok(guest)
     }
 
-    fn note_use(&self, key: Key, stored: Option<&Device>, visit: &Visit) {
-        let used = LastUse { time: super::trace::now().seconds, protocol: visit.protocol, address: visit.address };
+    fn note_use(&self, key: Key, stored: Option<&Device>, door: &Door) {
+        let protocol = if door.kind == DoorKind::Pop3 { "pop3" } else { "imap" };
+        let used = LastUse { time: self.now(), protocol, address: door.address };
         let last = stored.and_then(|device| device.last.as_ref()).map_or(0, |last| last.time);
-        let is_new_poller = visit.protocol == "pop3" && !stored.is_some_and(|device| device.polls);
+        let is_new_poller = door.kind == DoorKind::Pop3 && !stored.is_some_and(|device| device.polls);
         if used.time.saturating_sub(last) >= WRITE_EVERY || is_new_poller {
             lock(&self.presence.uses).remove(&key);
             // Nobody waits for it: a crash loses the note of one use.

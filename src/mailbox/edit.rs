@@ -1,7 +1,7 @@
 //! The only way in which rows of a mailbox change: counters, MODSEQ, the list of changes and the memory of
 //! expunges are kept right here, in the transaction of the change.
 
-use crate::store::schema::{MailboxState, MessageRow};
+use crate::store::schema::{MailboxState, MessageRow, OriginId};
 use crate::store::txn::Tx;
 use crate::store::{Error, Refusal};
 use crate::types::{ContentId, DateTime, Flags, InstanceId, KeywordBits, MailboxId, ModSeq, SystemFlags, Uid, UidSet};
@@ -25,6 +25,7 @@ pub(super) struct NewRow {
     pub(super) internal_date: DateTime,
     pub(super) save_date: i64,
     pub(super) size: u64,
+    pub(super) origin: OriginId,
 }
 
 /// A mailbox being changed by one job. [`Edit::finish`] writes what it kept in memory.
@@ -130,6 +131,7 @@ impl Edit {
             save_date: new.save_date,
             size: new.size,
             flags: new.system,
+            origin: new.origin,
         };
         tx.put_row(self.id, uid, &row)?;
         self.state.uid_next += 1;

@@ -5,7 +5,7 @@ use super::{Error, Mailbox};
 use crate::message::Record;
 use crate::store::schema::{Content, MessageRow};
 use crate::store::{self, Pin, Refusal, Store};
-use crate::types::{ContentId, DateTime, InstanceId, KeywordBits, ModSeq, SystemFlags, Uid, UidSet};
+use crate::types::{ContentId, DateTime, Door, InstanceId, KeywordBits, ModSeq, SystemFlags, Uid, UidSet};
 use std::sync::Arc;
 
 /// Limit: rows in one answer.
@@ -140,6 +140,15 @@ impl Mailbox {
             }
             Ok(rows)
         })
+    }
+
+    /// By which door a message came into the account; unknown where nobody noted it.
+    ///
+    /// # Errors
+    /// `Expunged` where it is gone, `Temporary` where the store fails.
+    pub fn arrival(&self, uid: Uid) -> Result<Door, Error> {
+        let door = self.read(|view| view.row(self.id, uid)?.map(|row| view.door(row.origin)).transpose())?;
+        door.ok_or(Error::Expunged)
     }
 
     /// The envelope, structure and offsets of a message without its octets; the cheaper way where these suffice.

@@ -262,6 +262,7 @@ fn rename_inbox(tx: &mut Tx<'_>, account: AccountId, to: &str) -> Result<(), sto
             internal_date: row.internal_date,
             save_date: now,
             size: row.size,
+            origin: row.origin,
         };
         source.remove(tx, uid, &row)?;
         destination.insert(tx, &new)?;

@@ -15,14 +15,16 @@ pub mod search;
 mod sync;
 pub mod trace;
 
-pub use crate::store::{Device, LastUse};
 pub use account::{Account, AccountInfo, Core, Options, Recipient};
 pub use append::{Appended, Batch, BatchAppended, Delivery, DeliveryTarget, Incoming, Staged};
 pub use copy::Copied;
-pub use device::{Guest, Visit};
+pub use device::Guest;
 pub use error::Error;
 pub use fetch::{Message, Row};
 pub use flags::Stored;
 pub use list::{ListEntry, Status};
 pub use notify::Watch;
 pub use sync::{Change, Changes, Mailbox, Snapshot};
+
+pub use crate::store::{Clock, Device, LastUse, MainPassword, OverQuota, PopDelete, Settings};
+pub use crate::types::{Door, DoorKind};

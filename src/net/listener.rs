@@ -39,7 +39,12 @@ pub struct Listener {
 #[derive(Debug)]
 enum ListeningSocket {
     Tcp(Async<TcpListener>),
-    Unix { socket: Async<UnixListener>, path: PathBuf, inode: u64 },
+    /// `inode`: of the file that is ours to remove.
+    Unix {
+        socket: Async<UnixListener>,
+        path: PathBuf,
+        inode: Option<u64>,
+    },
 }
 
 impl Listener {
@@ -94,12 +99,33 @@ impl Listener {
             Ok((Async::new(socket)?, inode))
         };
         match bind() {
-            Ok((socket, inode)) => Ok(Self { socket: ListeningSocket::Unix { socket, path: path.to_owned(), inode } }),
+            Ok((socket, inode)) => {
+                Ok(Self { socket: ListeningSocket::Unix { socket, path: path.to_owned(), inode: Some(inode) } })
+            }
             Err(error) => {
                 let _absent = fs::remove_file(&temporary);
                 Err(failed(cause(&error)))
             }
         }
+    }
+
+    /// Takes over a TCP socket that listens already.
+    ///
+    /// # Errors
+    /// It cannot be waited for.
+    pub fn passed_tcp(socket: TcpListener) -> Result<Self, BindError> {
+        let socket = Async::new(socket).map_err(|error| BindError(cause(&error)))?;
+        Ok(Self { socket: ListeningSocket::Tcp(socket) })
+    }
+
+    /// Takes over a unix socket that listens already; its file stays whoever's made it.
+    ///
+    /// # Errors
+    /// It cannot be waited for.
+    pub fn passed_unix(socket: UnixListener) -> Result<Self, BindError> {
+        let path = socket.local_addr().ok().and_then(|address| address.as_pathname().map(Path::to_owned));
+        let socket = Async::new(socket).map_err(|error| BindError(cause(&error)))?;
+        Ok(Self { socket: ListeningSocket::Unix { socket, path: path.unwrap_or_default(), inode: None } })
     }
 
     /// The address of a TCP listener, with the port that was taken.
@@ -152,7 +178,7 @@ impl fmt::Display for Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let ListeningSocket::Unix { path, inode, .. } = &self.socket
+        if let ListeningSocket::Unix { path, inode: Some(inode), .. } = &self.socket
             // Another server may have put its own socket there.
             && fs::symlink_metadata(path).is_ok_and(|metadata| metadata.ino() == *inode)
         {

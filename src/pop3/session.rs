@@ -11,7 +11,7 @@ use super::retrieve::{Cut, retrieve};
 use crate::auth::sasl::{self, Mechanism};
 use crate::auth::{Attempt, AuthError, Authenticator, Client, ExchangeError, LoggedIn, Step};
 use crate::config::Config;
-use crate::mailbox::{self, Core, Guest, Mailbox, Visit};
+use crate::mailbox::{self, Core, Door, DoorKind, Guest, Mailbox};
 use crate::net::{Admission, Connection, OUT_HIGH, ReadError, Shutdown, TlsAcceptor, timeout};
 use crate::types::{Uid, UidSet};
 use std::sync::Arc;
@@ -390,18 +390,13 @@ impl Session {
     }
 
     async fn open_maildrop(&mut self, logged_in: LoggedIn) -> Result<Next, ReadError> {
-        let visit = Visit {
-            account: logged_in.account,
-            device: logged_in.device,
-            protocol: "pop3",
-            address: self.conn.peer().address,
-        };
+        let door = Door { kind: DoorKind::Pop3, device: logged_in.device.0, address: self.conn.peer().address };
         let ending = self.ending.clone();
-        let guest = match self.context.core.enter(&visit, move || ending.request()) {
+        let guest = match self.context.core.enter(logged_in.account, &door, move || ending.request()) {
             Ok(guest) => guest,
             Err(error) => return Ok(self.answer(reply::open(&error).as_bytes())),
         };
-        match Transaction::open(&self.context.core, logged_in, guest).await {
+        match Transaction::open(&self.context.core, logged_in, door, guest).await {
             Ok(transaction) => {
                 let (messages, octets) = (transaction.maildrop.messages(), transaction.maildrop.octets());
                 self.state = State::Transaction(Box::new(transaction));
@@ -464,8 +459,9 @@ impl Session {
 
 impl Transaction {
     /// Takes down what INBOX holds now.
-    async fn open(core: &Arc<Core>, logged_in: LoggedIn, guest: Guest) -> Result<Self, mailbox::Error> {
-        let inbox = core.account(logged_in.account)?.restricted(logged_in.read_only).open("INBOX")?;
+    async fn open(core: &Arc<Core>, logged_in: LoggedIn, door: Door, guest: Guest) -> Result<Self, mailbox::Error> {
+        let account = core.account(logged_in.account)?.through(door).restricted(logged_in.read_only);
+        let inbox = account.open("INBOX")?;
         let uids = inbox.snapshot()?.uids;
         let mut maildrop = Maildrop::default();
         let mut from = first_uid(&uids, &logged_in.name);

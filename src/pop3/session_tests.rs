@@ -32,13 +32,7 @@ impl World {
         let mut config = Config::default();
         (config.auth.argon2_memory, config.auth.argon2_passes) = (64, 1);
         change(&mut config);
-        let options = Options {
-            path: path.clone(),
-            map_size: Some(64 << 20),
-            domains: Vec::new(),
-            catch_all: None,
-            max_message_size: 8 << 20,
-        };
+        let options = Options { map_size: Some(64 << 20), max_message_size: 8 << 20, ..Options::new(path.clone()) };
         let core = Core::open(options).unwrap();
         let hash = hash_password("secret", &config.auth).unwrap();
         let account = smol::block_on(core.create_account("anna", Some(&hash))).unwrap();
@@ -62,6 +56,7 @@ impl World {
                 prefix: prefix.to_vec(),
                 flags: Flags::default(),
                 date: None,
+                door: Door::UNKNOWN,
             };
             let staged = incoming.finish().await.unwrap();
             self.context.core.deliver(staged, vec![delivery]).await.unwrap().remove(0).unwrap();

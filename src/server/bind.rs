@@ -1,5 +1,6 @@
 //! All listeners of a configuration.
 
+use super::activation::{self, Passed};
 use crate::admin::{DataDir, Protocol};
 use crate::config::Config;
 use crate::net::Listener;
@@ -40,14 +41,20 @@ impl Bound {
     }
 }
 
-/// Binds everything.
+/// Takes what systemd passed and binds everything else.
 ///
 /// # Errors
 /// A text for each listener that cannot be had.
 pub(super) fn all(config: &Config, data_dir: &DataDir) -> Result<Vec<Bound>, Vec<String>> {
     let listen = &config.listen;
-    let mut bound = Vec::new();
     let mut failures = Vec::new();
+    let passed = activation::take().unwrap_or_else(|texts| {
+        failures.extend(texts);
+        Vec::new()
+    });
+    let mut bound: Vec<Bound> =
+        passed.into_iter().map(|Passed { protocol, listener }| Bound { protocol, listener }).collect();
+    let given: Vec<Protocol> = bound.iter().map(|bound| bound.protocol).collect();
     let mut take = |protocol: Protocol, listener: Result<Listener, crate::net::BindError>| match listener {
         Ok(listener) => bound.push(Bound { protocol, listener }),
         Err(error) => failures.push(format!("{}: {error}", protocol.name())),
@@ -59,11 +66,14 @@ pub(super) fn all(config: &Config, data_dir: &DataDir) -> Result<Vec<Bound>, Vec
         (Protocol::Pop3s, &listen.pop3s),
         (Protocol::Lmtp, &listen.lmtp),
     ] {
+        if given.contains(&protocol) {
+            continue;
+        }
         for address in addresses.iter().filter(|address| !is_wildcard_without_ipv6(address, addresses)) {
             take(protocol, Listener::tcp(*address));
         }
     }
-    if let Some(path) = &listen.lmtp_socket {
+    if let Some(path) = listen.lmtp_socket.as_ref().filter(|_| !given.contains(&Protocol::Lmtp)) {
         take(Protocol::Lmtp, Listener::unix(path, listen.lmtp_socket_mode));
     }
     take(Protocol::Control, Listener::unix(&data_dir.control_socket(), CONTROL_MODE));

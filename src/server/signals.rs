@@ -1,5 +1,7 @@
 //! Signals, and the timer that looks for a new certificate.
 
+use super::SERVING;
+use super::systemd::Manager;
 use crate::net::TlsAcceptor;
 use async_signal::{Signal, Signals};
 use smol::future;
@@ -18,11 +20,14 @@ pub(super) fn catch() -> std::io::Result<Signals> {
 }
 
 /// Completes on SIGTERM and SIGINT. On SIGHUP, and when the files change, the certificate is read again.
-pub(super) async fn until_stopped(mut signals: Signals, tls: &TlsAcceptor) {
+pub(super) async fn until_stopped(mut signals: Signals, tls: &TlsAcceptor, manager: &Manager) {
     let caught = async {
         while let Some(signal) = signals.next().await {
             match signal {
-                Ok(Signal::Hup) => reload(tls),
+                Ok(Signal::Hup) => {
+                    manager.reloading();
+                    manager.ready(reload(tls));
+                }
                 Ok(signal) => {
                     log::info!("ending on {}", if signal == Signal::Int { "SIGINT" } else { "SIGTERM" });
                     return;
@@ -41,9 +46,16 @@ async fn watch(tls: &TlsAcceptor) {
     }
 }
 
-fn reload(tls: &TlsAcceptor) {
+/// Reads the certificate again; what to tell of it.
+fn reload(tls: &TlsAcceptor) -> &'static str {
     match tls.reload() {
-        Ok(()) => log::info!("tls: certificate read again on SIGHUP, sha256 {}", tls.fingerprint()),
-        Err(error) => log::error!("tls: the new certificate cannot be used, the old one stays: {error}"),
+        Ok(()) => {
+            log::info!("tls: certificate read again on SIGHUP, sha256 {}", tls.fingerprint());
+            SERVING
+        }
+        Err(error) => {
+            log::error!("tls: the new certificate cannot be used, the old one stays: {error}");
+            "Serving with the old certificate: the new one cannot be used, see the log"
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! Reads everything and checks every invariant that ARCHITECTURE.md names.
 
 use super::codec::{Fields, key_u32_u32, key_u32_u64_u32};
-use super::schema::{AccountState, Content, MailboxState, MessageRow, kind, state_kind, table};
+use super::schema::{
+    AccountState, Content, MailboxState, MessageRow, OriginId, decode_door, kind, origin_kind, state_kind, table,
+};
 use super::view::View;
-use super::{Error, body};
+use super::{Error, Settings, body};
 use crate::types::{AccountId, BodyId, ContentId, InstanceId, MailboxId, SystemFlags, Uid, UidSet};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
@@ -38,6 +40,8 @@ pub(crate) fn check(view: &View<'_>) -> Result<Vec<String>, Error> {
         }
     }
     check.users()?;
+    check.origins()?;
+    check.settings()?;
     let mailboxes = check.names()?;
     check.mailboxes(&mailboxes)?;
     check.rows_have_mailboxes()?;
@@ -78,6 +82,35 @@ impl Check<'_, '_> {
             let (key, _) = entry?;
             let address = String::from_utf8_lossy(key).into_owned();
             self.expect(addresses.contains(&address), || format!("address {address} belongs to no user"));
+        }
+        Ok(())
+    }
+
+    /// Both directions of the doors tell the same.
+    fn origins(&mut self) -> Result<(), Error> {
+        let (mut ids, mut doors) = (0_u32, 0_u32);
+        for entry in self.view.tables.origins.iter(self.view.txn)? {
+            let (key, value) = entry?;
+            if key.first() == Some(&origin_kind::DOOR) {
+                doors += 1;
+                continue;
+            }
+            ids += 1;
+            let id = OriginId(super::view::key_u32(key, 1, table::ORIGINS)?);
+            let known = decode_door(value).and_then(|door| self.view.origin_of(&door));
+            let sound = id.0 == ids && known.is_ok_and(|known| known == Some(id));
+            self.expect(sound, || format!("origin {} is damaged", id.0));
+        }
+        self.expect(ids == doors, || format!("{ids} origins for {doors} doors"));
+        Ok(())
+    }
+
+    fn settings(&mut self) -> Result<(), Error> {
+        for entry in self.view.tables.settings.iter(self.view.txn)? {
+            let (key, value) = entry?;
+            let account = AccountId(super::view::key_u32(key, 0, table::SETTINGS)?);
+            let sound = self.accounts.contains_key(&account) && Settings::decode(value).is_ok();
+            self.expect(sound, || format!("the settings of account {} are damaged or belong to no user", account.0));
         }
         Ok(())
     }
@@ -138,6 +171,7 @@ impl Check<'_, '_> {
             MailboxState { messages: 0, unseen: 0, deleted: 0, recent: 0, bytes: 0, deleted_bytes: 0, ..state.clone() };
         let (mut uids, mut changed, mut problems) = (UidSet::new(), 0_u64, Vec::new());
         let view = self.view;
+        let last_origin = view.last_origin()?;
         for entry in rows(view, id)? {
             let (uid, row) = match entry? {
                 (uid, Ok(row)) => (uid, row),
@@ -160,6 +194,7 @@ impl Check<'_, '_> {
             say(uid.0 < state.uid_next, "UID is not below UIDNEXT");
             say(row.created <= row.modseq && row.modseq <= state.highest_modseq, "MODSEQ out of order");
             say(row.keywords.0.checked_shr(u32::from(state.keywords)).unwrap_or(0) == 0, "unknown keyword");
+            say(row.origin <= last_origin, "its origin was never given out");
             say(row.flags.contains(SystemFlags::SEEN) || uid.0 >= state.unseen_floor, "unseen below the floor");
             if row.modseq != row.created {
                 changed += 1;

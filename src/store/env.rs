@@ -1,8 +1,8 @@
 //! Opening LMDB: the environment, its tables, its format.
 
-use super::Error;
 use super::schema::{Format, SCHEMA_VERSION, table};
 use super::view::View;
+use super::{Error, migrate};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, WithoutTls};
 use std::path::{Path, PathBuf};
@@ -28,10 +28,12 @@ pub(crate) struct Tables {
     pub(crate) garbage: Table,
     pub(crate) devices: Table,
     pub(crate) pop3: Table,
+    pub(crate) origins: Table,
+    pub(crate) settings: Table,
 }
 
 impl Tables {
-    pub(crate) const fn all(&self) -> [(&'static str, Table); 16] {
+    pub(crate) const fn all(&self) -> [(&'static str, Table); 18] {
         [
             (table::META, self.meta),
             (table::STATE, self.state),
@@ -49,6 +51,8 @@ impl Tables {
             (table::GARBAGE, self.garbage),
             (table::DEVICES, self.devices),
             (table::POP3, self.pop3),
+            (table::ORIGINS, self.origins),
+            (table::SETTINGS, self.settings),
         ]
     }
 }
@@ -61,6 +65,9 @@ pub(crate) struct Environment {
     pub(crate) chunk_size: usize,
     path: PathBuf,
 }
+
+/// Limit: tables; LMDB wants to know before it opens the file.
+const TABLES_MAX: u32 = 48;
 
 /// Limit: readers at the same moment; each read is short, so that this many executor threads would be needed.
 const READERS_MAX: u32 = 126;
@@ -115,7 +122,7 @@ fn open_env(path: &Path, map_size: Option<usize>) -> Result<Env<WithoutTls>, Str
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
         let page = 1 << 16;
         let rounded = usize::try_from(size / page * page).unwrap_or(usize::MAX);
-        options.map_size(rounded).max_dbs(32).max_readers(READERS_MAX);
+        options.map_size(rounded).max_dbs(TABLES_MAX).max_readers(READERS_MAX);
         // SAFETY: heed asks that nothing else changes the mapped file. The data directory belongs to this program
         // alone: it is locked by `cli::lock` before a store is opened, and no other code here writes to the file.
         match unsafe { options.open(path) } {
@@ -160,13 +167,13 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
             create(table::REFS)?,
             create(table::GARBAGE)?,
         );
-        let third = (create(table::DEVICES)?, create(table::POP3)?);
+        let third = (create(table::DEVICES)?, create(table::POP3)?, create(table::ORIGINS)?, create(table::SETTINGS)?);
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((first, second, third)))
     })?;
     let (
         (meta, state, users, addresses, mailboxes, keywords, messages),
         (changes, holes, expunges, contents, chunks, refs, garbage),
-        (devices, pop3),
+        (devices, pop3, origins, settings),
     ) = made.unwrap_commit();
     Ok(Tables {
         meta,
@@ -185,6 +192,8 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
         garbage,
         devices,
         pop3,
+        origins,
+        settings,
     })
 }
 
@@ -217,7 +226,7 @@ fn check_format(env: &Env<WithoutTls>, tables: &Tables, path: &Path) -> Result<F
                 format.schema
             )));
         }
-        return Ok(format);
+        return migrate::run(txn, tables, format).map_err(FormatProblem::Store);
     }
     if !tables.state.is_empty(&txn).map_err(Error::from)? || !tables.messages.is_empty(&txn).map_err(Error::from)? {
         return Err(FormatProblem::Text(format!("the store in {} has lost its format entry", path.display())));

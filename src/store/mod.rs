@@ -5,24 +5,29 @@
 
 mod body;
 mod check;
+mod clock;
 mod codec;
 pub(crate) mod device;
 mod env;
 mod error;
+mod migrate;
 mod password;
 pub(crate) mod purge;
 pub(crate) mod schema;
+mod settings;
 pub(crate) mod txn;
 pub(crate) mod view;
 mod writer;
 
+pub use clock::Clock;
 pub use device::{Device, LastUse};
 pub use error::{Error, Refusal};
 pub use password::{Password, Renewal, ScramKeys};
 pub use schema::SCHEMA_VERSION;
+pub use settings::{MainPassword, OverQuota, PopDelete, Settings};
 pub use writer::Commit;
 
-use crate::types::{AccountId, BodyId, DeviceId, MailboxId, PasswordScope};
+use crate::types::{AccountId, BodyId, DeviceId, MailboxId};
 use env::Environment;
 use std::collections::HashMap;
 use std::path::Path;
@@ -87,6 +92,7 @@ pub struct Store {
     environment: Environment,
     pins: Arc<Pins>,
     writer: Writer,
+    clock: Clock,
 }
 
 /// What `auth` needs to know of a user.
@@ -101,7 +107,7 @@ pub struct Login {
     /// The SCRAM keys of its password; None: it can be given in clear text only.
     pub scram: Option<ScramKeys>,
     /// From where its main password is accepted.
-    pub scope: PasswordScope,
+    pub scope: MainPassword,
     /// The devices that can log in, with their passwords.
     pub devices: Vec<(DeviceId, Device)>,
 }
@@ -114,12 +120,14 @@ impl Store {
     pub fn open(
         path: &Path,
         map_size: Option<usize>,
+        clock: Clock,
         committed: impl Fn(&[MailboxId]) + Send + 'static,
     ) -> Result<Arc<Self>, String> {
         let environment = Environment::open(path, map_size)?;
         let pins = Arc::new(Pins::default());
-        let writer = Writer::start(environment.clone(), pins.clone(), committed).map_err(|error| error.to_string())?;
-        let store = Arc::new(Self { environment, pins, writer });
+        let writer = Writer::start(environment.clone(), pins.clone(), clock.clone(), committed)
+            .map_err(|error| error.to_string())?;
+        let store = Arc::new(Self { environment, pins, writer, clock });
         store.write(purge::adopt_staging).wait().map_err(|error| error.to_string())?;
         store.writer.purge();
         Ok(store)
@@ -150,6 +158,11 @@ impl Store {
         job: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Commit<T> {
         self.writer.submit(weight, job)
+    }
+
+    /// Where the time comes from.
+    pub(crate) const fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Lets the writer remove the remains of deleted messages when it has time.
@@ -205,7 +218,7 @@ impl Store {
                 name: user.name,
                 password_hash: Some(user.password_hash).filter(|hash| !hash.is_empty()),
                 scram: user.scram,
-                scope: PasswordScope::Any,
+                scope: view.settings(account)?.main_password.unwrap_or_default(),
                 devices,
             }))
         })

@@ -5,12 +5,12 @@
 use super::codec::{Fields, put_text};
 use super::{Error, ScramKeys};
 use crate::types::{
-    AccountId, BodyId, ContentId, DateTime, InstanceId, KeywordBits, MailboxId, ModSeq, SpecialUse, SystemFlags,
-    UidValidity,
+    AccountId, BodyId, ContentId, DateTime, Door, DoorKind, InstanceId, KeywordBits, MailboxId, ModSeq, SpecialUse,
+    SystemFlags, UidValidity,
 };
 
 /// The version of all layouts in this file.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// What the `format` entry of the table `meta` begins with.
 pub(crate) const MAGIC: &[u8; 8] = b"mailnook";
@@ -33,6 +33,8 @@ pub(crate) mod table {
     pub(crate) const GARBAGE: &str = "garbage";
     pub(crate) const DEVICES: &str = "devices";
     pub(crate) const POP3: &str = "pop3";
+    pub(crate) const ORIGINS: &str = "origins";
+    pub(crate) const SETTINGS: &str = "settings";
 }
 
 /// Kinds of keys in `state`.
@@ -40,6 +42,14 @@ pub(crate) mod state_kind {
     pub(crate) const ACCOUNT: u8 = b'A';
     pub(crate) const GLOBAL: u8 = b'G';
     pub(crate) const MAILBOX: u8 = b'M';
+}
+
+/// Kinds of keys in `origins`.
+pub(crate) mod origin_kind {
+    /// From the identifier to the door.
+    pub(crate) const ID: u8 = b'I';
+    /// From the door to the identifier.
+    pub(crate) const DOOR: u8 = b'D';
 }
 
 /// Kinds of keys in `refs` and `garbage`.
@@ -333,6 +343,37 @@ impl MailboxEntry {
     }
 }
 
+/// Identifies an interned door in `origins`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct OriginId(pub(crate) u32);
+
+impl OriginId {
+    /// Nobody noted by which door.
+    pub(crate) const UNKNOWN: Self = Self(0);
+}
+
+/// The value of an origin: protocol, device, address as text.
+pub(crate) fn encode_door(door: &Door) -> Vec<u8> {
+    let kind = DoorKind::ALL.iter().position(|kind| *kind == door.kind).unwrap_or(0);
+    let mut out = vec![u8::try_from(kind).unwrap_or(0)];
+    out.extend_from_slice(&door.device.to_be_bytes());
+    put_text(&mut out, &door.address.map_or_else(String::new, |address| address.to_string()));
+    out
+}
+
+/// The door that [`encode_door`] wrote.
+pub(crate) fn decode_door(value: &[u8]) -> Result<Door, Error> {
+    let mut fields = Fields::new(value, table::ORIGINS);
+    let kind = DoorKind::ALL.get(usize::from(fields.u8()?)).copied().ok_or(Error::Corrupt(table::ORIGINS))?;
+    let (device, text) = (fields.u32()?, fields.text()?);
+    fields.end()?;
+    let address = match text.as_str() {
+        "" => None,
+        text => Some(text.parse().map_err(|_| Error::Corrupt(table::ORIGINS))?),
+    };
+    Ok(Door { kind, device, address })
+}
+
 /// `messages`: a message in a mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MessageRow {
@@ -348,11 +389,15 @@ pub(crate) struct MessageRow {
     /// RFC822.SIZE
     pub(crate) size: u64,
     pub(crate) flags: SystemFlags,
+    /// By which door it came into the account; a move keeps it.
+    pub(crate) origin: OriginId,
 }
 
 impl MessageRow {
     /// Octets of an encoded row.
-    pub(crate) const LEN: usize = 75;
+    pub(crate) const LEN: usize = 79;
+    /// Octets of a row of version 1, which had no origin. Such rows stay as they are until they change.
+    const LEN_WITHOUT_ORIGIN: usize = 75;
 
     pub(crate) fn encode(&self) -> [u8; Self::LEN] {
         let mut out = [0; Self::LEN];
@@ -366,6 +411,7 @@ impl MessageRow {
         out[58..66].copy_from_slice(&self.save_date.to_be_bytes());
         out[66..74].copy_from_slice(&self.size.to_be_bytes());
         out[74] = self.flags.0;
+        out[75..].copy_from_slice(&self.origin.0.to_be_bytes());
         out
     }
 
@@ -381,6 +427,7 @@ impl MessageRow {
             save_date: fields.i64()?,
             size: fields.u64()?,
             flags: SystemFlags(fields.u8()?),
+            origin: if value.len() == Self::LEN_WITHOUT_ORIGIN { OriginId::UNKNOWN } else { OriginId(fields.u32()?) },
         };
         fields.end()?;
         Ok(row)

@@ -3,13 +3,15 @@
 use super::body;
 use super::codec::{key_kind_u32, key_kind_u64, key_u32_u32, key_u32_u64_u32, key_u64_u32};
 use super::env::{Table, Tables};
-use super::schema::{AccountState, Content, Globals, MailboxEntry, MailboxState, MessageRow, User, kind, state_kind};
+use super::schema::{
+    AccountState, Content, Globals, MailboxEntry, MailboxState, MessageRow, OriginId, User, encode_door, kind,
+    origin_kind, state_kind,
+};
 use super::view::{View, mailbox_key};
-use super::{Error, Pins};
-use crate::types::{AccountId, BodyId, ContentId, InstanceId, MailboxId, ModSeq, Uid, UidSet};
+use super::{Clock, Error, Pins, Settings};
+use crate::types::{AccountId, BodyId, ContentId, Door, InstanceId, MailboxId, ModSeq, Uid, UidSet};
 use heed::RwTxn;
 use std::ops::Bound;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The write transaction that a job works in. A job that fails after it wrote is undone with its whole
 /// transaction; the writer then repeats the other jobs of that transaction without it.
@@ -18,6 +20,7 @@ pub(crate) struct Tx<'t> {
     pub(crate) tables: &'t Tables,
     pub(crate) chunk_size: usize,
     pub(crate) pins: &'t Pins,
+    clock: &'t Clock,
     /// Writes so far: tells whether a failed job left something behind.
     pub(crate) writes: u64,
     /// Mailboxes that changed; their watchers are woken after the commit.
@@ -26,8 +29,14 @@ pub(crate) struct Tx<'t> {
 }
 
 impl<'t> Tx<'t> {
-    pub(crate) const fn new(txn: RwTxn<'t>, tables: &'t Tables, chunk_size: usize, pins: &'t Pins) -> Self {
-        Self { txn, tables, chunk_size, pins, writes: 0, touched: Vec::new(), globals: None }
+    pub(crate) const fn new(
+        txn: RwTxn<'t>,
+        tables: &'t Tables,
+        chunk_size: usize,
+        pins: &'t Pins,
+        clock: &'t Clock,
+    ) -> Self {
+        Self { txn, tables, chunk_size, pins, clock, writes: 0, touched: Vec::new(), globals: None }
     }
 
     /// Reads what this transaction sees, its own changes included.
@@ -105,9 +114,9 @@ impl<'t> Tx<'t> {
 
     /// Seconds since 1970, and never less than any moment stored before: boards start without a clock.
     pub(crate) fn now(&mut self) -> Result<i64, Error> {
-        let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let clock = self.clock.now();
         let globals = self.globals()?;
-        globals.last_time = globals.last_time.max(i64::try_from(clock).unwrap_or(i64::MAX));
+        globals.last_time = globals.last_time.max(clock);
         Ok(globals.last_time)
     }
 
@@ -117,6 +126,37 @@ impl<'t> Tx<'t> {
         let globals = self.globals()?;
         globals.last_uid_validity = now.max(globals.last_uid_validity.saturating_add(1)).max(1);
         Ok(globals.last_uid_validity)
+    }
+
+    /// The identifier of a door. A door that is new gets one, without its address once there are many.
+    pub(crate) fn intern(&mut self, door: &Door) -> Result<OriginId, Error> {
+        if *door == Door::UNKNOWN {
+            return Ok(OriginId::UNKNOWN);
+        }
+        if let Some(id) = self.view().origin_of(door)? {
+            return Ok(id);
+        }
+        let next = self.view().last_origin()?.0.saturating_add(1);
+        if next > ORIGINS_MAX {
+            return Ok(OriginId::UNKNOWN);
+        }
+        if next > ORIGINS_WITH_ADDRESS_MAX && door.address.is_some() {
+            return self.intern(&Door { address: None, ..*door });
+        }
+        let value = encode_door(door);
+        let mut key = vec![origin_kind::DOOR];
+        key.extend_from_slice(&value);
+        self.put(self.tables.origins, &key, &next.to_be_bytes())?;
+        self.put(self.tables.origins, &key_kind_u32(origin_kind::ID, next), &value)?;
+        Ok(OriginId(next))
+    }
+
+    /// Settings that are all as the configuration says need no entry.
+    pub(crate) fn put_settings(&mut self, id: AccountId, settings: &Settings) -> Result<(), Error> {
+        if settings.is_default() {
+            return self.delete(self.tables.settings, &id.0.to_be_bytes()).map(drop);
+        }
+        self.put(self.tables.settings, &id.0.to_be_bytes(), &settings.encode())
     }
 
     pub(crate) fn put_account_state(&mut self, id: AccountId, state: &AccountState) -> Result<(), Error> {
@@ -314,6 +354,12 @@ impl<'t> Tx<'t> {
         self.delete(self.tables.state, &key_kind_u32(state_kind::MAILBOX, id.0)).map(drop)
     }
 }
+
+/// Limit: doors that are kept with their address. A server that the whole world logs in to keeps telling protocol and
+/// device.
+const ORIGINS_WITH_ADDRESS_MAX: u32 = 20_000;
+/// Limit: doors in all; later ones are unknown.
+const ORIGINS_MAX: u32 = 30_000;
 
 /// Limit: ranges in one expunge entry, so that its value stays within one page.
 const EXPUNGE_ENTRY_RANGES: usize = 200;

@@ -1,12 +1,13 @@
 //! Reading: typed access to every table over one snapshot, in a read or a write transaction.
 
-use super::Error;
 use super::codec::{Fields, key_kind_u32, key_kind_u64, key_u32_u32, key_u32_u64_u32, key_u64_u32};
 use super::env::{FORMAT_KEY, Tables};
 use super::schema::{
-    AccountState, Content, Format, Globals, MailboxEntry, MailboxState, MessageRow, User, state_kind, table,
+    AccountState, Content, Format, Globals, MailboxEntry, MailboxState, MessageRow, OriginId, User, decode_door,
+    encode_door, origin_kind, state_kind, table,
 };
-use crate::types::{AccountId, BodyId, ContentId, MailboxId, ModSeq, Uid, UidSet};
+use super::{Error, Settings};
+use crate::types::{AccountId, BodyId, ContentId, Door, MailboxId, ModSeq, Uid, UidSet};
 use heed::RoTxn;
 use std::ops::Bound;
 
@@ -47,6 +48,35 @@ impl View<'_> {
     pub(crate) fn mailbox_state(&self, id: MailboxId) -> Result<Option<MailboxState>, Error> {
         let key = key_kind_u32(state_kind::MAILBOX, id.0);
         self.tables.state.get(self.txn, &key)?.map(MailboxState::decode).transpose()
+    }
+
+    /// The settings of an account.
+    pub(crate) fn settings(&self, id: AccountId) -> Result<Settings, Error> {
+        let value = self.tables.settings.get(self.txn, &id.0.to_be_bytes())?;
+        value.map_or_else(|| Ok(Settings::default()), Settings::decode)
+    }
+
+    /// The door behind an identifier; unknown where nobody noted it.
+    pub(crate) fn door(&self, id: OriginId) -> Result<Door, Error> {
+        let value = self.tables.origins.get(self.txn, &key_kind_u32(origin_kind::ID, id.0))?;
+        value.map_or(Ok(Door::UNKNOWN), decode_door)
+    }
+
+    /// The identifier of a door that has one.
+    pub(crate) fn origin_of(&self, door: &Door) -> Result<Option<OriginId>, Error> {
+        let mut key = vec![origin_kind::DOOR];
+        key.extend_from_slice(&encode_door(door));
+        let value = self.tables.origins.get(self.txn, &key)?;
+        value.map(|value| Ok(OriginId(Fields::new(value, table::ORIGINS).u32()?))).transpose()
+    }
+
+    /// The highest identifier of a door.
+    pub(crate) fn last_origin(&self) -> Result<OriginId, Error> {
+        // Identifiers are the last kind of keys in the table.
+        match self.tables.origins.last(self.txn)? {
+            Some((key, _)) if key.first() == Some(&origin_kind::ID) => Ok(OriginId(key_u32(key, 1, table::ORIGINS)?)),
+            _ => Ok(OriginId::UNKNOWN),
+        }
     }
 
     pub(crate) fn user(&self, id: AccountId) -> Result<Option<User>, Error> {

@@ -4,7 +4,7 @@
 
 use super::env::Environment;
 use super::txn::Tx;
-use super::{Error, Pins};
+use super::{Clock, Error, Pins};
 use crate::types::MailboxId;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -150,11 +150,12 @@ impl Writer {
     pub(crate) fn start(
         environment: Environment,
         pins: Arc<Pins>,
+        clock: Clock,
         committed: impl Fn(&[MailboxId]) + Send + 'static,
     ) -> Result<Self, Error> {
         let queue = Queue { jobs: VecDeque::new(), purge: true, commits_since_purge: 0, closed: false };
         let shared = Arc::new(Shared { queue: Mutex::new(queue), wake: Condvar::new() });
-        let worker = Worker { environment, pins, committed: Box::new(committed), shared: shared.clone() };
+        let worker = Worker { environment, pins, clock, committed: Box::new(committed), shared: shared.clone() };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .stack_size(512 << 10)
@@ -208,6 +209,7 @@ impl Drop for Writer {
 struct Worker {
     environment: Environment,
     pins: Arc<Pins>,
+    clock: Clock,
     committed: Committed,
     shared: Arc<Shared>,
 }
@@ -296,7 +298,7 @@ impl Worker {
             Ok(txn) => txn,
             Err(error) => return Attempt::CommitFailed(error.into()),
         };
-        let mut tx = Tx::new(txn, &environment.tables, environment.chunk_size, &self.pins);
+        let mut tx = Tx::new(txn, &environment.tables, environment.chunk_size, &self.pins, &self.clock);
         let mut at = 0;
         while at < jobs.len() {
             let before = tx.writes;
@@ -352,7 +354,8 @@ impl Worker {
         if environment.read(|view| view.garbage(1))?.is_empty() {
             return Ok(false);
         }
-        let mut tx = Tx::new(environment.env.write_txn()?, &environment.tables, environment.chunk_size, &self.pins);
+        let mut tx =
+            Tx::new(environment.env.write_txn()?, &environment.tables, environment.chunk_size, &self.pins, &self.clock);
         if !super::purge::piece(&mut tx, PURGE_ENTRIES, PURGE_CHUNKS, PURGE_ROWS)? {
             return Ok(false);
         }

@@ -33,43 +33,6 @@ impl Rights {
     /// Whether a session of that protocol, `imap` or `pop3`, may begin.
     #[must_use]
     pub fn allow(self, protocol: &str) -> bool {
-        match protocol {
-            "imap" => self.imap,
-            "pop3" => self.pop3,
-            _ => false,
-        }
-    }
-}
-
-/// From where the main password is accepted for mail.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PasswordScope {
-    /// From everywhere.
-    #[default]
-    Any,
-    /// From this machine and from the local network: loopback, private and link-local addresses.
-    Lan,
-    /// From nowhere: devices have passwords of their own.
-    Off,
-}
-
-impl PasswordScope {
-    /// Every scope; the position is the number that is stored.
-    pub const ALL: [Self; 3] = [Self::Any, Self::Lan, Self::Off];
-
-    /// Its name on the command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Any => "any",
-            Self::Lan => "lan",
-            Self::Off => "off",
-        }
-    }
-
-    /// The scope of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.name() == name)
+        (protocol == "imap" && self.imap) || (protocol == "pop3" && self.pop3)
     }
 }

@@ -1,9 +1,27 @@
 """Runs client programs: with a time limit, without a terminal, in a home of their own."""
 
 import os
+import pathlib
 import subprocess
+import sys
+import venv
 
 LIMIT_SECONDS = 240
+REQUIREMENTS = pathlib.Path(__file__).with_name("requirements.txt")
+VENV = pathlib.Path(__file__).resolve().parents[2] / "target" / "interop-venv"
+
+
+def packages():
+    """Makes the packages of requirements.txt importable; they are installed from PyPI where they are not yet."""
+    wanted = REQUIREMENTS.read_bytes()
+    stamp = VENV / "installed"
+    if not stamp.exists() or stamp.read_bytes() != wanted:
+        venv.create(VENV, clear=True, with_pip=True)
+        subprocess.run([VENV / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS], check=True)
+        stamp.write_bytes(wanted)
+    (found,) = VENV.glob("lib/python*/site-packages")
+    if str(found) not in sys.path:
+        sys.path.append(str(found))
 
 
 def environment(home, **more):

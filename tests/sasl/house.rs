@@ -38,11 +38,9 @@ impl House {
         config.auth.argon2_passes = 1;
         config.set_data_dir(directory.clone());
         let core = Core::open(Options {
-            path: directory.join("store"),
             map_size: Some(64 << 20),
-            domains: Vec::new(),
-            catch_all: None,
             max_message_size: config.limits.message_size,
+            ..Options::new(directory.join("store"))
         })
         .expect("a store");
         let files = TlsFiles { certificate: directory.join("cert.pem"), key: directory.join("key.pem") };

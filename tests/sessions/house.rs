@@ -40,11 +40,9 @@ impl House {
         change(&mut config.limits);
         config.set_data_dir(directory.clone());
         let core = Core::open(Options {
-            path: directory.join("store"),
             map_size: Some(64 << 20),
-            domains: Vec::new(),
-            catch_all: None,
             max_message_size: config.limits.message_size,
+            ..Options::new(directory.join("store"))
         })
         .expect("a store");
         let hash = hash_password("secret", &config.auth).expect("a hash");

@@ -3,7 +3,7 @@
 use crate::scratch::{Scratch, open, options};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, EnvOpenOptions};
-use mailnook::mailbox::{Account, Core, Delivery, DeliveryTarget, Error};
+use mailnook::mailbox::{Account, Core, Delivery, DeliveryTarget, Door, DoorKind, Error};
 use mailnook::types::{Flags, Uid, UidSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ fn a_newer_schema_is_refused_with_advice() {
         value
     });
     let text = refused(&scratch.0);
-    assert!(text.contains("format 2") && text.contains("newer version"), "{text}");
+    assert!(text.contains("format 3") && text.contains("newer version"), "{text}");
 }
 
 #[test]
@@ -254,6 +254,7 @@ fn a_message_without_a_header_stays_apart_from_the_delivery_header() {
             prefix: b"Delivered-To: anna\r\n".to_vec(),
             flags: Flags::default(),
             date: None,
+            door: Door::of(DoorKind::Lmtp),
         };
         let made = core.deliver(staged, vec![delivery]).await.unwrap().remove(0).unwrap();
         let message = account.open("INBOX").unwrap().message(made.uid).unwrap();

@@ -1,5 +1,7 @@
 //! The store through the mailbox core: a model, damage, foreign files, and what a cut delivery leaves.
 
+mod clock;
 mod files;
+mod migrate;
 mod model;
 mod scratch;

@@ -1,7 +1,7 @@
 //! The mailbox core against a plain in-memory model, over random operations, with reopening in between.
 
 use crate::scratch::{Scratch, open};
-use mailnook::mailbox::{Account, Core, Delivery, DeliveryTarget, Error, Mailbox};
+use mailnook::mailbox::{Account, Core, Delivery, DeliveryTarget, Door, DoorKind, Error, Mailbox};
 use mailnook::types::{FlagOperation, Flags, ModSeq, SystemFlags, Uid, UidSet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -102,6 +102,7 @@ impl World {
             prefix: prefix.clone(),
             flags: Flags::default(),
             date: None,
+            door: Door::of(DoorKind::Lmtp),
         };
         // Two recipients share one body; a third does not exist.
         let made = core.deliver(staged, vec![delivery(name), delivery("nowhere"), delivery("INBOX")]).await.unwrap();

@@ -22,13 +22,7 @@ impl Drop for Scratch {
 }
 
 pub fn options(path: &Path) -> Options {
-    Options {
-        path: path.to_owned(),
-        map_size: Some(256 << 20),
-        domains: Vec::new(),
-        catch_all: None,
-        max_message_size: 64 << 20,
-    }
+    Options { map_size: Some(256 << 20), max_message_size: 64 << 20, ..Options::new(path.to_owned()) }
 }
 
 pub fn open(path: &Path) -> Arc<Core> {

@@ -7,6 +7,8 @@ use super::world::World;
 use super::{oracle, tls};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 /// Untagged responses that `S>:` passes over at most.
 const PASSED_OVER_MAX: usize = 10_000;
@@ -16,8 +18,15 @@ pub fn play(script: &Script) -> Result<(), String> {
     let world = World::new().map_err(|error| format!("{}: {error}", script.path.display()))?;
     let executor = world.executor();
     smol::block_on(executor.run(async {
-        let mut player =
-            Player { script, world, variables: Variables::new(), clients: BTreeMap::new(), log: String::new() };
+        let mut player = Player {
+            script,
+            world,
+            variables: Variables::new(),
+            clients: BTreeMap::new(),
+            log: String::new(),
+            record: None,
+        };
+        player.record = record_of(&script.path)?;
         let outcome = player.play().await;
         if std::env::var_os("TRANSCRIPT_LOG").is_some() {
             eprintln!("{}\n{}", script.path.display(), player.log);
@@ -26,12 +35,27 @@ pub fn play(script: &Script) -> Result<(), String> {
     }))
 }
 
+/// The file that takes the responses of this transcript, where `TRANSCRIPT_RESPONSES` names a folder.
+///
+/// `tests/interop/check_oracle.py` reads it: for each response a line `SESSION PROTOCOL LENGTH`, the octets and CRLF.
+fn record_of(script: &Path) -> Result<Option<std::fs::File>, String> {
+    let Some(folder) = std::env::var_os("TRANSCRIPT_RESPONSES") else { return Ok(None) };
+    let folder_of_script = script.parent().and_then(Path::file_name).unwrap_or_default();
+    let mut path = PathBuf::from(folder).join(folder_of_script);
+    path.push(script.file_stem().unwrap_or_default());
+    path.set_extension("responses");
+    let fail = |error: std::io::Error| format!("{}: {error}", path.display());
+    std::fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(fail)?;
+    std::fs::File::create(&path).map(Some).map_err(fail)
+}
+
 struct Player<'a> {
     script: &'a Script,
     world: World,
     variables: Variables,
     clients: BTreeMap<u32, Client>,
     log: String,
+    record: Option<std::fs::File>,
 }
 
 impl Player<'_> {
@@ -124,6 +148,10 @@ impl Player<'_> {
         let (imap, greeting) = (client.protocol() == Protocol::Imap, !client.greeted());
         let response = client.response(lines).await?;
         let _ = writeln!(self.log, "{number} S: {}", show(&response));
+        if let Some(record) = &mut self.record {
+            let head = format!("{number} {} {}\r\n", if imap { "imap" } else { "other" }, response.len());
+            record.write_all(&[head.as_bytes(), &response, b"\r\n"].concat()).map_err(|error| error.to_string())?;
+        }
         if imap {
             oracle::check(&response, greeting)?;
         }

@@ -237,11 +237,11 @@ impl Drop for World {
 impl Server {
     fn start(config: &Config, directory: &Path) -> Result<Self, String> {
         let core = Core::open(mailbox::Options {
-            path: directory.join("store"),
             map_size: config.map_size,
             domains: config.domains.clone(),
             catch_all: config.catch_all.clone(),
             max_message_size: config.limits.message_size,
+            ..mailbox::Options::new(directory.join("store"))
         })?;
         let auth = Authenticator::new(Arc::clone(core.store()), &config.auth).map_err(|error| format!("{error:?}"))?;
         let files = TlsFiles { certificate: directory.join("cert.pem"), key: directory.join("key.pem") };

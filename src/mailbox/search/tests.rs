@@ -1,5 +1,5 @@
 use super::Query;
-use crate::mailbox::{Account, Core, Delivery, DeliveryTarget, Mailbox, Options};
+use crate::mailbox::{Account, Core, Delivery, DeliveryTarget, Door, Mailbox, Options};
 use crate::types::{AccountId, DateTime, FlagOperation, Flags, SystemFlags, Uid, UidSet};
 use smol::block_on;
 use std::path::PathBuf;
@@ -18,13 +18,7 @@ impl House {
         let path = std::env::temp_dir().join(format!("mailnook-search-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
-        let options = Options {
-            path: path.clone(),
-            map_size: Some(64 << 20),
-            domains: Vec::new(),
-            catch_all: None,
-            max_message_size: 16 << 20,
-        };
+        let options = Options { map_size: Some(64 << 20), max_message_size: 16 << 20, ..Options::new(path.clone()) };
         let core = Core::open(options).unwrap();
         let id = block_on(core.create_account("anna", None)).unwrap();
         let account = core.account(id).unwrap();
@@ -225,6 +219,7 @@ fn what_delivery_added_is_part_of_the_header() {
                 prefix: b"Return-Path: <sender@x>\r\nDelivered-To: anna\r\n".to_vec(),
                 flags: Flags::default(),
                 date: None,
+                door: Door::UNKNOWN,
             };
             let staged = incoming.finish().await.unwrap();
             for made in house.core.deliver(staged, vec![delivery]).await.unwrap() {

@@ -1,0 +1,39 @@
+//! Brings a store of an older version up to date when it is opened.
+//!
+//! Invariant: each step is one durable transaction which ends with the new version in the format entry. A crash before
+//! its commit leaves the old version whole, and the step runs again.
+
+use super::Error;
+use super::env::{FORMAT_KEY, Tables};
+use super::schema::{AccountState, Format, SCHEMA_VERSION, state_kind};
+use heed::RwTxn;
+
+/// Brings the store from the version of `format` to ours; the format afterwards.
+pub(crate) fn run(mut txn: RwTxn<'_>, tables: &Tables, mut format: Format) -> Result<Format, Error> {
+    if format.schema >= SCHEMA_VERSION {
+        return Ok(format);
+    }
+    let from = format.schema;
+    if format.schema < 2 {
+        to_version_2(&mut txn, tables)?;
+        format.schema = 2;
+    }
+    tables.meta.put(&mut txn, FORMAT_KEY, &format.encode())?;
+    txn.commit()?;
+    log::info!("store: brought from format {from} to format {}", format.schema);
+    Ok(format)
+}
+
+/// Version 2 tells of each message by which door it came, and has settings of accounts. Message rows are not rewritten:
+/// those without an origin are read as of unknown origin. Account states get the fields that are new.
+fn to_version_2(txn: &mut RwTxn<'_>, tables: &Tables) -> Result<(), Error> {
+    let mut states = Vec::new();
+    for entry in tables.state.prefix_iter(txn, &[state_kind::ACCOUNT])? {
+        let (key, value) = entry?;
+        states.push((key.to_vec(), AccountState::decode(value)?));
+    }
+    for (key, state) in states {
+        tables.state.put(txn, &key, &state.encode())?;
+    }
+    Ok(())
+}
