@@ -10,6 +10,7 @@ mod value;
 
 pub use suggest::nearest;
 
+use crate::types::PopPolicy;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -66,6 +67,8 @@ pub struct Config {
     pub limits: Limits,
     /// Password hashing and guessing.
     pub auth: Auth,
+    /// How POP3 and IMAP share a mailbox.
+    pub pop3: PopPolicy,
     /// Upper bound of the store's memory map in octets; None: the platform's default.
     pub map_size: Option<usize>,
     /// Executor threads.
@@ -172,6 +175,7 @@ impl Default for Config {
             tls: Tls { certificate: None, key: None, names: Vec::new() },
             limits: Limits::default(),
             auth: Auth::default(),
+            pop3: PopPolicy::default(),
             map_size: None,
             threads: default_threads(),
             log_level: log::LevelFilter::Info,

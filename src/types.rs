@@ -2,10 +2,12 @@
 
 mod device;
 mod door;
+mod pop3;
 mod uid_set;
 
 pub use device::{DeviceId, Rights};
 pub use door::{Door, DoorKind};
+pub use pop3::{PopDelete, PopPolicy};
 pub use uid_set::{UidRange, UidSet};
 
 use std::fmt;

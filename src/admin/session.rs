@@ -44,6 +44,7 @@ pub fn open(config: &Config, data_dir: &DataDir) -> Result<Arc<Core>, String> {
         domains: config.domains.clone(),
         catch_all: config.catch_all.clone(),
         max_message_size: config.limits.message_size,
+        pop3: config.pop3,
         ..mailbox::Options::new(data_dir.store())
     })
 }

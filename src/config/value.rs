@@ -84,6 +84,14 @@ pub(super) fn count_usize(value: &DeValue<'_>, min: u64, max: u64) -> Result<usi
     narrow(count(value, min, max)?)
 }
 
+/// True or false.
+pub(super) fn yes_or_no(value: &DeValue<'_>) -> Result<bool, String> {
+    match value {
+        DeValue::Boolean(value) => Ok(*value),
+        other => wrong_type(other, "true or false"),
+    }
+}
+
 /// As [`count`], for values that are a `u32`.
 pub(super) fn count_u32(value: &DeValue<'_>, min: u64, max: u64) -> Result<u32, String> {
     narrow(count(value, min, max)?)

@@ -6,7 +6,7 @@ use super::{Appended, Delivery, DeliveryTarget, Error, Staged, Watch, list};
 use crate::store::schema::{AccountState, User, kind};
 use crate::store::txn::Tx;
 use crate::store::{self, Clock, KEY_TEXT_MAX, Password, Refusal, Settings, Store};
-use crate::types::{AccountId, DateTime, Door, Flags, MailboxId, SpecialUse};
+use crate::types::{AccountId, DateTime, Door, Flags, MailboxId, PopPolicy, SpecialUse};
 use chrono::Offset as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +27,8 @@ pub struct Options {
     pub catch_all: Option<String>,
     /// Largest message in octets.
     pub max_message_size: u64,
+    /// How POP3 and IMAP share a mailbox, where an account has no rules of its own.
+    pub pop3: PopPolicy,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -41,6 +43,7 @@ impl Options {
             domains: Vec::new(),
             catch_all: None,
             max_message_size: 200_000_000,
+            pop3: PopPolicy::default(),
             clock: Clock::system(),
         }
     }
@@ -51,7 +54,7 @@ pub struct Core {
     pub(super) store: Arc<Store>,
     notify: Arc<Notify>,
     pub(super) presence: Presence,
-    options: Options,
+    pub(super) options: Options,
 }
 
 /// An account as administration sees it.

@@ -29,16 +29,18 @@ fn source_rows(tx: &Tx<'_>, mailbox: MailboxId, uids: &UidSet) -> Result<Vec<(Ui
     Ok(rows)
 }
 
-struct Transfer {
-    account: AccountId,
-    source: MailboxId,
-    uids: UidSet,
-    destination: String,
-    move_them: bool,
-    door: Door,
+/// A COPY or MOVE as the writer's job gets it.
+pub(super) struct Transfer {
+    pub(super) account: AccountId,
+    pub(super) source: MailboxId,
+    pub(super) uids: UidSet,
+    /// The canonical name of a mailbox.
+    pub(super) destination: String,
+    pub(super) move_them: bool,
+    pub(super) door: Door,
 }
 
-fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store::Error> {
+pub(super) fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store::Error> {
     let entry = tx.view().mailbox_entry(job.account, &job.destination)?;
     let target = entry.and_then(|entry| entry.mailbox).ok_or(Refusal::NotFound)?;
     let mut source = Edit::open(tx, job.source)?;

@@ -18,14 +18,14 @@ pub struct Stored {
 }
 
 /// A STORE as the writer's job gets it.
-struct Request {
-    uids: UidSet,
-    operation: FlagOperation,
-    flags: Flags,
-    unchanged_since: Option<ModSeq>,
+pub(super) struct Request {
+    pub(super) uids: UidSet,
+    pub(super) operation: FlagOperation,
+    pub(super) flags: Flags,
+    pub(super) unchanged_since: Option<ModSeq>,
 }
 
-fn store_flags(tx: &mut Tx<'_>, mailbox: crate::types::MailboxId, request: &Request) -> Result<Stored, store::Error> {
+pub(super) fn store_flags(tx: &mut Tx<'_>, mailbox: crate::types::MailboxId, request: &Request) -> Result<Stored, store::Error> {
     let mut edit = Edit::open(tx, mailbox)?;
     let mut stored = Stored::default();
     let mut rows = Vec::new();

@@ -11,6 +11,7 @@ mod fetch;
 mod flags;
 mod list;
 mod notify;
+mod pop3;
 pub mod search;
 mod sync;
 pub mod trace;
@@ -24,7 +25,8 @@ pub use fetch::{Message, Row};
 pub use flags::Stored;
 pub use list::{ListEntry, Status};
 pub use notify::Watch;
+pub use pop3::{PopDue, PopRule};
 pub use sync::{Change, Changes, Mailbox, Snapshot};
 
-pub use crate::store::{Clock, Device, LastUse, MainPassword, OverQuota, PopDelete, Settings};
+pub use crate::store::{Clock, Device, LastUse, MainPassword, OverQuota, Settings};
 pub use crate::types::{Door, DoorKind};

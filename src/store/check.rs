@@ -271,10 +271,10 @@ impl Check<'_, '_> {
             self.expect(self.instances.contains(&(account, instance)), || format!("{name}: there is no such message"));
             match view.pop_state(account, instance) {
                 Ok(state) => {
-                    self.expect(!state.is_empty(), || format!("{name}: it is empty"));
-                    let known = state.fetched.iter().all(|(device, _)| polling.contains(&(account, *device)));
+                    self.expect(!state.marks.is_empty(), || format!("{name}: it is empty"));
+                    let known = state.marks.iter().all(|mark| polling.contains(&(account, mark.device)));
                     self.expect(known, || format!("{name}: a device has it that cannot log in"));
-                    let ordered = state.fetched.is_sorted_by(|a, b| a.0 < b.0);
+                    let ordered = state.marks.is_sorted_by(|a, b| a.device < b.device);
                     self.expect(ordered, || format!("{name}: its devices are out of order"));
                 }
                 Err(error) => self.tell(format!("{name}: {error}")),

@@ -116,59 +116,66 @@ fn decode(value: &[u8]) -> Result<Device, Error> {
     })
 }
 
+/// What one device has done with a message by POP3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PopMark {
+    pub(crate) device: DeviceId,
+    /// When, in seconds since 1970.
+    pub(crate) time: i64,
+    /// It deleted the message, which hides it from this device; else it fetched it.
+    pub(crate) deleted: bool,
+}
+
 /// What POP3 has to do with a message. Kept by instance, so that it follows the message through moves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PopState {
-    /// Who deleted it by POP3 where that hides it, and when.
-    pub(crate) hidden: Option<(DeviceId, i64)>,
-    /// Which devices have it, and since when; ascending by device.
-    pub(crate) fetched: Vec<(DeviceId, i64)>,
+    /// Ascending by device.
+    pub(crate) marks: Vec<PopMark>,
 }
 
 impl PopState {
-    /// Whether there is nothing to keep.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.hidden.is_none() && self.fetched.is_empty()
+    /// The mark of a device.
+    pub(crate) fn mark(&self, device: DeviceId) -> Option<&PopMark> {
+        let at = self.marks.binary_search_by_key(&device, |mark| mark.device).ok()?;
+        self.marks.get(at)
     }
 
-    /// Notes that a device has it; whether that is new.
-    pub(crate) fn fetch(&mut self, device: DeviceId, time: i64) -> bool {
-        match self.fetched.binary_search_by_key(&device, |(known, _)| *known) {
-            Ok(_) => false,
+    /// Notes what a device did; whether that changes anything. What it deleted it cannot fetch any more, and the first
+    /// time that it fetched a message counts.
+    pub(crate) fn set(&mut self, new: PopMark) -> bool {
+        match self.marks.binary_search_by_key(&new.device, |mark| mark.device) {
+            Ok(at) => match self.marks.get_mut(at) {
+                Some(mark) if new.deleted && !mark.deleted => {
+                    *mark = new;
+                    true
+                }
+                _ => false,
+            },
             Err(at) => {
-                self.fetched.insert(at, (device, time));
+                self.marks.insert(at, new);
                 true
             }
         }
     }
 
-    /// Since when a device has it.
-    pub(crate) fn fetched_by(&self, device: DeviceId) -> Option<i64> {
-        let at = self.fetched.binary_search_by_key(&device, |(known, _)| *known).ok()?;
-        self.fetched.get(at).map(|(_, time)| *time)
-    }
-
     fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(13 + 12 * self.fetched.len());
-        out.push(u8::from(self.hidden.is_some()));
-        for (device, time) in self.hidden.iter().chain(&self.fetched) {
-            out.extend_from_slice(&device.0.to_be_bytes());
-            out.extend_from_slice(&time.to_be_bytes());
+        let mut out = Vec::with_capacity(13 * self.marks.len());
+        for mark in &self.marks {
+            out.extend_from_slice(&mark.device.0.to_be_bytes());
+            out.extend_from_slice(&mark.time.to_be_bytes());
+            out.push(u8::from(mark.deleted));
         }
         out
     }
 
     fn decode(value: &[u8]) -> Result<Self, Error> {
         let mut fields = Fields::new(value, table::POP3);
-        let hidden = match fields.u8()? {
-            0 => None,
-            _ => Some((DeviceId(fields.u32()?), fields.i64()?)),
-        };
-        let mut fetched = Vec::new();
+        let mut marks = Vec::new();
         while !fields.rest().is_empty() {
-            fetched.push((DeviceId(fields.u32()?), fields.i64()?));
+            let (device, time) = (DeviceId(fields.u32()?), fields.i64()?);
+            marks.push(PopMark { device, time, deleted: fields.u8()? != 0 });
         }
-        Ok(Self { hidden, fetched })
+        Ok(Self { marks })
     }
 }
 
@@ -266,12 +273,12 @@ impl Tx<'_> {
         self.put_device(account, id, &device)?;
         let mut states = Vec::new();
         self.view().pop_states(account, InstanceId(0), usize::MAX, |instance, state| {
-            if state.fetched_by(id).is_some() {
+            if state.mark(id).is_some() {
                 states.push((instance, state));
             }
         })?;
         for (instance, mut state) in states {
-            state.fetched.retain(|(device, _)| *device != id);
+            state.marks.retain(|mark| mark.device != id);
             self.put_pop_state(account, instance, &state)?;
         }
         Ok(())
@@ -284,7 +291,7 @@ impl Tx<'_> {
         instance: InstanceId,
         state: &PopState,
     ) -> Result<(), Error> {
-        if state.is_empty() {
+        if state.marks.is_empty() {
             return self.forget_pop_state(account, instance);
         }
         self.put(self.tables.pop3, &pop_key(account, instance), &state.encode())
@@ -331,9 +338,12 @@ mod tests {
         assert_eq!(decode(&encode(&plain)).unwrap(), plain);
         assert!(decode(&encode(&plain)[1..]).is_err());
 
-        let mut state = PopState { hidden: Some((DeviceId(3), -1)), fetched: Vec::new() };
-        assert!(state.fetch(DeviceId(2), 10) && state.fetch(DeviceId(0), 11) && !state.fetch(DeviceId(2), 12));
-        assert_eq!(state.fetched, [(DeviceId(0), 11), (DeviceId(2), 10)]);
+        let mut state = PopState::default();
+        let mark = |device, time, deleted| PopMark { device: DeviceId(device), time, deleted };
+        assert!(state.set(mark(2, 10, false)) && state.set(mark(0, 11, true)) && !state.set(mark(2, 12, false)));
+        assert!(state.set(mark(2, 13, true)) && !state.set(mark(0, 14, false)));
+        assert_eq!(state.marks, [mark(0, 11, true), mark(2, 13, true)]);
+        assert_eq!((state.mark(DeviceId(2)), state.mark(DeviceId(1))), (Some(&mark(2, 13, true)), None));
         assert_eq!(PopState::decode(&state.encode()).unwrap(), state);
         assert!(PopState::decode(&state.encode()[..7]).is_err());
     }

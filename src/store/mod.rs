@@ -24,7 +24,7 @@ pub use device::{Device, LastUse};
 pub use error::{Error, Refusal};
 pub use password::{Password, Renewal, ScramKeys};
 pub use schema::SCHEMA_VERSION;
-pub use settings::{MainPassword, OverQuota, PopDelete, Settings};
+pub use settings::{MainPassword, OverQuota, Settings};
 pub use writer::Commit;
 
 use crate::types::{AccountId, BodyId, DeviceId, MailboxId};
