@@ -4,4 +4,5 @@ mod client;
 mod hostile;
 mod house;
 mod resync;
+mod standards;
 mod view;

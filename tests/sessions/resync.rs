@@ -7,9 +7,11 @@
 use crate::house::House;
 use mailnook::types::{FlagOperation, Flags, SystemFlags, UidSet};
 use proptest::prelude::*;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use smol::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use smol::net::unix::UnixStream;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const FLAGS: [&str; 6] = ["\\Seen", "\\Deleted", "\\Flagged \\Deleted", "Work", "", "\\Answered Private"];
@@ -81,11 +83,16 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 400, failure_persistence: None, ..ProptestConfig::default() })]
+/// How often clients came back, over all tests.
+static RETURNS: AtomicUsize = AtomicUsize::new(0);
 
-    #[test]
-    fn a_cache_that_returns_equals_the_store(steps in prop::collection::vec(step(), 20..160)) {
+#[test]
+fn a_cache_that_returns_equals_the_store() {
+    const CASES: u32 = 80;
+    const RETURNS_MIN: usize = 2000;
+    let config =
+        ProptestConfig { cases: CASES, max_shrink_iters: 400, failure_persistence: None, ..ProptestConfig::default() };
+    let outcome = TestRunner::new(config).run(&prop::collection::vec(step(), 20..160), |steps| {
         let house = House::new();
         house.run(async {
             let mut client = Cache::new(&house).await;
@@ -96,29 +103,65 @@ proptest! {
             client.agrees(&house).await;
         });
         house.finish();
-    }
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    let returns = RETURNS.load(Ordering::Relaxed);
+    assert!(returns > RETURNS_MIN, "the clients came back {returns} times only");
+    println!("{returns} returns");
 }
 
+/// The memory of expunges is trimmed three times while caches of every age wait; each comes back more than once, before and
+/// after what it would need is forgotten.
 #[test]
-fn an_absence_longer_than_the_memory_of_expunges() {
+fn caches_of_every_age_return_over_a_memory_that_is_trimmed() {
+    const MESSAGES: u32 = 2048;
+    const EXPUNGES: u32 = 1600;
     let house = House::new();
+    let mut random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     house.run(async {
-        for _ in 0..1300 {
-            house.deliver("").await;
-        }
+        house.deliver("").await;
         let mut client = Cache::new(&house).await;
-        client.come_back(&house, 1).await;
-        let mailbox = house.mailbox();
-        for uid in (0..1300).filter(|uid| uid % 13 != 0) {
-            mailbox.remove(&UidSet::from_range(uid, uid)).await.expect("an expunge");
+        for _ in 0..MESSAGES.ilog2() {
+            client.command("COPY 1:* INBOX").await;
+            client.discover().await;
         }
-        for kind in 0..4 {
-            let mut same = client.again(&house).await;
-            same.come_back(&house, kind).await;
-            same.agrees(&house).await;
+        let mailbox = house.mailbox();
+        let mut ages = vec![client.again(&house).await];
+        for round in 1..=EXPUNGES {
+            // Each UID once, in an order without neighbours.
+            let uid = round * 797 % MESSAGES + 1;
+            mailbox.remove(&UidSet::from_range(uid, uid)).await.expect("an expunge");
+            if round % 40 == 0 {
+                let (first, last) = (random.random_range(1..=MESSAGES), random.random_range(0..20));
+                mailbox
+                    .store_flags(&uids((first, last)), FlagOperation::Add, &named("Work"), None)
+                    .await
+                    .expect("a change");
+                house.deliver("\\Seen").await;
+                client.agrees(&house).await;
+                ages.push(client.again(&house).await);
+            }
+            if round % 80 == 0 {
+                for _ in 0..3 {
+                    let old = random.random_range(0..ages.len());
+                    let kind = random.random_range(0..4);
+                    returns(&ages[old], &house, kind).await;
+                }
+            }
+        }
+        for (age, cache) in ages.iter().enumerate() {
+            returns(cache, &house, age % 4).await;
         }
     });
     house.finish();
+}
+
+/// A copy of the cache comes back.
+async fn returns(cache: &Cache, house: &House, kind: usize) {
+    let mut copy = cache.again(house).await;
+    copy.come_back(house, kind).await;
+    copy.agrees(house).await;
 }
 
 #[test]
@@ -232,7 +275,15 @@ struct Cache {
 
 impl Cache {
     async fn new(house: &House) -> Self {
-        let mut client = Self {
+        let mut client = Self::unconnected(house);
+        client.log_in().await;
+        client.command("SELECT INBOX").await;
+        client.discover().await;
+        client
+    }
+
+    fn unconnected(house: &House) -> Self {
+        Self {
             stream: BufReader::new(house.connect()),
             tags: 0,
             uid_validity: 0,
@@ -246,16 +297,14 @@ impl Cache {
             told: None,
             octets: 0,
             seen: 0,
-        };
-        client.log_in().await;
-        client.command("SELECT INBOX").await;
-        client.discover().await;
-        client
+        }
     }
 
     /// Another client with the same cache.
     async fn again(&self, house: &House) -> Self {
-        let mut other = Self::new(house).await;
+        let mut other = Self::unconnected(house);
+        other.log_in().await;
+        other.uid_validity = self.uid_validity;
         (other.modseq, other.messages, other.known_next) = (self.modseq, self.messages.clone(), self.known_next);
         other
     }
@@ -268,6 +317,7 @@ impl Cache {
 
     /// Drops the connection, resynchronises over another one and fetches what is new.
     async fn come_back(&mut self, house: &House, kind: usize) {
+        RETURNS.fetch_add(1, Ordering::Relaxed);
         self.stream = BufReader::new(house.connect());
         self.log_in().await;
         self.exists = 0;
