@@ -43,19 +43,18 @@ fn settings(config: &Config, user: &str, device: &str, password: &str, rights: R
     let mut text = format!("device: {device}\nuser name: {user}\npassword: {password}\n\n");
     let host = &config.hostname;
     let listen = &config.listen;
-    let places = [
-        ("IMAP", rights.imap, &listen.imaps, &listen.imap, "STARTTLS"),
-        ("POP3", rights.pop3, &listen.pop3s, &listen.pop3, "STARTTLS"),
-    ];
-    for (protocol, _, tls, plain, upgrade) in places.into_iter().filter(|place| place.1) {
-        text += &match (port(tls), port(plain)) {
+    let places =
+        [("IMAP", rights.imap, &listen.imaps, &listen.imap), ("POP3", rights.pop3, &listen.pop3s, &listen.pop3)];
+    for (protocol, _, tls, plain) in places.into_iter().filter(|place| place.1) {
+        let line = match (port(tls), port(plain)) {
             (Some(port), _) => format!("{protocol}: server {host}, port {port}, SSL/TLS, normal password\n"),
-            (None, Some(port)) => format!("{protocol}: server {host}, port {port}, {upgrade}, normal password\n"),
+            (None, Some(port)) => format!("{protocol}: server {host}, port {port}, STARTTLS, normal password\n"),
             (None, None) => format!("{protocol}: no fixed port is configured; the server's log names the one in use\n"),
         };
+        text.push_str(&line);
     }
     if rights.read_only {
-        text += "This device can only read: it changes and deletes nothing.\n";
+        text.push_str("This device can only read: it changes and deletes nothing.\n");
     }
     text + "The password is shown this once. Capitals, spaces and hyphens make no difference where it is typed.\n"
 }

@@ -4,7 +4,7 @@ use super::call::{Call, Failure};
 use super::frame::{self, Kind};
 use super::registry::Registry;
 use super::request::{DecodeError, Request};
-use super::{DataDir, deliver, device, exit, status, user, verify};
+use super::{DataDir, deliver, device, exit, rules, status, user, verify};
 use crate::config::Config;
 use crate::mailbox::{self, Core};
 use crate::net::{Connection, Shutdown, TlsAcceptor, timeout};
@@ -91,6 +91,8 @@ async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result
         Request::AliasRemove { name, alias } => user::remove_alias(context, call, &name, &alias).await,
         Request::UserRemove { name } => user::remove(context, call, &name).await,
         Request::DeviceAdd { name, device, rights } => device::add(context, call, (&name, &device), rights).await,
+        Request::UserPop3 { name, change } => rules::pop3(context, call, &name, change).await,
+        Request::UserMainPassword { name, scope } => rules::main_password(context, call, &name, &scope).await,
         Request::DeviceList { name, json } => device::list(context, call, &name, json).await,
         Request::DeviceRevoke { name, device } => device::revoke(context, call, &name, &device).await,
         Request::Deliver { recipients, sender, mailbox } => {

@@ -22,15 +22,9 @@ type Key = [u8; 32];
 /// Keys for a password with that salt, or with a new one. None where SASLprep refuses it (RFC 4013), as it does with octets that are no
 /// UTF-8, or where there is no randomness.
 pub(super) fn keys(password: &[u8], salt: Option<[u8; 16]>) -> Option<ScramKeys> {
-    let salt = match salt {
-        Some(salt) => salt,
-        None => {
-            let mut salt = [0; 16];
-            getrandom::fill(&mut salt).ok()?;
-            salt
-        }
-    };
-    derive(password, salt, ITERATIONS)
+    let mut new = [0; 16];
+    getrandom::fill(&mut new).ok()?;
+    derive(password, salt.unwrap_or(new), ITERATIONS)
 }
 
 /// The salt that all passwords of a user have in common, those of devices too: the server tells the salt before the

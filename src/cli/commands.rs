@@ -112,6 +112,43 @@ when the files change. The log goes to standard error.
         details: "It asks on the terminal; where there is none it needs --yes.\n",
     },
     Command {
+        path: &["user", "pop3"],
+        words: &["NAME"],
+        options: &[
+            Opt { long: "dele", short: None, value: Some("WHAT"), help: "what POP3 deletes: hide, trash or expunge it" },
+            Opt {
+                long: "hide-days",
+                short: None,
+                value: Some("N"),
+                help: "days until what a device deleted goes to the trash, 0: never",
+            },
+            Opt {
+                long: "release-days",
+                short: None,
+                value: Some("N"),
+                help: "days until what all POP3 devices have goes to the trash, 0: never",
+            },
+            Opt { long: "seen", short: None, value: Some("yes|no"), help: "fetching by POP3 marks as read for IMAP" },
+            flag("default", "all as the configuration says, but for the options beside this one"),
+        ],
+        summary: "show or set how POP3 and IMAP share a user's mail",
+        details: "\
+hide: what a device deletes by POP3 is gone for that device; IMAP and other devices keep it. trash and expunge: it
+is gone for everybody. Without options it shows the rules.
+",
+    },
+    Command {
+        path: &["user", "main-password"],
+        words: &["NAME", "any|lan|off"],
+        options: &[],
+        summary: "say from where a user's main password opens mail",
+        details: "\
+any: from everywhere. lan: from this machine and from private addresses (10.*, 172.16.* to 172.31.*, 192.168.*, fc00::/7)
+and link-local ones. off: from nowhere; devices have passwords of their own, see `mailnook device add --help`. A login
+that is refused so looks like a wrong password to the client; the log gives the reason.
+",
+    },
+    Command {
         path: &["device", "add"],
         words: &["USER", "NAME"],
         options: &[

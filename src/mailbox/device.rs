@@ -8,11 +8,15 @@ use crate::store::txn::Tx;
 use crate::store::{self, Device, LastUse, Refusal};
 use crate::types::{AccountId, DeviceId, Door, DoorKind, Rights};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// A use is written at once where the one that is stored is older, in seconds; until then it is remembered here.
 /// A client that polls each minute would else cost a commit each minute.
 const WRITE_EVERY: i64 = 3600;
+/// Limit: POP3 logins that are remembered for LOGIN-DELAY; with more of them within one delay the oldest is forgotten.
+const LOGINS_MAX: usize = 4096;
 /// Limit: characters of a device's name.
 const NAME_MAX: usize = 40;
 
@@ -33,6 +37,7 @@ pub(super) struct Presence {
     sessions: Mutex<(u64, HashMap<Key, Vec<Open>>)>,
     // Limit: one entry for each device that exists, at most.
     uses: Mutex<HashMap<Key, LastUse>>,
+    logins: Mutex<HashMap<(Key, Option<IpAddr>), Instant>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -46,7 +51,9 @@ impl Presence {
         let ended = sessions.1.iter().filter(|(key, _)| which(key)).flat_map(|(_, open)| open);
         let ends: Vec<End> = ended.map(|open| open.end.clone()).collect();
         drop(sessions);
-        ends.iter().for_each(|end| end());
+        for end in ends {
+            end();
+        }
     }
 }
 
@@ -200,6 +207,28 @@ impl Core {
         }
         self.note_use(key, device.as_ref(), door);
         Ok(guest)
+    }
+
+    /// Whether a POP3 login comes too soon after the one before (RFC 2449 §6.5). One that does not is remembered. Those
+    /// who share the main password are told apart by their addresses.
+    pub fn is_too_soon(&self, account: AccountId, door: &Door) -> bool {
+        let delay = self.options.pop3.login_delay;
+        if delay.is_zero() {
+            return false;
+        }
+        let device = DeviceId(door.device);
+        let key = ((account, device), door.address.filter(|_| !device.is_device()));
+        let (mut logins, now) = (lock(&self.presence.logins), Instant::now());
+        logins.retain(|_, login| now.duration_since(*login) < delay);
+        if logins.contains_key(&key) {
+            return true;
+        }
+        if logins.len() >= LOGINS_MAX {
+            let oldest = logins.iter().min_by_key(|(_, login)| **login).map(|(key, _)| *key);
+            oldest.map(|oldest| logins.remove(&oldest));
+        }
+        logins.insert(key, now);
+        false
     }
 
     fn note_use(&self, key: Key, stored: Option<&Device>, door: &Door) {

@@ -7,7 +7,12 @@ use crate::store::txn::Tx;
 use crate::types::{MailboxId, SystemFlags, UidSet};
 
 /// Removes the messages of `among`, or only those of them with \Deleted.
-pub(super) fn expunge(tx: &mut Tx<'_>, mailbox: MailboxId, among: &UidSet, deleted_only: bool) -> Result<UidSet, store::Error> {
+pub(super) fn expunge(
+    tx: &mut Tx<'_>,
+    mailbox: MailboxId,
+    among: &UidSet,
+    deleted_only: bool,
+) -> Result<UidSet, store::Error> {
     let mut edit = Edit::open(tx, mailbox)?;
     let mut gone = UidSet::new();
     if deleted_only && edit.state.deleted == 0 {

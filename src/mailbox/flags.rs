@@ -25,7 +25,11 @@ pub(super) struct Request {
     pub(super) unchanged_since: Option<ModSeq>,
 }
 
-pub(super) fn store_flags(tx: &mut Tx<'_>, mailbox: crate::types::MailboxId, request: &Request) -> Result<Stored, store::Error> {
+pub(super) fn store_flags(
+    tx: &mut Tx<'_>,
+    mailbox: crate::types::MailboxId,
+    request: &Request,
+) -> Result<Stored, store::Error> {
     let mut edit = Edit::open(tx, mailbox)?;
     let mut stored = Stored::default();
     let mut rows = Vec::new();

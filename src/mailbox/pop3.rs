@@ -205,7 +205,10 @@ impl Core {
     /// `Temporary`.
     pub fn pop_release_days(&self) -> Result<(Option<u32>, bool), Error> {
         let configured = self.options.pop3.release_days;
-        let settings = self.store.read(|view| view.all_settings())?;
+        let settings = self.store.read(|view| {
+            let settings = view.all_settings()?;
+            Ok::<_, store::Error>(settings)
+        })?;
         let own = settings.iter().filter_map(|settings| settings.pop_release_days);
         let all = || std::iter::once(configured).chain(own.clone());
         let shortest = all().filter(|days| *days > 0).min();

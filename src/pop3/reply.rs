@@ -4,6 +4,9 @@ use crate::auth::AuthError;
 use crate::auth::sasl::SaslError;
 use crate::mailbox;
 
+/// RFC 2449 §8.1.1
+pub(super) const LOGIN_DELAY: &[u8] = b"-ERR [LOGIN-DELAY] This device logged in a moment ago, try again later\r\n";
+
 /// The answer to a login that did not succeed.
 pub(super) fn login(error: AuthError) -> &'static str {
     match error {

@@ -23,19 +23,20 @@ impl From<ReadError> for Cut {
     }
 }
 
-/// Sends a message or its beginning: with `lines`, its header and so many lines of its body.
+/// Sends a message or its beginning: with `lines`, its header and so many lines of its body. Whether there was such a
+/// message.
 pub(super) async fn retrieve(
     conn: &mut Connection,
     mailbox: &Mailbox,
     uid: Uid,
     lines: Option<u64>,
-) -> Result<(), Cut> {
+) -> Result<bool, Cut> {
     let opened = mailbox.message(uid).and_then(|message| message.read(0, PIECE).map(|piece| (message, piece)));
     let (message, mut piece) = match opened {
         Ok(opened) => opened,
         Err(error) => {
             conn.queue(reply::read(&error).as_bytes());
-            return Ok(());
+            return Ok(false);
         }
     };
     let size = message.size();
@@ -61,7 +62,7 @@ pub(super) async fn retrieve(
         piece = message.read(offset, PIECE).and_then(some).map_err(|_| Cut::Store)?;
     }
     conn.queue(stuffer.end());
-    Ok(())
+    Ok(true)
 }
 
 /// Nothing to read before the end of the message would go on for ever.

@@ -1,7 +1,7 @@
 //! One session: AUTHORIZATION, TRANSACTION and UPDATE (RFC 1939 §3-§6).
 //!
 //! Invariant: messages are removed by QUIT in TRANSACTION state and by nothing else. A cut line, a timeout, too many
-//! errors and a shutdown remove nothing.
+//! errors and a shutdown remove nothing. What a device has fetched is noted at the end, however the session ends.
 
 use super::capability::{self, Conditions};
 use super::command::{Command, CommandError};
@@ -55,7 +55,12 @@ pub async fn serve(conn: Connection, admission: Admission, context: Arc<Context>
         }
     };
     session.conn.close().await;
-    if let State::Transaction(transaction) = &session.state {
+    if let State::Transaction(transaction) = &mut session.state {
+        // Only after QUIT is it written already.
+        if !transaction.fetched.is_empty() {
+            // What cannot be noted makes a message stay longer: the cause is in the log.
+            let _noted = transaction.inbox.pop_update(&transaction.fetched, &UidSet::new()).await;
+        }
         let (user, peer, end) = (&transaction.user, session.conn.peer(), end.word());
         match &transaction.device {
             Some(device) => {
@@ -94,8 +99,13 @@ struct Transaction {
     read_only: bool,
     inbox: Mailbox,
     maildrop: Maildrop,
+    /// Messages that went out whole. A line may be cut while they are on their way: the client has them once it says
+    /// something that it had not said before.
+    sent: UidSet,
+    /// Messages that the client has.
+    fetched: UidSet,
     /// Its place among the sessions of its device.
-    _guest: Guest,
+    guest: Option<Guest>,
 }
 
 /// What comes after a command.
@@ -187,7 +197,8 @@ impl Session {
 
     /// The next line. What was answered so far goes out first, unless more commands are here already.
     async fn input(&mut self, max: usize) -> Result<Input, ReadError> {
-        if !self.conn.line_is_buffered() || self.conn.queued() >= OUT_HIGH {
+        let pipelined = self.conn.line_is_buffered();
+        if !pipelined || self.conn.queued() >= OUT_HIGH {
             self.conn.flush().await?;
         }
         let limit = match self.state {
@@ -210,7 +221,11 @@ impl Session {
             self.ending.wait().await;
             Ok(Input::Shutdown)
         };
-        timeout(limit, smol::future::or(shutdown, line)).await.unwrap_or(Ok(Input::Timeout))
+        let input = timeout(limit, smol::future::or(shutdown, line)).await.unwrap_or(Ok(Input::Timeout))?;
+        if let (State::Transaction(transaction), Input::Line(_), false) = (&mut self.state, &input, pipelined) {
+            transaction.confirm();
+        }
+        Ok(input)
     }
 
     fn line_max(&self) -> usize {
@@ -271,8 +286,23 @@ impl Session {
             plaintext: self.plaintext_is_allowed(),
             channel_binding: self.channel_binding(),
             stls: !logged_in && self.context.tls.is_some() && !self.conn.is_tls(),
+            expire: self.expire(),
+            login_delay: self.context.config.pop3.login_delay.as_secs(),
         });
         self.answer(format!("+OK Capabilities follow\r\n{lines}.\r\n").as_bytes())
+    }
+
+    /// After how many days the server may remove messages (None: never), and whether users differ.
+    fn expire(&self) -> (Option<u32>, bool) {
+        let core = &self.context.core;
+        let expire = match &self.state {
+            State::Authorization { .. } => core.pop_release_days(),
+            State::Transaction(transaction) => core
+                .pop_policy(transaction.inbox.account().id())
+                .map(|policy| (Some(policy.release_days).filter(|days| *days > 0), false)),
+        };
+        // Where the store cannot tell, the least is promised.
+        expire.unwrap_or((Some(1), true))
     }
 
     async fn authorization(&mut self, command: Command<'_>) -> Result<Next, ReadError> {
@@ -396,6 +426,9 @@ impl Session {
             Ok(guest) => guest,
             Err(error) => return Ok(self.answer(reply::open(&error).as_bytes())),
         };
+        if self.context.core.is_too_soon(logged_in.account, &door) {
+            return Ok(self.answer(reply::LOGIN_DELAY));
+        }
         match Transaction::open(&self.context.core, logged_in, door, guest).await {
             Ok(transaction) => {
                 let (messages, octets) = (transaction.maildrop.messages(), transaction.maildrop.octets());
@@ -450,7 +483,12 @@ impl Session {
             Err(error) => return Ok(self.answer(no_message(error))),
         };
         match retrieve(&mut self.conn, &transaction.inbox, entry.uid, lines).await {
-            Ok(()) => Ok(Next::Command),
+            Ok(is_whole) => {
+                if let (State::Transaction(transaction), true) = (&mut self.state, is_whole && lines.is_none()) {
+                    transaction.sent.insert(entry.uid.0);
+                }
+                Ok(Next::Command)
+            }
             Err(Cut::Client(error)) => Err(error),
             Err(Cut::Store) => Ok(Next::End(End::StoreFailed)),
         }
@@ -462,13 +500,14 @@ impl Transaction {
     async fn open(core: &Arc<Core>, logged_in: LoggedIn, door: Door, guest: Guest) -> Result<Self, mailbox::Error> {
         let account = core.account(logged_in.account)?.through(door).restricted(logged_in.read_only);
         let inbox = account.open("INBOX")?;
+        let hidden = inbox.pop_hidden().await?;
         let uids = inbox.snapshot()?.uids;
         let mut maildrop = Maildrop::default();
         let mut from = first_uid(&uids, &logged_in.name);
         loop {
             let rows = inbox.rows(&uids, from)?;
             let Some(last) = rows.last().map(|row| row.uid) else { break };
-            for row in &rows {
+            for row in rows.iter().filter(|row| hidden.binary_search(&row.instance).is_err()) {
                 match u32::try_from(row.size) {
                     Ok(size) => maildrop.push(Entry { instance: row.instance, uid: row.uid, size }),
                     Err(_) => {
@@ -487,7 +526,9 @@ impl Transaction {
             read_only: logged_in.read_only,
             inbox,
             maildrop,
-            _guest: guest,
+            sent: UidSet::new(),
+            fetched: UidSet::new(),
+            guest: Some(guest),
         })
     }
 
@@ -497,12 +538,27 @@ impl Transaction {
         for entry in self.maildrop.marked_entries() {
             marked.insert(entry.uid.0);
         }
-        if marked.is_empty() {
-            return (b"+OK Goodbye\r\n", End::Quit);
-        }
-        match self.inbox.remove(&marked).await {
-            Ok(_) => (b"+OK Messages removed, goodbye\r\n", End::Quit),
+        self.confirm();
+        let fetched = std::mem::take(&mut self.fetched);
+        let outcome = if fetched.is_empty() && marked.is_empty() {
+            Ok(())
+        } else {
+            self.inbox.pop_update(&fetched, &marked).await
+        };
+        // Before the client hears of the end: it may be back at once.
+        self.guest = None;
+        match outcome {
+            // A note of what was fetched that is lost makes a message stay longer, and is nothing to the client.
+            _ if marked.is_empty() => (b"+OK Goodbye\r\n", End::Quit),
+            Ok(()) => (b"+OK Messages removed, goodbye\r\n", End::Quit),
             Err(_) => (b"-ERR [SYS/TEMP] The marked messages are not removed\r\n", End::QuitFailed),
+        }
+    }
+
+    /// The client has what was sent.
+    fn confirm(&mut self) {
+        if !self.sent.is_empty() {
+            self.fetched = self.fetched.union(&std::mem::take(&mut self.sent));
         }
     }
 }

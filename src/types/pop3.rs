@@ -57,12 +57,6 @@ impl PopPolicy {
 
 impl Default for PopPolicy {
     fn default() -> Self {
-        Self {
-            delete: PopDelete::Hide,
-            hide_days: 14,
-            release_days: 0,
-            retr_seen: false,
-            login_delay: Duration::ZERO,
-        }
+        Self { delete: PopDelete::Hide, hide_days: 14, release_days: 0, retr_seen: false, login_delay: Duration::ZERO }
     }
 }
