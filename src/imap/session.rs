@@ -109,6 +109,10 @@ impl Session {
                 log::debug!("imap {peer}: ended, {text}");
                 self.connection.queue(format!("* BYE {text}\r\n").as_bytes());
             }
+            Err(Failure::Connection(error @ ReadError::Endless)) => {
+                log::debug!("imap {peer}: ended, {error}");
+                self.connection.queue(b"* BYE the line is endless\r\n");
+            }
             Err(Failure::Connection(ReadError::Closed)) => log::debug!("imap {peer}: closed by the client"),
             Err(Failure::Connection(error)) => log::debug!("imap {peer}: {error}"),
             Err(Failure::Broken) => log::warn!("imap {peer}: ended in the middle of a message that cannot be read"),

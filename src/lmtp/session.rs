@@ -44,13 +44,18 @@ pub(super) enum End {
     Idle,
     Shutdown,
     TooManyErrors,
+    /// A command has no end in sight.
+    EndlessLine,
     /// A refused message or chunk has no end in sight.
     TooMuchData,
 }
 
 impl From<ReadError> for End {
     fn from(error: ReadError) -> Self {
-        Self::Lost(error)
+        match error {
+            ReadError::Endless => Self::EndlessLine,
+            error => Self::Lost(error),
+        }
     }
 }
 
@@ -72,6 +77,7 @@ impl End {
             Self::Idle => Some("421 4.4.2 Nothing heard for too long, closing"),
             Self::Shutdown => Some("421 4.3.2 Shutting down"),
             Self::TooManyErrors => Some("421 4.7.0 Too many errors, closing"),
+            Self::EndlessLine => Some("421 5.5.2 A line without an end, closing"),
             Self::TooMuchData => Some("421 4.3.4 Far too much data, closing"),
         }
     }

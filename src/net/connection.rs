@@ -44,9 +44,11 @@ pub enum ReadError {
     Closed,
     /// The line was over the limit. It has been thrown away up to its end, and the session may go on.
     TooLong,
+    /// So long a line that its end is not waited for; the session must end.
+    Endless,
     /// The peer took no data for the time of the write timeout.
     Timeout,
-    /// Anything else: a failed TLS handshake, a damaged TLS record, an endless line.
+    /// Anything else: a failed TLS handshake, a damaged TLS record.
     Io(io::Error),
 }
 
@@ -55,6 +57,7 @@ impl std::fmt::Display for ReadError {
         match self {
             Self::Closed => f.write_str("connection closed by the peer"),
             Self::TooLong => f.write_str("line too long"),
+            Self::Endless => f.write_str("endless line"),
             Self::Timeout => f.write_str("the peer takes no data"),
             Self::Io(error) => error.fmt(f),
         }
@@ -187,9 +190,7 @@ impl Connection {
             match self.input.take_line(max, ends) {
                 Taken::Line(line) => return Ok(line),
                 Taken::TooLong => return Err(ReadError::TooLong),
-                Taken::Endless => {
-                    return Err(ReadError::Io(io::Error::new(io::ErrorKind::InvalidData, "endless line")));
-                }
+                Taken::Endless => return Err(ReadError::Endless),
                 Taken::More => self.read_more().await?,
             }
         }

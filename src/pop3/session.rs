@@ -148,6 +148,7 @@ impl End {
 enum Input {
     Line(Vec<u8>),
     TooLong,
+    Endless,
     Timeout,
     Shutdown,
 }
@@ -165,6 +166,7 @@ impl Session {
                     }
                     continue;
                 }
+                Input::Endless => return Ok(self.endless()),
                 // RFC 1939 §3: without any response.
                 Input::Timeout => return Ok(End::Timeout),
                 Input::Shutdown => return Ok(self.farewell()),
@@ -214,6 +216,7 @@ impl Session {
             match conn.line(max).await {
                 Ok(line) => Ok(Input::Line(line)),
                 Err(ReadError::TooLong) => Ok(Input::TooLong),
+                Err(ReadError::Endless) => Ok(Input::Endless),
                 Err(error) => Err(error),
             }
         };
@@ -226,6 +229,12 @@ impl Session {
             transaction.confirm();
         }
         Ok(input)
+    }
+
+    /// Says why the session ends at a line that has no end in sight.
+    fn endless(&mut self) -> End {
+        self.conn.queue(b"-ERR The line has no end, goodbye\r\n");
+        End::Errors
     }
 
     fn line_max(&self) -> usize {
@@ -394,6 +403,7 @@ impl Session {
             Input::Line(line) if line == b"*" => self.answer(b"-ERR Authentication cancelled\r\n"),
             Input::Line(line) => return Ok(Ok(line)),
             Input::TooLong => self.error(b"-ERR The response is too long\r\n"),
+            Input::Endless => Next::End(self.endless()),
             Input::Timeout => Next::End(End::Timeout),
             Input::Shutdown => Next::End(self.farewell()),
         }))

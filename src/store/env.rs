@@ -81,11 +81,15 @@ const MAP_SIZE_MIN: u64 = 64 << 20;
 /// Octets of a page that LMDB itself uses on an overflow page.
 const OVERFLOW_HEADER: u32 = 16;
 
+/// Limit: pages at the end of the file that LMDB may not have written; as many as a transaction may change.
+const UNWRITTEN_PAGES_MAX: u64 = 2048;
+
 impl Environment {
     /// Opens the store in the directory `path`, or makes it.
     pub(crate) fn open(path: &Path, map_size: Option<usize>) -> Result<Self, String> {
         std::fs::create_dir_all(path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
         let env = open_env(path, map_size)?;
+        check_length(&env, &path.join("data.mdb"))?;
         env.clear_stale_readers().map_err(|error| error.to_string())?;
         let failed = |error: Error| format!("cannot read the store in {}: {error}", path.display());
         let tables = create_tables(&env).map_err(|error| failed(error.into()))?;
@@ -143,6 +147,31 @@ fn open_env(path: &Path, map_size: Option<usize>) -> Result<Env<WithoutTls>, Str
             Err(error) => return Err(format!("cannot open the store in {}: {error}", path.display())),
         }
     }
+}
+
+/// Looks whether the file has all of its pages. A page of the map that the file does not have would end the process when
+/// it is read (SIGBUS), not fail.
+///
+/// LMDB itself may leave pages at the end unwritten that one transaction took and gave back. The file is made longer by
+/// these: whatever lies there is read as zeros then, which is no page and fails as an error.
+fn check_length(env: &Env<WithoutTls>, file: &Path) -> Result<(), String> {
+    let page = u64::from(env.unnamed_database_stat().page_size);
+    let pages = env.info().last_page_number as u64 + 1;
+    let failed = |error: std::io::Error| format!("{}: {error}", file.display());
+    let length = std::fs::metadata(file).map_err(failed)?.len();
+    let wanted = pages * page;
+    if length >= wanted {
+        return Ok(());
+    }
+    if wanted - length > UNWRITTEN_PAGES_MAX * page {
+        return Err(format!(
+            "{} is cut short: it has {length} octets of {wanted}. Its mail is not complete; put back a complete copy \
+             (and keep this one: what is in it may be recovered)",
+            file.display()
+        ));
+    }
+    log::warn!("{}: {} octets short, which may be harmless; `mailnook verify` tells", file.display(), wanted - length);
+    std::fs::OpenOptions::new().write(true).open(file).and_then(|file| file.set_len(wanted)).map_err(failed)
 }
 
 fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {

@@ -220,22 +220,14 @@ enum Next {
     End,
 }
 
-impl Worker {
-    fn run(self) {
-        loop {
-            match self.next() {
-                Next::Jobs(jobs) => self.commit(jobs),
-                Next::Purge => self.purge(),
-                Next::End => return,
-            }
-        }
-    }
-
+impl Shared {
+    /// Waits for something to do.
     fn next(&self) -> Next {
-        let mut queue = lock(&self.shared.queue);
+        let mut queue = lock(&self.queue);
         loop {
             if queue.purge && queue.commits_since_purge >= PURGE_AFTER_COMMITS {
-                queue.purge = false;
+                // What waits may leave garbage as well, and has asked for its removal already.
+                queue.purge = !queue.jobs.is_empty();
                 return Next::Purge;
             }
             if !queue.jobs.is_empty() {
@@ -254,14 +246,26 @@ impl Worker {
                 return Next::End;
             }
             if queue.purge {
-                let waited = self.shared.wake.wait_timeout(queue, PURGE_DELAY).unwrap_or_else(PoisonError::into_inner);
+                let waited = self.wake.wait_timeout(queue, PURGE_DELAY).unwrap_or_else(PoisonError::into_inner);
                 queue = waited.0;
                 if waited.1.timed_out() && queue.jobs.is_empty() && !queue.closed {
                     queue.purge = false;
                     return Next::Purge;
                 }
             } else {
-                queue = self.shared.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+}
+
+impl Worker {
+    fn run(self) {
+        loop {
+            match self.shared.next() {
+                Next::Jobs(jobs) => self.commit(jobs),
+                Next::Purge => self.purge(),
+                Next::End => return,
             }
         }
     }
@@ -370,4 +374,29 @@ enum Attempt {
     /// The job at this place failed after it wrote.
     JobFailed(usize, Error),
     CommitFailed(Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_writer_looks_for_garbage_again_after_the_jobs_that_wait() {
+        // An abandoned delivery queues the job that makes its octets garbage and asks for the removal at once.
+        let slot = Arc::new(Slot { state: Mutex::new((None, None)), ready: Condvar::new() });
+        let abandon: Box<dyn Job> = Box::new(Typed { run: |_: &mut Tx<'_>| Ok(()), value: None, weight: 0, slot });
+        let queue = Queue {
+            jobs: VecDeque::from([abandon]),
+            purge: true,
+            commits_since_purge: PURGE_AFTER_COMMITS,
+            closed: false,
+        };
+        let shared = Shared { queue: Mutex::new(queue), wake: Condvar::new() };
+        assert!(matches!(shared.next(), Next::Purge));
+        lock(&shared.queue).commits_since_purge = 0;
+        assert!(matches!(shared.next(), Next::Jobs(jobs) if jobs.len() == 1));
+        assert!(matches!(shared.next(), Next::Purge));
+        lock(&shared.queue).closed = true;
+        assert!(matches!(shared.next(), Next::End));
+    }
 }

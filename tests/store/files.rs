@@ -64,6 +64,37 @@ fn a_foreign_file_is_refused() {
 }
 
 #[test]
+fn a_store_that_is_cut_short_is_refused_or_fails_and_ends_nothing() {
+    smol::block_on(async {
+        let scratch = Scratch::new("short");
+        let core = open(&scratch.0);
+        let account = anna(&core).await;
+        append(&core, &account, &b"Subject: x\r\n\r\nbody\r\n".repeat(500_000)).await;
+        core.close();
+        drop((account, core));
+        let file = scratch.0.join("data.mdb");
+        let whole = std::fs::read(&file).unwrap();
+        assert!(whole.len() > 10_000_000);
+
+        // Most of it is gone.
+        std::fs::write(&file, &whole[..1_000_000]).unwrap();
+        let text = refused(&scratch.0);
+        assert!(text.contains("is cut short: it has 1000000 octets of"), "{text}");
+        assert_eq!(std::fs::metadata(&file).unwrap().len(), 1_000_000, "a refused file is left alone");
+
+        // The end is gone, as LMDB itself may leave it. What was there cannot be read, and that is an error.
+        for cut in [5_000, 50_000, 500_000, 5_000_000] {
+            std::fs::write(&file, &whole[..whole.len() - cut]).unwrap();
+            let Ok(core) = Core::open(options(&scratch.0)) else { continue };
+            assert_ne!(core.verify(), Ok(Vec::new()), "{cut} octets are missed");
+            core.close();
+        }
+        std::fs::write(&file, &whole).unwrap();
+        assert_eq!(open(&scratch.0).verify(), Ok(Vec::new()));
+    });
+}
+
+#[test]
 fn a_flipped_bit_is_found_on_reading_and_by_verify() {
     smol::block_on(async {
         let scratch = Scratch::new("flip");
