@@ -10,6 +10,7 @@ mod bind;
 mod session;
 mod signals;
 pub mod systemd;
+mod upkeep;
 
 use crate::admin::{self, DataDir, Refused, Registry, Running, exit};
 use crate::auth::{Authenticator, generate_password};
@@ -168,6 +169,7 @@ impl Server {
             }
         }
         manager.ready(SERVING);
+        shared.executor.spawn(upkeep::run(Arc::clone(&shared))).detach();
         smol::block_on(shared.executor.run(shared.supervise(signals, manager)));
         shared.core.close();
         log::info!("mailnook ended");

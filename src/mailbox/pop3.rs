@@ -273,6 +273,23 @@ impl Core {
     }
 }
 
+impl Core {
+    /// Does what the rules of all accounts say is due now.
+    ///
+    /// # Errors
+    /// `Temporary`; the other accounts had their turn all the same.
+    pub async fn upkeep(&self) -> Result<(), Error> {
+        let mut outcome = Ok(());
+        for account in self.accounts()? {
+            match self.apply_pop_rules(account.id).await {
+                Ok(_) | Err(Error::NotFound) => {}
+                Err(error) => outcome = Err(error),
+            }
+        }
+        outcome
+    }
+}
+
 fn inbox_of(view: &View<'_>, account: AccountId) -> Result<Option<MailboxId>, store::Error> {
     Ok(view.mailbox_entry(account, list::INBOX)?.and_then(|entry| entry.mailbox))
 }
