@@ -105,6 +105,11 @@ pub enum Request {
         /// The mailbox to deliver to instead of INBOX.
         mailbox: Option<String>,
     },
+    /// Applies the rules of all accounts.
+    Expire {
+        /// Only tells what they would do.
+        dry_run: bool,
+    },
     /// Checks the whole store.
     Verify,
     /// Tells how the server is.
@@ -164,6 +169,7 @@ impl Request {
                 fields.extend(recipients.iter().map(String::as_str));
                 fields
             }
+            Self::Expire { dry_run } => vec!["expire", flag(*dry_run)],
             Self::Verify => vec!["verify"],
             Self::Status { json } => vec!["status", flag(*json)],
         };
@@ -222,6 +228,7 @@ impl Request {
                 sender: text(sender),
                 mailbox: flag(to_mailbox)?.then(|| text(mailbox)),
             },
+            ["expire", dry_run] => Self::Expire { dry_run: flag(dry_run)? },
             ["verify"] => Self::Verify,
             ["status", json] => Self::Status { json: flag(json)? },
             _ => return None,
@@ -285,6 +292,7 @@ mod tests {
             Request::DeviceRevoke { name: text("anna"), device: text("my phone") },
             Request::Deliver { recipients: vec![text("a"), text("b")], sender: text(""), mailbox: None },
             Request::Deliver { recipients: vec![text("a")], sender: text("x@y"), mailbox: Some(text("")) },
+            Request::Expire { dry_run: true },
             Request::Verify,
             Request::Status { json: false },
         ]

@@ -4,7 +4,7 @@ use super::call::{Call, Failure};
 use super::frame::{self, Kind};
 use super::registry::Registry;
 use super::request::{DecodeError, Request};
-use super::{DataDir, deliver, device, exit, rules, status, user, verify};
+use super::{DataDir, deliver, device, exit, expire, rules, status, user, verify};
 use crate::config::Config;
 use crate::mailbox::{self, Core};
 use crate::net::{Connection, Shutdown, TlsAcceptor, timeout};
@@ -98,6 +98,7 @@ async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result
         Request::Deliver { recipients, sender, mailbox } => {
             deliver::run(context, call, &recipients, &sender, mailbox).await
         }
+        Request::Expire { dry_run } => expire::run(context, call, dry_run).await,
         Request::Verify => verify::run(context, call).await,
         Request::Status { json } => status::run(context, call, json).await,
     }

@@ -199,6 +199,13 @@ Exit codes: 0 stored and durable; 64 wrong usage; 65 the message is empty or too
 ",
     },
     Command {
+        path: &["expire"],
+        words: &[],
+        options: &[flag("dry-run", "only tell what would be done")],
+        summary: "apply the rules that move mail on after some days",
+        details: "The server does so by itself, once an hour. See `mailnook user pop3 --help` and [pop3] in the configuration.\n",
+    },
+    Command {
         path: &["verify"],
         words: &[],
         options: &[],

@@ -119,6 +119,7 @@ fn asked(parsed: &Parsed, config: Config) -> u8 {
             sender: parsed.value("sender").unwrap_or_default(),
             mailbox: parsed.value("mailbox"),
         },
+        ["expire"] => Request::Expire { dry_run: parsed.has("dry-run") },
         ["verify"] => Request::Verify,
         ["status"] => Request::Status { json },
         _ => {
