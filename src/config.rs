@@ -59,6 +59,8 @@ pub struct Config {
     pub domains: Vec<String>,
     /// Account for unknown local parts.
     pub catch_all: Option<String>,
+    /// How to reach who runs the server, as a URI (RFC 5464 §6.2.2).
+    pub admin: Option<String>,
     /// Where to listen.
     pub listen: Listen,
     /// Certificate and key.
@@ -163,6 +165,7 @@ impl Default for Config {
             hostname: system_hostname(),
             domains: Vec::new(),
             catch_all: None,
+            admin: None,
             listen: Listen {
                 imap: loopback(1143),
                 imaps: loopback(1993),

@@ -45,6 +45,9 @@ pub struct ModSeq(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UidValidity(pub u32);
 
+/// Limit: octets of an annotation (RFC 5464 §4.1: 1024 at least).
+pub const ANNOTATION_MAX: usize = 16 * 1024;
+
 /// A moment in seconds since 1970 with the zone it was written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DateTime {

@@ -64,6 +64,22 @@ pub(super) fn text<'v>(value: &'v DeValue<'_>, example: &str) -> Result<&'v str,
     }
 }
 
+/// A URI (RFC 3986): a scheme, a colon and visible ASCII.
+pub(super) fn uri(value: &DeValue<'_>) -> Result<String, String> {
+    const EXAMPLE: &str = "\"mailto:postmaster@example.org\"";
+    const LENGTH_MAX: usize = 1000;
+    let text = text(value, EXAMPLE)?;
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet))
+    };
+    let sound = text.split_once(':').is_some_and(|(scheme, rest)| is_scheme(scheme) && !rest.is_empty());
+    if !sound || text.len() > LENGTH_MAX || !text.bytes().all(|octet| octet.is_ascii_graphic()) {
+        return Err(format!("{} is not a URI; write one such as {EXAMPLE} or \"tel:+441234567\"", quoted(text)));
+    }
+    Ok(text.to_owned())
+}
+
 fn integer(integer: &DeInteger<'_>) -> Option<u64> {
     u64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }

@@ -48,6 +48,8 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("LIST-EXTENDED", When::LoggedIn, "RFC 5258"),
     ("LIST-STATUS", When::LoggedIn, "RFC 5819"),
     ("STATUS=SIZE", When::LoggedIn, "RFC 8438"),
+    ("METADATA", When::LoggedIn, "RFC 5464"),
+    ("LIST-METADATA", When::LoggedIn, "RFC 9590"),
     ("OBJECTID", When::LoggedIn, "RFC 8474"),
     ("SAVEDATE", When::LoggedIn, "RFC 8514"),
     ("UNAUTHENTICATE", When::LoggedIn, "RFC 8437"),

@@ -77,6 +77,10 @@ pub enum Command {
     Lsub { reference: String, pattern: String },
     /// STATUS
     Status { mailbox: MailboxName, items: Vec<StatusItem> },
+    /// GETMETADATA (RFC 5464); no mailbox: the server. Values over `max_size` octets are not told.
+    GetMetadata { mailbox: Option<MailboxName>, entries: Vec<EntryName>, max_size: Option<u32>, depth: Depth },
+    /// SETMETADATA (RFC 5464); no value: the entry is removed.
+    SetMetadata { mailbox: Option<MailboxName>, entries: Vec<(EntryName, Option<Vec<u8>>)> },
     /// APPEND; the literal follows on the wire and is streamed. More messages may stand behind it (RFC 3502).
     Append { mailbox: MailboxName, message: AppendMessage },
     /// REPLACE (RFC 8508); the literal follows on the wire. The set names one message.
@@ -110,6 +114,46 @@ pub enum Command {
     Copy { uid: bool, set: SequenceSet, mailbox: MailboxName },
     /// MOVE
     Move { uid: bool, set: SequenceSet, mailbox: MailboxName },
+}
+
+/// The name of an annotation's entry (RFC 5464 §3.2), as the client wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryName {
+    written: String,
+    lower: String,
+}
+
+impl EntryName {
+    /// A name in ASCII.
+    #[must_use]
+    pub fn new(written: String) -> Self {
+        let lower = written.to_ascii_lowercase();
+        Self { written, lower }
+    }
+
+    /// As the client wrote it.
+    #[must_use]
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+
+    /// In lower case: names that differ in case only are the same.
+    #[must_use]
+    pub fn lower(&self) -> &str {
+        &self.lower
+    }
+}
+
+/// How far below an entry GETMETADATA looks (RFC 5464 §4.2.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// Nothing below it.
+    #[default]
+    Zero,
+    /// The entries right below it.
+    One,
+    /// All.
+    Infinity,
 }
 
 /// A message that APPEND announces.
@@ -149,6 +193,8 @@ pub struct ListRequest {
     pub subscribed: bool,
     /// RETURN STATUS (RFC 5819)
     pub status: Option<Vec<StatusItem>>,
+    /// RETURN METADATA (RFC 9590)
+    pub metadata: Vec<EntryName>,
 }
 
 /// The selection options of LIST that make a difference here: REMOTE selects nothing.

@@ -4,8 +4,8 @@
 
 use super::cmd::{
     append, authenticate, capability, check, close, compress, copy, create, delete, enable, expunge, fetch, id, idle,
-    list, login, logout, namespace, noop, rename, replace, search, select, starttls, status, store, subscribe,
-    unauthenticate, unselect,
+    list, login, logout, metadata, namespace, noop, rename, replace, search, select, starttls, status, store,
+    subscribe, unauthenticate, unselect,
 };
 use super::command::Command;
 use super::output::Output;
@@ -100,6 +100,13 @@ impl Session {
             Command::List(request) => Box::pin(list::list(account, out, append_limit, &request)).await,
             Command::Lsub { reference, pattern } => Box::pin(list::lsub(account, out, &reference, &pattern)).await,
             Command::Status { mailbox, items } => status::run(account, out, append_limit, &mailbox, &items).await,
+            Command::GetMetadata { mailbox, entries, max_size, depth } => {
+                let request = metadata::Request { mailbox: mailbox.as_deref(), entries: &entries, max_size, depth };
+                Box::pin(metadata::get(account, out, &self.context.config, request)).await
+            }
+            Command::SetMetadata { mailbox, entries } => {
+                Box::pin(metadata::set(account, mailbox.as_deref(), entries)).await
+            }
             Command::Append { mailbox, message } => {
                 let request = (mailbox.as_str(), message);
                 let append = append::run(&mut self.connection, &mut self.receiver, &self.context, account, request);

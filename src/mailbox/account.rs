@@ -5,7 +5,7 @@ use super::notify::Notify;
 use super::{Appended, Delivery, DeliveryTarget, Error, Staged, Watch, list};
 use crate::store::schema::{AccountState, User, kind};
 use crate::store::txn::Tx;
-use crate::store::{self, Clock, KEY_TEXT_MAX, Password, Refusal, Settings, Store};
+use crate::store::{self, Clock, KEY_TEXT_MAX, Password, Refusal, Settings, Store, Topic};
 use crate::types::{AccountId, DateTime, Door, Flags, MailboxId, PopPolicy, SpecialUse};
 use chrono::Offset as _;
 use std::path::PathBuf;
@@ -157,7 +157,7 @@ fn remove_account(tx: &mut Tx<'_>, name: &str) -> Result<AccountId, store::Error
     for (name, entry) in tx.view().mailbox_entries(id, "")? {
         if let Some(mailbox) = entry.mailbox {
             tx.add_garbage(kind::MAILBOX, u64::from(mailbox.0))?;
-            tx.touch(mailbox);
+            tx.touch(id, mailbox);
         }
         tx.delete_mailbox_entry(id, &name)?;
     }
@@ -165,6 +165,7 @@ fn remove_account(tx: &mut Tx<'_>, name: &str) -> Result<AccountId, store::Error
         tx.delete_address(address)?;
     }
     tx.delete_devices(id)?;
+    tx.delete_annotations(id, None)?;
     tx.delete_user(id)?;
     tx.put_settings(id, &Settings::default())?;
     tx.delete_account_state(id)?;
@@ -201,7 +202,7 @@ impl Core {
         let notify = Arc::new(Notify::default());
         let waker = notify.clone();
         let store = {
-            let committed = move |mailboxes: &[MailboxId]| waker.wake(mailboxes);
+            let committed = move |topics: &[Topic]| waker.wake(topics);
             Store::open(&options.path, options.map_size, options.clock.clone(), committed)?
         };
         Ok(Arc::new(Self { store, notify, presence: Presence::default(), options }))
@@ -496,6 +497,12 @@ impl Account {
         let delivery = Delivery { account: self.id, target, prefix: Vec::new(), flags, date, door: self.door };
         let mut made = self.core.deliver(staged, vec![delivery]).await?;
         made.pop().unwrap_or(Err(Error::Temporary))
+    }
+
+    /// Wakes when anything of the account may have changed: a mailbox, the names, the annotations.
+    #[must_use]
+    pub fn watch_all(&self) -> Watch {
+        self.core.notify.watch_account(self.id)
     }
 
     /// Wakes when the mailbox may have changed.

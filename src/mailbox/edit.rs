@@ -219,7 +219,7 @@ impl Edit {
             tx.put_account_state(account, &state)?;
         }
         if self.modseq.is_some() {
-            tx.touch(self.id);
+            tx.touch(self.state.account, self.id);
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Mailbox names, subscriptions, counters.
 
 use super::edit::{Edit, NewRow};
-use super::{Account, Error, Mailbox};
+use super::{Account, Error, Mailbox, annotation};
 use crate::store::schema::{AccountState, MailboxEntry, MailboxState, kind};
 use crate::store::txn::Tx;
 use crate::store::view::View;
@@ -177,7 +177,8 @@ pub(super) fn doom(tx: &mut Tx<'_>, account: AccountId, mailbox: MailboxId) -> R
     state.messages = state.messages.saturating_sub(u64::from(gone.messages));
     state.bytes = state.bytes.saturating_sub(gone.bytes);
     tx.put_account_state(account, &state)?;
-    tx.touch(mailbox);
+    tx.delete_annotations(account, Some(mailbox))?;
+    tx.touch(account, mailbox);
     Ok(())
 }
 
@@ -268,7 +269,8 @@ fn rename_inbox(tx: &mut Tx<'_>, account: AccountId, to: &str) -> Result<(), sto
         destination.insert(tx, &new)?;
     }
     source.finish(tx)?;
-    destination.finish(tx)
+    destination.finish(tx)?;
+    annotation::copy(tx, account, inbox, target)
 }
 
 fn subscribe(tx: &mut Tx<'_>, account: AccountId, name: &str, on: bool) -> Result<(), store::Error> {

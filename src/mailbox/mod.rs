@@ -1,6 +1,7 @@
 //! The one mailbox core: what mail means. Every protocol and command works through [`Account`].
 
 mod account;
+mod annotation;
 mod append;
 mod copy;
 mod device;
@@ -17,6 +18,7 @@ mod sync;
 pub mod trace;
 
 pub use account::{Account, AccountInfo, Core, Options, Recipient};
+pub use annotation::{ANNOTATIONS_MAX, Annotated, AnnotationChange, AnnotationInfo};
 pub use append::{Appended, Batch, BatchAppended, Delivery, DeliveryTarget, Incoming, Staged};
 pub use copy::Copied;
 pub use device::Guest;

@@ -1,60 +1,144 @@
-//! Who is told that a mailbox changed: an event per mailbox, no payload, no queue.
+//! Who is told that something changed: an event per watched mailbox or account, no payload, no queue.
 
-use crate::types::MailboxId;
+use crate::store::Topic;
+use crate::types::{AccountId, MailboxId};
 use event_listener::{Event, EventListener};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The events of the mailboxes that somebody watches.
+/// What can be watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Subject {
+    Mailbox(MailboxId),
+    /// All of an account's mailboxes, its names and its annotations.
+    Account(AccountId),
+}
+
+/// Wakes the watchers of one subject.
 #[derive(Default)]
-pub(super) struct Notify(Mutex<HashMap<MailboxId, Arc<Event>>>);
+struct Bell {
+    event: Event,
+    /// How often names or subscriptions of the account changed while it was watched.
+    names: AtomicU64,
+    /// How often annotations did.
+    annotations: AtomicU64,
+}
+
+impl Bell {
+    fn ring(&self) {
+        self.event.notify(usize::MAX);
+    }
+
+    fn ring_for(&self, counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::SeqCst);
+        self.ring();
+    }
+}
+
+/// The bells of all that somebody watches.
+#[derive(Default)]
+pub(super) struct Notify(Mutex<HashMap<Subject, Arc<Bell>>>);
 
 impl Notify {
-    /// Wakes all watchers of these mailboxes.
-    pub(super) fn wake(&self, mailboxes: &[MailboxId]) {
-        let events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for event in mailboxes.iter().filter_map(|mailbox| events.get(mailbox)) {
-            event.notify(usize::MAX);
+    fn bells(&self) -> MutexGuard<'_, HashMap<Subject, Arc<Bell>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes all watchers of what changed.
+    pub(super) fn wake(&self, topics: &[Topic]) {
+        let bells = self.bells();
+        let account = |id: AccountId| bells.get(&Subject::Account(id));
+        for topic in topics {
+            match *topic {
+                Topic::Mailbox(id) => {
+                    if let Some(bell) = bells.get(&Subject::Mailbox(id)) {
+                        bell.ring();
+                    }
+                }
+                Topic::Messages(id) => {
+                    if let Some(bell) = account(id) {
+                        bell.ring();
+                    }
+                }
+                Topic::Names(id) => {
+                    if let Some(bell) = account(id) {
+                        bell.ring_for(&bell.names);
+                    }
+                }
+                Topic::Annotations(Some(id)) => {
+                    if let Some(bell) = account(id) {
+                        bell.ring_for(&bell.annotations);
+                    }
+                }
+                Topic::Annotations(None) => {
+                    for (_, bell) in bells.iter().filter(|(subject, _)| matches!(subject, Subject::Account(_))) {
+                        bell.ring_for(&bell.annotations);
+                    }
+                }
+            }
         }
     }
 
     pub(super) fn watch(self: &Arc<Self>, mailbox: MailboxId) -> Watch {
-        let event = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(mailbox).or_default().clone();
-        Watch { notify: self.clone(), mailbox, event, listener: None }
+        self.watch_subject(Subject::Mailbox(mailbox))
+    }
+
+    pub(super) fn watch_account(self: &Arc<Self>, account: AccountId) -> Watch {
+        self.watch_subject(Subject::Account(account))
+    }
+
+    fn watch_subject(self: &Arc<Self>, subject: Subject) -> Watch {
+        let bell = self.bells().entry(subject).or_default().clone();
+        Watch { notify: self.clone(), subject, bell, listener: None }
     }
 }
 
-/// Waits for changes of one mailbox. A lost or doubled wake-up is harmless: waking means "sync".
+/// Waits for changes of one mailbox, or of all that an account has. A lost or doubled wake-up is harmless: waking
+/// means "look again".
 pub struct Watch {
     notify: Arc<Notify>,
-    mailbox: MailboxId,
-    event: Arc<Event>,
+    subject: Subject,
+    bell: Arc<Bell>,
     listener: Option<EventListener>,
 }
 
 impl Watch {
-    /// Arms the watch; changes from now on complete [`Watch::changed`]. Arm first, then sync, then wait.
+    /// Arms the watch; changes from now on complete [`Watch::changed`]. Arm first, then look, then wait.
     pub fn arm(&mut self) {
-        self.listener = Some(self.event.listen());
+        self.listener = Some(self.bell.event.listen());
     }
 
-    /// Completes when the mailbox changed since [`Watch::arm`]. Cancel-safe.
+    /// Completes when something changed since [`Watch::arm`]. Cancel-safe.
     pub async fn changed(&mut self) {
         match &mut self.listener {
             Some(listener) => listener.await,
-            None => self.event.listen().await,
+            None => self.bell.event.listen().await,
         }
         self.listener = None;
+    }
+
+    /// Differs from an earlier answer where names or subscriptions of the watched account changed meanwhile. Ask first,
+    /// then look.
+    #[must_use]
+    pub fn names(&self) -> u64 {
+        self.bell.names.load(Ordering::SeqCst)
+    }
+
+    /// The same for annotations.
+    #[must_use]
+    pub fn annotations(&self) -> u64 {
+        self.bell.annotations.load(Ordering::SeqCst)
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         self.listener = None;
-        let mut events = self.notify.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Two are this watch's and the table's: nobody else watches, so the table forgets the mailbox.
-        if Arc::strong_count(&self.event) <= 2 {
-            events.remove(&self.mailbox);
+        let mut bells = self.notify.bells();
+        // Two are this watch's and the table's: nobody else watches, so the table forgets the subject.
+        if Arc::strong_count(&self.bell) <= 2 {
+            bells.remove(&self.subject);
         }
     }
 }

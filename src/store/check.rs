@@ -2,11 +2,12 @@
 
 use super::codec::{Fields, key_u32_u32, key_u32_u64_u32};
 use super::schema::{
-    AccountState, Content, MailboxState, MessageRow, OriginId, decode_door, kind, origin_kind, state_kind, table,
+    AccountState, Annotation, Content, MailboxState, MessageRow, OriginId, decode_door, kind, origin_kind, state_kind,
+    table,
 };
 use super::view::View;
 use super::{Error, Settings, body};
-use crate::types::{AccountId, BodyId, ContentId, InstanceId, MailboxId, SystemFlags, Uid, UidSet};
+use crate::types::{ANNOTATION_MAX, AccountId, BodyId, ContentId, InstanceId, MailboxId, SystemFlags, Uid, UidSet};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 
@@ -46,6 +47,7 @@ pub(crate) fn check(view: &View<'_>) -> Result<Vec<String>, Error> {
     check.mailboxes(&mailboxes)?;
     check.rows_have_mailboxes()?;
     check.devices()?;
+    check.annotations()?;
     check.account_states()?;
     let bodies = check.contents()?;
     check.bodies(&bodies)?;
@@ -276,6 +278,38 @@ impl Check<'_, '_> {
                     self.expect(known, || format!("{name}: a device has it that cannot log in"));
                     let ordered = state.marks.is_sorted_by(|a, b| a.device < b.device);
                     self.expect(ordered, || format!("{name}: its devices are out of order"));
+                }
+                Err(error) => self.tell(format!("{name}: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Every annotation is whole and belongs to something that exists.
+    fn annotations(&mut self) -> Result<(), Error> {
+        let view = self.view;
+        let next = view.globals()?.next_id;
+        for entry in view.tables.annotations.iter(view.txn)? {
+            let (key, value) = entry?;
+            let account = AccountId(super::view::key_u32(key, 0, table::ANNOTATIONS)?);
+            let mailbox = MailboxId(super::view::key_u32(key, 4, table::ANNOTATIONS)?);
+            let entry = String::from_utf8_lossy(key.get(8..).unwrap_or_default()).into_owned();
+            let name = format!("annotation {entry:?} of account {}, mailbox {}", account.0, mailbox.0);
+            let owned = if mailbox.0 != 0 {
+                view.mailbox_state(mailbox)?.is_some_and(|state| state.account == account)
+                    && !self.doomed.contains(&mailbox)
+            } else if account.0 != 0 {
+                self.accounts.contains_key(&account)
+            } else {
+                entry.starts_with("/shared/")
+            };
+            self.expect(owned, || format!("{name} belongs to nothing"));
+            let named = entry.starts_with('/') && !entry.bytes().any(|octet| octet.is_ascii_uppercase());
+            self.expect(named, || format!("{name} has a name that no client can give"));
+            match Annotation::decode(value) {
+                Ok(stored) => {
+                    self.expect(stored.value.len() <= ANNOTATION_MAX, || format!("{name} is too large"));
+                    self.expect(stored.stamp < next, || format!("{name} has a stamp that was never given out"));
                 }
                 Err(error) => self.tell(format!("{name}: {error}")),
             }

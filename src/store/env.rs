@@ -30,10 +30,11 @@ pub(crate) struct Tables {
     pub(crate) pop3: Table,
     pub(crate) origins: Table,
     pub(crate) settings: Table,
+    pub(crate) annotations: Table,
 }
 
 impl Tables {
-    pub(crate) const fn all(&self) -> [(&'static str, Table); 18] {
+    pub(crate) const fn all(&self) -> [(&'static str, Table); 19] {
         [
             (table::META, self.meta),
             (table::STATE, self.state),
@@ -53,6 +54,7 @@ impl Tables {
             (table::POP3, self.pop3),
             (table::ORIGINS, self.origins),
             (table::SETTINGS, self.settings),
+            (table::ANNOTATIONS, self.annotations),
         ]
     }
 }
@@ -196,13 +198,19 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
             create(table::REFS)?,
             create(table::GARBAGE)?,
         );
-        let third = (create(table::DEVICES)?, create(table::POP3)?, create(table::ORIGINS)?, create(table::SETTINGS)?);
+        let third = (
+            create(table::DEVICES)?,
+            create(table::POP3)?,
+            create(table::ORIGINS)?,
+            create(table::SETTINGS)?,
+            create(table::ANNOTATIONS)?,
+        );
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((first, second, third)))
     })?;
     let (
         (meta, state, users, addresses, mailboxes, keywords, messages),
         (changes, holes, expunges, contents, chunks, refs, garbage),
-        (devices, pop3, origins, settings),
+        (devices, pop3, origins, settings, annotations),
     ) = made.unwrap_commit();
     Ok(Tables {
         meta,
@@ -223,6 +231,7 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
         pop3,
         origins,
         settings,
+        annotations,
     })
 }
 

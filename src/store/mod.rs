@@ -39,6 +39,19 @@ use writer::Writer;
 /// Limit: octets of a mailbox name or an address, so that it fits an LMDB key (511).
 pub const KEY_TEXT_MAX: usize = 480;
 
+/// What a commit changed: somebody may watch it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// Messages or flags of a mailbox.
+    Mailbox(MailboxId),
+    /// Messages or flags of some mailbox of the account.
+    Messages(AccountId),
+    /// Mailbox names or subscriptions of the account.
+    Names(AccountId),
+    /// Annotations of the account or of its mailboxes; None: of the server.
+    Annotations(Option<AccountId>),
+}
+
 /// Bodies that readers hold: their chunks are kept although their last message is gone.
 #[derive(Default)]
 pub(crate) struct Pins(Mutex<HashMap<BodyId, u32>>);
@@ -113,7 +126,7 @@ pub struct Login {
 }
 
 impl Store {
-    /// Opens the store in a directory, or makes it. `committed` hears of every mailbox that a commit changed.
+    /// Opens the store in a directory, or makes it. `committed` hears of all that a commit changed.
     ///
     /// # Errors
     /// A text for the operator.
@@ -121,7 +134,7 @@ impl Store {
         path: &Path,
         map_size: Option<usize>,
         clock: Clock,
-        committed: impl Fn(&[MailboxId]) + Send + 'static,
+        committed: impl Fn(&[Topic]) + Send + 'static,
     ) -> Result<Arc<Self>, String> {
         let environment = Environment::open(path, map_size)?;
         let pins = Arc::new(Pins::default());

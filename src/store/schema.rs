@@ -33,6 +33,7 @@ pub(crate) mod table {
     pub(crate) const GARBAGE: &str = "garbage";
     pub(crate) const DEVICES: &str = "devices";
     pub(crate) const POP3: &str = "pop3";
+    pub(crate) const ANNOTATIONS: &str = "annotations";
     pub(crate) const ORIGINS: &str = "origins";
     pub(crate) const SETTINGS: &str = "settings";
 }
@@ -484,5 +485,32 @@ impl Content {
         };
         fields.end()?;
         Ok(content)
+    }
+}
+
+/// `annotations`: a value that a client keeps with a mailbox, an account or the server (RFC 5464).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Annotation {
+    /// Of its last change; no two changes have the same.
+    pub(crate) stamp: u64,
+    pub(crate) value: Vec<u8>,
+}
+
+impl Annotation {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(12 + self.value.len());
+        out.extend_from_slice(&self.stamp.to_be_bytes());
+        out.extend_from_slice(&self.value);
+        out.extend_from_slice(&crc32fast::hash(&out).to_be_bytes());
+        out
+    }
+
+    pub(crate) fn decode(stored: &[u8]) -> Result<Self, Error> {
+        let (data, sum) = stored.split_last_chunk::<4>().ok_or(Error::Corrupt(table::ANNOTATIONS))?;
+        if crc32fast::hash(data) != u32::from_be_bytes(*sum) {
+            return Err(Error::Corrupt(table::ANNOTATIONS));
+        }
+        let mut fields = Fields::new(data, table::ANNOTATIONS);
+        Ok(Self { stamp: fields.u64()?, value: fields.rest().to_vec() })
     }
 }

@@ -4,11 +4,11 @@ use super::body;
 use super::codec::{key_kind_u32, key_kind_u64, key_u32_u32, key_u32_u64_u32, key_u64_u32};
 use super::env::{Table, Tables};
 use super::schema::{
-    AccountState, Content, Globals, MailboxEntry, MailboxState, MessageRow, OriginId, User, encode_door, kind,
-    origin_kind, state_kind,
+    AccountState, Annotation, Content, Globals, MailboxEntry, MailboxState, MessageRow, OriginId, User, encode_door,
+    kind, origin_kind, state_kind,
 };
-use super::view::{View, mailbox_key};
-use super::{Clock, Error, Pins, Settings};
+use super::view::{View, annotation_key, mailbox_key};
+use super::{Clock, Error, Pins, Settings, Topic};
 use crate::types::{AccountId, BodyId, ContentId, Door, InstanceId, MailboxId, ModSeq, Uid, UidSet};
 use heed::RwTxn;
 use std::ops::Bound;
@@ -23,8 +23,8 @@ pub(crate) struct Tx<'t> {
     clock: &'t Clock,
     /// Writes so far: tells whether a failed job left something behind.
     pub(crate) writes: u64,
-    /// Mailboxes that changed; their watchers are woken after the commit.
-    pub(crate) touched: Vec<MailboxId>,
+    /// What changed; the watchers are woken after the commit.
+    pub(crate) touched: Vec<Topic>,
     globals: Option<Globals>,
 }
 
@@ -59,10 +59,15 @@ impl<'t> Tx<'t> {
         Ok(table.delete_range(&mut self.txn, &(Bound::Included(first), Bound::Included(last)))?)
     }
 
-    /// Wakes the mailbox's watchers once this is durable.
-    pub(crate) fn touch(&mut self, mailbox: MailboxId) {
-        if !self.touched.contains(&mailbox) {
-            self.touched.push(mailbox);
+    /// Wakes the watchers of the mailbox and of its account once this is durable.
+    pub(crate) fn touch(&mut self, account: AccountId, mailbox: MailboxId) {
+        self.touch_topic(Topic::Mailbox(mailbox));
+        self.touch_topic(Topic::Messages(account));
+    }
+
+    fn touch_topic(&mut self, topic: Topic) {
+        if !self.touched.contains(&topic) {
+            self.touched.push(topic);
         }
     }
 
@@ -193,11 +198,45 @@ impl<'t> Tx<'t> {
         name: &str,
         entry: MailboxEntry,
     ) -> Result<(), Error> {
+        self.touch_topic(Topic::Names(account));
         self.put(self.tables.mailboxes, &mailbox_key(account, name), &entry.encode())
     }
 
     pub(crate) fn delete_mailbox_entry(&mut self, account: AccountId, name: &str) -> Result<(), Error> {
+        self.touch_topic(Topic::Names(account));
         self.delete(self.tables.mailboxes, &mailbox_key(account, name)).map(drop)
+    }
+
+    /// Sets an annotation, or with None removes it; the stamp of the change.
+    pub(crate) fn set_annotation(
+        &mut self,
+        account: Option<AccountId>,
+        mailbox: Option<MailboxId>,
+        entry: &str,
+        value: Option<&[u8]>,
+    ) -> Result<u64, Error> {
+        self.touch_topic(Topic::Annotations(account));
+        let (key, stamp) = (annotation_key(account, mailbox, entry), self.new_id()?);
+        match value {
+            Some(value) => {
+                let annotation = Annotation { stamp, value: value.to_vec() };
+                self.put(self.tables.annotations, &key, &annotation.encode())?;
+            }
+            None => drop(self.delete(self.tables.annotations, &key)?),
+        }
+        Ok(stamp)
+    }
+
+    /// Removes the annotations of a mailbox, or without one all of the account.
+    pub(crate) fn delete_annotations(&mut self, account: AccountId, mailbox: Option<MailboxId>) -> Result<(), Error> {
+        let first = annotation_key(Some(account), mailbox, "");
+        let mut last = annotation_key(Some(account), Some(mailbox.unwrap_or(MailboxId(u32::MAX))), "");
+        // No name of an entry has such an octet.
+        last.push(0xff);
+        if self.delete_range(self.tables.annotations, &first, &last)? > 0 {
+            self.touch_topic(Topic::Annotations(Some(account)));
+        }
+        Ok(())
     }
 
     pub(crate) fn put_keyword(&mut self, mailbox: MailboxId, bit: u8, name: &str) -> Result<(), Error> {

@@ -3,8 +3,8 @@
 use super::codec::{Fields, key_kind_u32, key_kind_u64, key_u32_u32, key_u32_u64_u32, key_u64_u32};
 use super::env::{FORMAT_KEY, Tables};
 use super::schema::{
-    AccountState, Content, Format, Globals, MailboxEntry, MailboxState, MessageRow, OriginId, User, decode_door,
-    encode_door, origin_kind, state_kind, table,
+    AccountState, Annotation, Content, Format, Globals, MailboxEntry, MailboxState, MessageRow, OriginId, User,
+    decode_door, encode_door, origin_kind, state_kind, table,
 };
 use super::{Error, Settings};
 use crate::types::{AccountId, BodyId, ContentId, Door, MailboxId, ModSeq, Uid, UidSet};
@@ -30,7 +30,51 @@ pub(crate) fn mailbox_key(account: AccountId, name: &str) -> Vec<u8> {
     key
 }
 
+/// The key of an annotation: of a mailbox, or without one of the account, or without an account of the server.
+pub(crate) fn annotation_key(account: Option<AccountId>, mailbox: Option<MailboxId>, entry: &str) -> Vec<u8> {
+    let mut key = account.map_or(0, |id| id.0).to_be_bytes().to_vec();
+    key.extend_from_slice(&mailbox.map_or(0, |id| id.0).to_be_bytes());
+    key.extend_from_slice(entry.as_bytes());
+    key
+}
+
+/// An annotation without its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AnnotationHead {
+    pub(crate) mailbox: Option<MailboxId>,
+    pub(crate) entry: String,
+    pub(crate) stamp: u64,
+    pub(crate) size: usize,
+}
+
 impl View<'_> {
+    pub(crate) fn annotation(
+        &self,
+        account: Option<AccountId>,
+        mailbox: Option<MailboxId>,
+        entry: &str,
+    ) -> Result<Option<Annotation>, Error> {
+        let key = annotation_key(account, mailbox, entry);
+        self.tables.annotations.get(self.txn, &key)?.map(Annotation::decode).transpose()
+    }
+
+    /// The annotations whose key begins with `prefix`, ascending.
+    pub(crate) fn annotation_heads(&self, prefix: &[u8]) -> Result<Vec<AnnotationHead>, Error> {
+        let mut heads = Vec::new();
+        for entry in self.tables.annotations.prefix_iter(self.txn, prefix)? {
+            let (key, value) = entry?;
+            let mailbox = key_u32(key, 4, table::ANNOTATIONS)?;
+            let name = key.get(8..).and_then(|name| String::from_utf8(name.to_vec()).ok());
+            heads.push(AnnotationHead {
+                mailbox: (mailbox != 0).then_some(MailboxId(mailbox)),
+                entry: name.ok_or(Error::Corrupt(table::ANNOTATIONS))?,
+                stamp: Fields::new(value, table::ANNOTATIONS).u64()?,
+                size: value.len().saturating_sub(12),
+            });
+        }
+        Ok(heads)
+    }
+
     pub(crate) fn format(&self) -> Result<Format, Error> {
         let format = self.tables.meta.get(self.txn, FORMAT_KEY)?.ok_or(Error::Corrupt(table::META))?;
         Format::decode(format)

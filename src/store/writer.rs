@@ -4,8 +4,7 @@
 
 use super::env::Environment;
 use super::txn::Tx;
-use super::{Clock, Error, Pins};
-use crate::types::MailboxId;
+use super::{Clock, Error, Pins, Topic};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,8 +42,8 @@ pub(crate) trait Job: Send {
 /// The outcome once it is there, and who waits for it.
 type Outcome<T> = (Option<Result<T, Error>>, Option<Waker>);
 
-/// Hears of every mailbox that a commit changed.
-type Committed = Box<dyn Fn(&[MailboxId]) + Send>;
+/// Hears of all that a commit changed.
+type Committed = Box<dyn Fn(&[Topic]) + Send>;
 
 struct Slot<T> {
     state: Mutex<Outcome<T>>,
@@ -146,12 +145,12 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. `committed` hears of every mailbox that a durable commit changed.
+    /// Starts the thread. `committed` hears of all that a durable commit changed.
     pub(crate) fn start(
         environment: Environment,
         pins: Arc<Pins>,
         clock: Clock,
-        committed: impl Fn(&[MailboxId]) + Send + 'static,
+        committed: impl Fn(&[Topic]) + Send + 'static,
     ) -> Result<Self, Error> {
         let queue = Queue { jobs: VecDeque::new(), purge: true, commits_since_purge: 0, closed: false };
         let shared = Arc::new(Shared { queue: Mutex::new(queue), wake: Condvar::new() });
@@ -370,7 +369,7 @@ impl Worker {
 }
 
 enum Attempt {
-    Committed(Vec<MailboxId>),
+    Committed(Vec<Topic>),
     /// The job at this place failed after it wrote.
     JobFailed(usize, Error),
     CommitFailed(Error),

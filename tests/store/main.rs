@@ -1,5 +1,6 @@
 //! The store through the mailbox core: a model, damage, foreign files, and what a cut delivery leaves.
 
+mod annotations;
 mod clock;
 mod files;
 mod migrate;

@@ -1,11 +1,12 @@
 //! LIST and LSUB (RFC 3501 §6.3.8, §6.3.9), with the attributes of CHILDREN (RFC 3348) and SPECIAL-USE
-//! (RFC 6154); LIST-EXTENDED (RFC 5258) and LIST-STATUS (RFC 5819). Everything is answered from names and counters.
+//! (RFC 6154); LIST-EXTENDED (RFC 5258), LIST-STATUS (RFC 5819) and LIST-METADATA (RFC 9590). Everything is answered
+//! from names, counters and annotations.
 //!
 //! There are no remote mailboxes, so that REMOTE selects nothing more.
 //!
 //! Quirk(iOS, Outlook): special-use attributes are in plain LIST and LSUB answers, where those look for them.
 
-use super::status;
+use super::{metadata, status};
 use crate::imap::command::{ListRequest, ListSelection};
 use crate::imap::output::Output;
 use crate::imap::pattern::{Pattern, Patterns};
@@ -100,6 +101,10 @@ async fn extended(
         tell(out, "LIST", &attributes, name, child_info(name)).await?;
         if let Some((items, Ok(status))) = status {
             status::tell(out, name, &status, append_limit, items).await?;
+        }
+        // RFC 9590 §3: as with STATUS, only of names that are selected for their own sake and exist.
+        if selected && !gone && !request.metadata.is_empty() && entry.is_some_and(|entry| entry.mailbox.is_some()) {
+            metadata::tell(account, out, name, &request.metadata).await?;
         }
     }
     Ok(Reply::ok("LIST completed"))

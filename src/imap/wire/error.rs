@@ -62,6 +62,8 @@ pub enum ErrorKind {
     TooLong,
     /// One literal exceeds the limit of a command (RFC 7888 §4).
     TooBig,
+    /// The same of an annotation (RFC 5464 §4.3), whose limit is lower.
+    ValueTooBig,
     /// SEARCH in a charset other than US-ASCII and UTF-8.
     BadCharset,
     /// The same in a SEARCH that should have saved its result: the saved one is gone (RFC 5182 §2.1).
@@ -81,6 +83,7 @@ impl ErrorKind {
         match self {
             Self::Syntax | Self::UnknownCommand | Self::TooLong => "BAD",
             Self::TooBig => "BAD [TOOBIG]",
+            Self::ValueTooBig => "NO [METADATA MAXSIZE 16384]",
             Self::BadCharset | Self::BadCharsetUnsaved => "NO [BADCHARSET (US-ASCII UTF-8)]",
             Self::NotSaved => "NO [NOTSAVED]",
             Self::MailboxName => "NO [CANNOT]",
@@ -163,6 +166,11 @@ mod tests {
         Fault::syntax("no").tagged(Tag::new(b"a1")).write(&mut out);
         Fault::name("no").tagged(None).write(&mut out);
         assert_eq!(out, b"a1 BAD no\r\n* BAD no\r\n");
+    }
+
+    #[test]
+    fn the_limit_of_annotations_is_the_one_that_is_told() {
+        assert!(ErrorKind::ValueTooBig.status().ends_with(&format!(" {}]", crate::types::ANNOTATION_MAX)));
     }
 
     #[test]

@@ -61,6 +61,17 @@ impl Frame {
         &self.bytes
     }
 
+    /// Whether there is a NUL outside of the literal8s, the only ones that may hold one (RFC 3516 §4).
+    pub(super) fn has_nul(&self) -> bool {
+        let mut at = 0;
+        let ends = self.literals.iter().filter(|literal| literal.binary).map(|literal| (literal.start, literal.end));
+        ends.chain([(self.bytes.len(), self.bytes.len())]).any(|(start, end)| {
+            let text = self.bytes.get(at..start).unwrap_or_default();
+            at = end;
+            text.contains(&0)
+        })
+    }
+
     /// The message that follows on the wire, if the command is an APPEND.
     #[must_use]
     pub fn message(&self) -> Option<Literal> {
@@ -251,7 +262,9 @@ impl Framer {
                 (!announced.literal.non_synchronizing).then_some(Event::Continue)
             }
             _ => {
-                self.refuse(Fault { text: "the literal is too large", kind: ErrorKind::TooBig });
+                let value = has_verb(&self.frame.bytes, b"SETMETADATA");
+                let kind = if value { ErrorKind::ValueTooBig } else { ErrorKind::TooBig };
+                self.refuse(Fault { text: "the literal is too large", kind });
                 self.after_discarded_announcement(announced)
             }
         }
@@ -362,6 +375,12 @@ fn announced(line: &[u8]) -> Option<Announced> {
     let binary = before.last() == Some(&b'~');
     let length = line.len() - before.len() + usize::from(binary);
     Some(Announced { literal: Literal { size, non_synchronizing }, binary, length })
+}
+
+/// Whether this is the beginning of a command of that name.
+fn has_verb(text: &[u8], verb: &[u8]) -> bool {
+    let behind_tag = split_word(text).map(|(_, rest)| rest);
+    behind_tag.and_then(split_word).is_some_and(|(word, _)| word.eq_ignore_ascii_case(verb))
 }
 
 /// Whether the literal behind this text is the message of an APPEND (any but the first argument is) or of a REPLACE

@@ -123,6 +123,14 @@ impl<'a> Cursor<'a> {
             if literal.binary {
                 return Err(Fault::syntax("a literal8 is not allowed here"));
             }
+            return self.string8();
+        }
+        if self.peek() == Some(b'"') { self.quoted().map(Some) } else { Ok(None) }
+    }
+
+    /// The quoted string, literal or literal8 (RFC 3516) that is next; None where none is.
+    pub(super) fn string8(&mut self) -> Result<Option<Cow<'a, [u8]>>, Fault> {
+        if let Some(literal) = self.literals.first().filter(|literal| literal.header == self.at) {
             let octets = self.bytes.get(literal.start..literal.end).unwrap_or_default();
             self.at = literal.end;
             self.literals = self.literals.get(1..).unwrap_or_default();

@@ -1,8 +1,9 @@
-//! LIST (RFC 3501 §6.3.8) with LIST-EXTENDED (RFC 5258 §6) and LIST-STATUS (RFC 5819 §4), and LSUB.
+//! LIST (RFC 3501 §6.3.8) with LIST-EXTENDED (RFC 5258 §6), LIST-STATUS (RFC 5819 §4) and
+//! LIST-METADATA (RFC 9590), and LSUB.
 
-use super::Form;
 use super::cursor::Cursor;
 use super::mailbox::{canonical_inbox, decode, status_items};
+use super::{Form, metadata};
 use crate::imap::command::{Command, ListRequest};
 use crate::imap::wire::error::Fault;
 use crate::imap::wire::frame::Frame;
@@ -88,6 +89,10 @@ fn returns(cursor: &mut Cursor<'_>, request: &mut ListRequest) -> Result<(), Fau
             "SUBSCRIBED" => request.subscribed = true,
             "CHILDREN" | "SPECIAL-USE" => {}
             "STATUS" => request.status = Some(status_items(cursor)?),
+            "METADATA" => {
+                cursor.space("the entries are missing")?;
+                request.metadata = metadata::list(cursor, false)?;
+            }
             _ => return Err(UNKNOWN),
         }
         if cursor.peek() != Some(b')') {

@@ -12,17 +12,20 @@ use std::borrow::Cow;
 /// Limit: special uses in one CREATE.
 const USES_MAX: usize = 16;
 
-const MISSING: &str = "the mailbox name is missing";
+pub(super) const MISSING: &str = "the mailbox name is missing";
 
 /// A mailbox name in UTF-8, INBOX and the level INBOX in upper case.
 ///
 /// ASCII names are modified UTF-7. A name with 8-bit octets is taken as the UTF-8 that it is.
 pub(super) fn name(cursor: &mut Cursor<'_>) -> Result<MailboxName, Fault> {
+    let name = name_or_empty(cursor)?;
+    if name.is_empty() { Err(Fault::name("the mailbox name is empty")) } else { Ok(name) }
+}
+
+/// The same where the empty name means something too.
+pub(super) fn name_or_empty(cursor: &mut Cursor<'_>) -> Result<MailboxName, Fault> {
     let octets = cursor.astring(quirks::is_name_char, MISSING)?;
     let name = decode(octets)?.ok_or(Fault::name("the mailbox name is not valid modified UTF-7"))?;
-    if name.is_empty() {
-        return Err(Fault::name("the mailbox name is empty"));
-    }
     if name.chars().any(char::is_control) {
         return Err(Fault::name("the mailbox name holds a control character"));
     }

@@ -18,6 +18,7 @@ mod fetch;
 mod flags;
 mod list;
 mod mailbox;
+mod metadata;
 mod modifier;
 mod result;
 mod search;
@@ -58,6 +59,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("EXAMINE", mailbox::examine),
     ("EXPUNGE", codec::whole),
     ("FETCH", fetch::fetch),
+    ("GETMETADATA", metadata::get),
     ("ID", codec::whole),
     ("IDLE", codec::whole),
     ("LIST", list::list),
@@ -71,6 +73,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("REPLACE", append::replace),
     ("SEARCH", search::search),
     ("SELECT", mailbox::select),
+    ("SETMETADATA", metadata::set),
     ("STARTTLS", codec::whole),
     ("STATUS", mailbox::status),
     ("STORE", selected::store),
@@ -112,8 +115,8 @@ fn read_tag(cursor: &mut Cursor<'_>) -> Result<Tag, Fault> {
 }
 
 fn read_command(cursor: &mut Cursor<'_>, frame: &Frame) -> Result<Command, Fault> {
-    // No command takes NUL (RFC 9051 §9: CHAR8 excludes it), and it would be cut short elsewhere.
-    if frame.bytes.contains(&0) {
+    // No command takes NUL but in a literal8 (RFC 9051 §9: CHAR8 excludes it), and it would be cut short elsewhere.
+    if frame.has_nul() {
         return Err(Fault::syntax("a NUL octet is not allowed"));
     }
     cursor.space("the command is missing")?;

@@ -32,6 +32,17 @@ pub fn nstring(out: &mut Vec<u8>, octets: Option<&[u8]>) {
     }
 }
 
+/// Appends any octets as they are, or NIL for None: quoted or a literal, and a literal8 (RFC 3516) where there is NUL.
+pub fn nstring8(out: &mut Vec<u8>, octets: Option<&[u8]>) {
+    match octets {
+        Some(octets) if octets.contains(&0) => {
+            out.extend_from_slice(format!("~{{{}}}\r\n", octets.len()).as_bytes());
+            out.extend_from_slice(octets);
+        }
+        other => nstring(out, other),
+    }
+}
+
 /// Appends an atom where the octets are one, else a string. NIL, which some clients take for none, is quoted.
 pub fn astring(out: &mut Vec<u8>, octets: &[u8]) {
     let is_atom = !octets.is_empty() && octets.iter().all(|&octet| is_atom_char(octet));

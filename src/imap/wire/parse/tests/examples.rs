@@ -1,7 +1,7 @@
 use super::{command, error, octets};
 use crate::imap::command::{
-    AppendMessage, Command, FetchItem, ListRequest, Literal, SearchKey, Secret, SectionPart, SelectParameters,
-    SequenceSet, StatusItem,
+    AppendMessage, Command, Depth, EntryName, FetchItem, ListRequest, Literal, SearchKey, Secret, SectionPart,
+    SelectParameters, SequenceSet, StatusItem,
 };
 use crate::imap::wire::error::ErrorKind;
 use crate::types::{DateTime, FlagOperation, Flags, SystemFlags};
@@ -398,4 +398,24 @@ fn a_hundred_message_ids_in_an_or_chain() {
             panic!("not an OR");
         };
     }
+}
+
+#[test]
+fn annotations_have_options_on_either_side_and_any_octets() {
+    let entry = |name: &str| EntryName::new(name.to_owned());
+    let get = |mailbox: Option<&str>, entries: &[&str], max_size, depth| {
+        let entries = entries.iter().map(|name| entry(name)).collect();
+        Ok(Command::GetMetadata { mailbox: mailbox.map(str::to_owned), entries, max_size, depth })
+    };
+    let wanted = get(Some("INBOX"), &["/shared/a", "/private/b"], Some(9), Depth::One);
+    assert_eq!(command("GETMETADATA (maxsize 9 depth 1) inbox (/shared/a /private/b)"), wanted);
+    assert_eq!(command("GETMETADATA Inbox (DEPTH 1 MAXSIZE 9) (/shared/a /private/b /SHARED/A)"), wanted);
+    assert_eq!(command("GETMETADATA {0}\r\n ( /shared )").unwrap_err().kind, ErrorKind::Syntax);
+    assert_eq!(command("GETMETADATA \"\" (DEPTH 1) /shared"), get(None, &["/shared"], None, Depth::One));
+    let set = octets(b"SETMETADATA \"\" (/shared/a ~{2+}\r\n\0\xff /private/b nil /private/c \"\")");
+    let values = [("/shared/a", Some(&b"\0\xff"[..])), ("/private/b", None), ("/private/c", Some(b""))];
+    let entries = values.map(|(name, value)| (entry(name), value.map(<[u8]>::to_vec))).to_vec();
+    assert_eq!(set, Ok(Command::SetMetadata { mailbox: None, entries }));
+    assert_eq!(octets(b"SETMETADATA \"\" (/shared/a {1+}\r\n\0)").unwrap_err().text, "a NUL octet is not allowed");
+    assert_eq!(error(&format!("SETMETADATA x (/shared/{} NIL)", "a".repeat(300))).kind, ErrorKind::Limit);
 }

@@ -1,16 +1,17 @@
 //! imap-codec's commands as ours, written independently of the parsers.
 
 use crate::imap::command::{
-    AppendMessage, Command, FetchItem, FetchModifiers, ListRequest, Literal, SearchKey, Secret, SectionPart,
-    SelectParameters, SequenceSet, StatusItem,
+    AppendMessage, Command, Depth, EntryName, FetchItem, FetchModifiers, ListRequest, Literal, SearchKey, Secret,
+    SectionPart, SelectParameters, SequenceSet, StatusItem,
 };
 use crate::imap::wire::utf7;
 use crate::types::{DateTime, FlagOperation, Flags, ModSeq, SystemFlags, UidSet};
 use base64::Engine as _;
 use imap_codec::imap_types as theirs;
 use imap_codec::imap_types::command::{CommandBody, FetchModifier, SelectParameter, StoreModifier};
-use imap_codec::imap_types::core::{AString, LiteralMode};
+use imap_codec::imap_types::core::{AString, LiteralMode, NString8};
 use imap_codec::imap_types::extensions::binary::LiteralOrLiteral8;
+use imap_codec::imap_types::extensions::metadata::{EntryValue, GetMetadataOption};
 use imap_codec::imap_types::fetch::{Macro, MacroOrMessageDataItemNames, MessageDataItemName, Part, Section};
 use imap_codec::imap_types::flag::{Flag, StoreResponse, StoreType};
 use imap_codec::imap_types::mailbox::{ListMailbox, Mailbox};
@@ -150,6 +151,36 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
         CommandBody::Move { sequence_set, mailbox, uid } => {
             Command::Move { uid, set: set(&sequence_set), mailbox: name(&mailbox)? }
         }
+        CommandBody::GetMetadata { options, mailbox, entries } => {
+            let (mut max_size, mut depth) = (None, Depth::Zero);
+            for option in options {
+                match option {
+                    GetMetadataOption::MaxSize(size) => max_size = Some(size),
+                    GetMetadataOption::Depth(theirs::extensions::metadata::Depth::Null) => depth = Depth::Zero,
+                    GetMetadataOption::Depth(theirs::extensions::metadata::Depth::One) => depth = Depth::One,
+                    GetMetadataOption::Depth(theirs::extensions::metadata::Depth::Infinity) => depth = Depth::Infinity,
+                }
+            }
+            let mut names: Vec<EntryName> = Vec::new();
+            for entry in entries.as_ref() {
+                let entry = entry_name(entry.as_ref(), depth != Depth::Zero)?;
+                if !names.iter().any(|known| known.lower() == entry.lower()) {
+                    names.push(entry);
+                }
+            }
+            Command::GetMetadata { mailbox: annotated(&mailbox)?, entries: names, max_size, depth }
+        }
+        CommandBody::SetMetadata { mailbox, entry_values } => {
+            let entry = |pair: &EntryValue<'_>| {
+                let value = match &pair.value {
+                    NString8::NString(value) => value.0.as_ref().map(|value| value.as_ref().to_vec()),
+                    NString8::Literal8(value) => Some(value.data.to_vec()),
+                };
+                Some((entry_name(pair.entry.as_ref(), false)?, value))
+            };
+            let entries = entry_values.as_ref().iter().map(entry).collect::<Option<_>>()?;
+            Command::SetMetadata { mailbox: annotated(&mailbox)?, entries }
+        }
         _ => return None,
     })
 }
@@ -233,6 +264,31 @@ fn fetch_modifiers(modifiers: &[FetchModifier], uid: bool) -> Option<FetchModifi
         }
     }
     (!ours.vanished || ours.changed_since.is_some()).then_some(ours)
+}
+
+/// A name that RFC 5464 §3.2 allows.
+fn entry_name(octets: &[u8], depth: bool) -> Option<EntryName> {
+    let name = std::str::from_utf8(octets).ok()?;
+    let lower = name.to_ascii_lowercase();
+    let parts: Vec<&str> = lower.split('/').collect();
+    let (scope, rest) = match parts.as_slice() {
+        ["", scope, rest @ ..] => (*scope, rest),
+        _ => return None,
+    };
+    let enough = depth || rest.len() >= if rest.first() == Some(&"vendor") { 3 } else { 1 };
+    let plain = name.chars().all(|c| (' '..='~').contains(&c) && c != '*' && c != '%');
+    let whole = ["private", "shared"].contains(&scope) && !rest.contains(&"");
+    (enough && plain && whole).then(|| EntryName::new(name.to_owned()))
+}
+
+/// The outer None: not a mailbox name. The inner one: the server.
+#[allow(clippy::option_option)]
+fn annotated(mailbox: &Mailbox<'_>) -> Option<Option<String>> {
+    if matches!(mailbox, Mailbox::Other(other) if other.as_ref().is_empty()) {
+        Some(None)
+    } else {
+        name(mailbox).map(Some)
+    }
 }
 
 fn name(mailbox: &Mailbox<'_>) -> Option<String> {
