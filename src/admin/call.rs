@@ -42,6 +42,10 @@ impl Failure {
             Error::InUse => (exit::FAILURE, "it is in use".to_owned()),
             Error::Invalid(why) => (exit::FAILURE, (*why).to_owned()),
             Error::Limit(which) => (exit::TEMPORARY, format!("a limit is reached: {which}")),
+            Error::NoRoom => (
+                exit::TEMPORARY,
+                "the disk is full, or the store as large as map_size allows; make room and try again".to_owned(),
+            ),
             Error::Temporary => (exit::TEMPORARY, "the store failed; its log says why. Try again later".to_owned()),
         };
         Self::Exit(code, text)

@@ -121,6 +121,7 @@ pub fn refusal(error: &Error) -> Reply {
         Error::InUse => Reply::no("The mailbox is in use").code("INUSE"),
         Error::Invalid(text) => Reply::no(text).code("CANNOT"),
         Error::Limit(text) => Reply::no(text).code("LIMIT"),
+        Error::NoRoom => Reply::no("The server's disk is full, nothing was changed").code("UNAVAILABLE"),
         Error::Temporary => Reply::no("Not possible at the moment, try again later").code("UNAVAILABLE"),
     }
 }

@@ -55,6 +55,9 @@ impl Recipients {
     }
 }
 
+/// RFC 5321 §4.2.3, RFC 3463 §3.4.
+pub(super) const NO_ROOM: &str = "452 4.3.1 The disk is full, try again later";
+
 /// The reply to a RCPT whose address leads nowhere.
 pub(super) const fn refused_recipient(error: &Error) -> &'static str {
     match error {
@@ -64,6 +67,7 @@ pub(super) const fn refused_recipient(error: &Error) -> &'static str {
         Error::OverQuota => "452 4.2.2 Mailbox full",
         Error::TooBig(_) => "552 5.3.4 Message too big",
         Error::Limit(_) => "452 4.3.2 Limit reached, try again later",
+        Error::NoRoom => NO_ROOM,
         Error::Exists | Error::ReadOnly | Error::Expunged | Error::InUse | Error::Temporary => {
             "451 4.3.0 Temporary failure, try again later"
         }
@@ -79,6 +83,7 @@ pub(super) const fn failed_delivery(error: &Error) -> &'static str {
         Error::OverQuota => "452 4.2.2 Mailbox full",
         Error::TooBig(_) => "552 5.3.4 Message too big",
         Error::Limit(_) => "452 4.3.2 Limit reached, try again later",
+        Error::NoRoom => NO_ROOM,
         Error::Exists | Error::ReadOnly | Error::Expunged | Error::InUse | Error::Temporary => {
             "451 4.3.0 Temporary failure, try again later"
         }

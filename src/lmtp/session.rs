@@ -172,6 +172,10 @@ impl Session {
             self.reply("552 5.3.4 Message too big");
             return Ok(());
         }
+        if let Err(error) = self.context.core.check_room() {
+            self.reply(failed_delivery(&error));
+            return Ok(());
+        }
         let recipients = Recipients::default();
         self.transaction = Some(Box::new(Transaction { mail, recipients, id: trace::new_id(), arriving: None }));
         self.reply("250 2.1.0 OK");

@@ -400,6 +400,14 @@ impl Core {
         Ok(self.store.size()?)
     }
 
+    /// Whether there is room for new mail.
+    ///
+    /// # Errors
+    /// `NoRoom`, `Temporary`.
+    pub fn check_room(&self) -> Result<(), Error> {
+        Ok(self.store.check_room()?)
+    }
+
     /// Reads everything and checks every invariant; each line of the answer is one finding. Blocks.
     ///
     /// # Errors

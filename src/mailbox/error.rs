@@ -25,7 +25,9 @@ pub enum Error {
     Invalid(&'static str),
     /// A named limit was reached; the text says which.
     Limit(&'static str),
-    /// Try again later: disk full, store failing, shutting down. The cause is in the log.
+    /// The disk is full, or the store as large as it may be. Mail can still be read and deleted.
+    NoRoom,
+    /// Try again later: store failing, shutting down. The cause is in the log.
     Temporary,
 }
 
@@ -41,6 +43,10 @@ impl From<store::Error> for Error {
                 store::Refusal::Limit(text) => Self::Limit(text),
             },
             store::Error::Closed => Self::Temporary,
+            cause @ (store::Error::Full | store::Error::DiskFull) => {
+                log::error!("store: {cause}");
+                Self::NoRoom
+            }
             cause => {
                 log::error!("store: {cause}");
                 Self::Temporary

@@ -39,6 +39,7 @@ pub(super) fn open(error: &mailbox::Error) -> &'static str {
         | mailbox::Error::Expunged
         | mailbox::Error::Invalid(_)
         | mailbox::Error::Limit(_)
+        | mailbox::Error::NoRoom
         | mailbox::Error::Temporary => "-ERR [SYS/TEMP] The maildrop cannot be opened at the moment\r\n",
     }
 }
@@ -55,6 +56,7 @@ pub(super) fn read(error: &mailbox::Error) -> &'static str {
         | mailbox::Error::InUse
         | mailbox::Error::Invalid(_)
         | mailbox::Error::Limit(_)
+        | mailbox::Error::NoRoom
         | mailbox::Error::Temporary => "-ERR [SYS/TEMP] This message cannot be read at the moment\r\n",
     }
 }

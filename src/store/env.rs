@@ -5,6 +5,8 @@ use super::view::View;
 use super::{Error, migrate};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, WithoutTls};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 pub(crate) type Table = Database<'static, Bytes, Bytes>;
@@ -90,6 +92,8 @@ impl Environment {
     /// Opens the store in the directory `path`, or makes it.
     pub(crate) fn open(path: &Path, map_size: Option<usize>) -> Result<Self, String> {
         std::fs::create_dir_all(path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
+        let lock = path.join("lock.mdb");
+        allocate_lock(&lock).map_err(|error| format!("cannot make {}: {error}", lock.display()))?;
         let env = open_env(path, map_size)?;
         check_length(&env, &path.join("data.mdb"))?;
         env.clear_stale_readers().map_err(|error| error.to_string())?;
@@ -106,6 +110,11 @@ impl Environment {
     pub(crate) fn read<T>(&self, read: impl FnOnce(&View<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let txn = self.env.read_txn()?;
         read(&View { tables: &self.tables, txn: &txn, chunk_size: self.chunk_size })
+    }
+
+    /// The directory of the store.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Octets of the file, and of the pages in use.
@@ -149,6 +158,19 @@ fn open_env(path: &Path, map_size: Option<usize>) -> Result<Env<WithoutTls>, Str
             Err(error) => return Err(format!("cannot open the store in {}: {error}", path.display())),
         }
     }
+}
+
+/// Octets of LMDB's file of readers: more than it needs for [`READERS_MAX`].
+const LOCK_SIZE: usize = 16 << 10;
+
+/// Gives the file of readers its place on the disk. LMDB leaves a hole in it and writes there through a memory map, which
+/// ends the process (SIGBUS) where the disk is full.
+fn allocate_lock(file: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    // Zeros behind what is there change nothing; LMDB sets up the file anew if nobody else has it open.
+    let mut lock = options.create(true).append(true).mode(0o600).open(file)?;
+    let length = usize::try_from(lock.metadata()?.len()).unwrap_or(usize::MAX);
+    lock.write_all(&vec![0; LOCK_SIZE.saturating_sub(length)])
 }
 
 /// Looks whether the file has all of its pages. A page of the map that the file does not have would end the process when

@@ -39,8 +39,8 @@ pub enum Refusal {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Full => f.write_str("the store has reached the size of its memory map"),
-            Self::DiskFull => f.write_str("the disk is full"),
+            Self::Full => f.write_str("the store is as large as map_size allows; set a larger one, or delete mail"),
+            Self::DiskFull => f.write_str("the disk is full; make room on it, or delete mail"),
             Self::Io(text) => write!(f, "the store failed: {text}"),
             Self::Corrupt(table) => write!(f, "damaged data in table {table}; run 'mailnook verify'"),
             Self::Closed => f.write_str("the store is closed"),

@@ -13,6 +13,7 @@ mod error;
 mod migrate;
 mod password;
 pub(crate) mod purge;
+mod room;
 pub(crate) mod schema;
 mod settings;
 pub(crate) mod txn;
@@ -164,13 +165,24 @@ impl Store {
         self.writer.submit(0, job)
     }
 
-    /// Queues a job that writes about `weight` octets.
+    /// Whether new mail may be stored.
+    ///
+    /// # Errors
+    /// `DiskFull`, `Full`; otherwise the store cannot be read.
+    pub(crate) fn check_room(&self) -> Result<(), Error> {
+        self.environment.check_room()
+    }
+
+    /// Queues a job that brings new mail, about `weight` octets. It is refused where there is no room for it.
     pub(crate) fn write_heavy<T: Send + 'static>(
         &self,
         weight: usize,
         job: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Commit<T> {
-        self.writer.submit(weight, job)
+        match self.environment.check_room() {
+            Ok(()) => self.writer.submit(weight, job),
+            Err(error) => Commit::refused(error),
+        }
     }
 
     /// Where the time comes from.

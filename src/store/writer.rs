@@ -68,6 +68,11 @@ impl<T> Slot<T> {
 pub struct Commit<T>(Arc<Slot<T>>);
 
 impl<T> Commit<T> {
+    /// A job that was not queued.
+    pub(crate) fn refused(error: Error) -> Self {
+        Self(Arc::new(Slot { state: Mutex::new((Some(Err(error)), None)), ready: Condvar::new() }))
+    }
+
     /// Blocks until the job is durable.
     ///
     /// # Errors
@@ -310,7 +315,7 @@ impl Worker {
             match outcome {
                 Ok(()) => at += 1,
                 Err(error) if tx.writes == before => jobs.remove(at).done(Err(error)),
-                Err(error) => return Attempt::JobFailed(at, error),
+                Err(error) => return Attempt::JobFailed(at, environment.explained(error)),
             }
         }
         if jobs.is_empty() {
@@ -319,14 +324,14 @@ impl Worker {
         let finished = tx.finish();
         let Tx { txn, touched, writes, .. } = tx;
         if let Err(error) = finished {
-            return Attempt::CommitFailed(error);
+            return Attempt::CommitFailed(environment.explained(error));
         }
         if writes == 0 {
             return Attempt::Committed(touched);
         }
         match txn.commit() {
             Ok(()) => Attempt::Committed(touched),
-            Err(error) => Attempt::CommitFailed(error.into()),
+            Err(error) => Attempt::CommitFailed(environment.explained(error.into())),
         }
     }
 
@@ -344,6 +349,7 @@ impl Worker {
                 }
                 Ok(false) => return,
                 Err(error) => {
+                    let error = self.environment.explained(error);
                     log::error!("store: removing deleted messages failed: {error}");
                     return;
                 }

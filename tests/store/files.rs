@@ -3,7 +3,7 @@
 use crate::scratch::{Scratch, open, options};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, EnvOpenOptions};
-use mailnook::mailbox::{Account, Core, Delivery, DeliveryTarget, Door, DoorKind, Error};
+use mailnook::mailbox::{Account, Core, Delivery, DeliveryTarget, Door, DoorKind, Error, Options};
 use mailnook::types::{Flags, Uid, UidSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -291,5 +291,44 @@ fn a_message_without_a_header_stays_apart_from_the_delivery_header() {
         let message = account.open("INBOX").unwrap().message(made.uid).unwrap();
         assert_eq!(message.read(0, 100).unwrap(), b"Delivered-To: anna\r\n\r\nno header at all\r\n");
         assert_eq!(core.verify().unwrap(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_full_store_refuses_mail_and_can_be_emptied() {
+    smol::block_on(async {
+        let scratch = Scratch::new("full");
+        let core = Core::open(Options { map_size: Some(16 << 20), ..options(&scratch.0) }).unwrap();
+        let account = anna(&core).await;
+        let text = b"Subject: x\r\n\r\nbody\r\n".repeat(5_000);
+        let mut uids = UidSet::new();
+        let refused = loop {
+            let mut incoming = core.incoming();
+            if let Err(error) = incoming.push(&text).await {
+                break error;
+            }
+            let staged = incoming.finish().await.unwrap();
+            match account.append(staged, "INBOX", Flags::default(), None).await {
+                Ok(appended) => uids.insert(appended.uid.0),
+                Err(error) => break error,
+            };
+            assert!(uids.len() < 1000);
+        };
+        assert_eq!((refused, core.check_room()), (Error::NoRoom, Err(Error::NoRoom)));
+        assert!(uids.len() > 50, "{}", uids.len());
+        let mailbox = account.open("INBOX").unwrap();
+        assert_eq!(mailbox.message(Uid(1)).unwrap().read(0, 7).unwrap(), b"Subject");
+
+        // What is kept free is enough to delete, and deleting makes room.
+        account.create("Sub", None).await.unwrap();
+        mailbox.remove(&uids).await.unwrap();
+        let mut waits = 0;
+        while core.check_room().is_err() {
+            waits += 1;
+            assert!(waits < 1000, "no room after all mail was expunged");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        append(&core, &account, &text).await;
+        assert_eq!(core.verify(), Ok(Vec::new()));
     });
 }
