@@ -5,4 +5,5 @@ mod clock;
 mod files;
 mod migrate;
 mod model;
+mod pop3;
 mod scratch;
