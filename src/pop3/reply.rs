@@ -28,6 +28,7 @@ pub(super) fn sasl(error: SaslError) -> &'static str {
 /// The answer where a maildrop cannot be opened.
 pub(super) fn open(error: &mailbox::Error) -> &'static str {
     match error {
+        mailbox::Error::Damaged => "-ERR [SYS/PERM] The maildrop is damaged; the server's log says more\r\n",
         mailbox::Error::NotFound => "-ERR [SYS/PERM] There is no such maildrop\r\n",
         mailbox::Error::Denied => login(AuthError::BadCredentials),
         // RFC 2449 §8.1.2
@@ -37,6 +38,7 @@ pub(super) fn open(error: &mailbox::Error) -> &'static str {
         | mailbox::Error::OverQuota
         | mailbox::Error::TooBig(_)
         | mailbox::Error::Expunged
+        | mailbox::Error::HasChildren
         | mailbox::Error::Invalid(_)
         | mailbox::Error::Limit(_)
         | mailbox::Error::NoRoom
@@ -47,13 +49,14 @@ pub(super) fn open(error: &mailbox::Error) -> &'static str {
 /// The answer where one message cannot be read.
 pub(super) fn read(error: &mailbox::Error) -> &'static str {
     match error {
+        mailbox::Error::Damaged => "-ERR [SYS/PERM] This message is damaged; the server's log says more\r\n",
         mailbox::Error::NotFound | mailbox::Error::Expunged => "-ERR Another session has removed this message\r\n",
         mailbox::Error::Denied
         | mailbox::Error::Exists
         | mailbox::Error::ReadOnly
         | mailbox::Error::OverQuota
         | mailbox::Error::TooBig(_)
-        | mailbox::Error::InUse
+        | mailbox::Error::HasChildren
         | mailbox::Error::Invalid(_)
         | mailbox::Error::Limit(_)
         | mailbox::Error::NoRoom
