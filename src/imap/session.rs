@@ -15,7 +15,7 @@ use super::table::{self, Row, States};
 use super::wait;
 use super::wire::{ErrorKind, ParseError, Received, Receiver, Tag};
 use crate::auth::{AuthError, LoggedIn};
-use crate::mailbox::{Account, Door, DoorKind, Error, Guest};
+use crate::mailbox::{Account, Door, DoorKind, Guest, NotEntered};
 use crate::net::{Admission, Connection, OUT_HIGH, ReadError, Shutdown};
 use crate::types::UidSet;
 use smol::future::{or, poll_once, yield_now};
@@ -287,8 +287,9 @@ impl Session {
         let core = &self.context.core;
         let entered = core.enter(logged_in.account, &door, move || ending.request());
         let guest = entered.map_err(|error| match error {
-            Error::Denied => login::refusal(AuthError::BadCredentials),
-            other => refusal(&other),
+            NotEntered::Revoked => login::refusal(AuthError::BadCredentials),
+            NotEntered::InUse => login::refusal(AuthError::Busy),
+            NotEntered::Failed(error) => refusal(&error),
         })?;
         self.account = Some(core.account(logged_in.account)?.through(door).restricted(logged_in.read_only));
         self.guest = Some(guest);

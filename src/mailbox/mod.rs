@@ -22,7 +22,7 @@ pub use account::{Account, AccountInfo, Core, Options, Recipient};
 pub use annotation::{ANNOTATIONS_MAX, Annotated, AnnotationChange, AnnotationInfo};
 pub use append::{Appended, Batch, BatchAppended, Delivery, DeliveryTarget, Incoming, Staged};
 pub use copy::Copied;
-pub use device::Guest;
+pub use device::{Guest, NotEntered};
 pub use edit::KEYWORDS_MAX;
 pub use error::Error;
 pub use fetch::{Message, Row};

@@ -311,7 +311,7 @@ fn a_full_store_refuses_mail_and_can_be_emptied() {
             match account.append(staged, "INBOX", Flags::default(), None).await {
                 Ok(appended) => uids.insert(appended.uid.0),
                 Err(error) => break error,
-            };
+            }
             assert!(uids.len() < 1000);
         };
         assert_eq!((refused, core.check_room()), (Error::NoRoom, Err(Error::NoRoom)));
