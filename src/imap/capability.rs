@@ -107,6 +107,19 @@ pub fn list(circumstances: Circumstances) -> String {
     line
 }
 
+/// The list without the capabilities that the operator hides, whatever their case and the number behind them.
+///
+/// Quirk(Outlook through Microsoft's servers): it enables UIDONLY (RFC 9586) where that is offered, then sends FETCH with message
+/// numbers, and shows nothing. A server must not decide by what a client tells in ID (RFC 2971 §1), so the operator does.
+#[must_use]
+pub fn without(list: &str, hidden: &[String]) -> String {
+    let is_hidden = |word: &str| {
+        let plain = word.split_once('=').map_or(word, |(plain, _)| plain);
+        hidden.iter().any(|name| name.eq_ignore_ascii_case(word) || name.eq_ignore_ascii_case(plain))
+    };
+    list.split(' ').filter(|word| !is_hidden(word)).collect::<Vec<_>>().join(" ")
+}
+
 /// Every capability with the document that defines it, for the README's table.
 pub fn documents() -> impl Iterator<Item = (&'static str, &'static str)> {
     CAPABILITIES.iter().map(|(name, _, document)| (*name, *document))

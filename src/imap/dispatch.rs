@@ -24,8 +24,8 @@ impl Session {
         let out = &mut Output::new(&mut self.connection, self.enabled);
         let reply = match command {
             Command::Capability => {
-                let circumstances = self.circumstances();
-                capability::run(circumstances, &mut Output::new(&mut self.connection, self.enabled)).await?
+                let list = self.capabilities();
+                capability::run(&list, &mut Output::new(&mut self.connection, self.enabled)).await?
             }
             Command::Noop => noop::run(),
             Command::Logout => return Ok((logout::run(out).await?, Then::End)),

@@ -144,6 +144,8 @@ mod tests {
     fn a_code_stands_in_brackets_before_the_text() {
         assert_eq!(Reply::ok("Done").line(), "OK Done");
         assert_eq!(refusal(&Error::Exists).line(), "NO [ALREADYEXISTS] There is a mailbox of that name already");
+        assert_eq!(refusal(&Error::HasChildren).line(), "NO [HASCHILDREN] There are mailboxes below that name");
+        assert!(refusal(&Error::Damaged).line().starts_with("NO [CORRUPTION] "));
         let Failure::Refused(reply) = destination(Error::NotFound) else { panic!("refused") };
         assert_eq!(reply.line(), "NO [TRYCREATE] No such mailbox");
     }

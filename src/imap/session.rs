@@ -128,7 +128,7 @@ impl Session {
     }
 
     async fn converse(&mut self) -> Result<(), Failure> {
-        let greeting = format!("* OK [{}] mailnook ready\r\n", capability::list(self.circumstances()));
+        let greeting = format!("* OK [{}] mailnook ready\r\n", self.capabilities());
         self.connection.queue(greeting.as_bytes());
         loop {
             let then = match self.read().await? {
@@ -294,7 +294,7 @@ impl Session {
         self.account = Some(core.account(logged_in.account)?.through(door).restricted(logged_in.read_only));
         self.guest = Some(guest);
         self.admission.logged_in();
-        Ok(Reply::ok(text).code(capability::list(self.circumstances())))
+        Ok(Reply::ok(text).code(self.capabilities()))
     }
 
     /// The session is as it was before its login (RFC 8437 §3). It counts as one that logged in all the same: the
@@ -308,7 +308,12 @@ impl Session {
         self.login_deadline = Instant::now() + self.context.config.limits.login;
     }
 
-    pub(super) fn circumstances(&self) -> Circumstances {
+    /// The list as CAPABILITY tells it now.
+    pub(super) fn capabilities(&self) -> String {
+        capability::without(&capability::list(self.circumstances()), &self.context.config.imap_hidden)
+    }
+
+    fn circumstances(&self) -> Circumstances {
         let tls = self.connection.is_tls();
         Circumstances {
             logged_in: self.account.is_some(),

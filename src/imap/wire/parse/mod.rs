@@ -16,6 +16,7 @@ mod cursor;
 mod date;
 mod fetch;
 mod flags;
+mod id;
 mod list;
 mod mailbox;
 mod metadata;
@@ -61,7 +62,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("EXPUNGE", codec::whole),
     ("FETCH", fetch::fetch),
     ("GETMETADATA", metadata::get),
-    ("ID", codec::whole),
+    ("ID", id::id),
     ("IDLE", codec::whole),
     ("LIST", list::list),
     ("LOGIN", authenticate::login),
