@@ -59,6 +59,8 @@ pub struct Config {
     pub domains: Vec<String>,
     /// Account for unknown local parts.
     pub catch_all: Option<String>,
+    /// Capabilities that IMAP sessions do not tell of, for clients that ask for what they cannot do.
+    pub imap_hidden: Vec<String>,
     /// How to reach who runs the server, as a URI (RFC 5464 §6.2.2).
     pub admin: Option<String>,
     /// Where to listen.
@@ -165,6 +167,7 @@ impl Default for Config {
             hostname: system_hostname(),
             domains: Vec::new(),
             catch_all: None,
+            imap_hidden: Vec::new(),
             admin: None,
             listen: Listen {
                 imap: loopback(1143),

@@ -4,12 +4,19 @@
 
 use libfuzzer_sys::fuzz_target;
 use mailnook::imap::command::Command;
+use mailnook::imap::enabled::Enabled;
 use mailnook::imap::wire::frame::Frame;
-use mailnook::imap::wire::{parse::parse, utf7, write};
+use mailnook::imap::wire::parse::parse_for;
+use mailnook::imap::wire::{utf7, write};
 
-fn select(argument: &[u8]) -> Option<String> {
+/// A client of RFC 3501, and one that reads UTF-8.
+fn clients() -> [Enabled; 2] {
+    [Enabled::default(), Enabled { utf8: true, ..Enabled::default() }]
+}
+
+fn select(argument: &[u8], enabled: Enabled) -> Option<String> {
     let text = [b"a SELECT ", argument, b"\r\n"].concat();
-    match parse(&Frame::from_text(&text)?) {
+    match parse_for(&Frame::from_text(&text)?, enabled) {
         Ok((_, Command::Select { mailbox, .. })) => Some(mailbox),
         _ => None,
     }
@@ -19,7 +26,9 @@ fuzz_target!(|data: &[u8]| {
     for verb in [&b"a LIST "[..], b"a LSUB \"\" ", b"a STATUS ", b"a RENAME x ", b"a CREATE ", b"a APPEND ", b"a GETMETADATA ", b"a SETMETADATA "] {
         let text = [verb, data, b"\r\n"].concat();
         if let Some(frame) = Frame::from_text(&text) {
-            let _ = parse(&frame);
+            for enabled in clients() {
+                let _ = parse_for(&frame, enabled);
+            }
         }
     }
     if let Ok(text) = std::str::from_utf8(data) {
@@ -28,10 +37,11 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(utf7::encode(&name), text);
         }
     }
-    if let Some(name) = select(data) {
+    for enabled in clients() {
+        let Some(name) = select(data, enabled) else { continue };
         let mut written = Vec::new();
-        write::mailbox(&mut written, &name);
-        assert!(written.is_ascii() && !written.contains(&b'\n'));
-        assert_eq!(select(&written), Some(name));
+        write::mailbox(&mut written, &name, enabled.quoting());
+        assert!((enabled.utf8 || written.is_ascii()) && !written.contains(&b'\n'));
+        assert_eq!(select(&written, enabled), Some(name));
     }
 });

@@ -39,7 +39,8 @@ impl Failure {
             Error::OverQuota => (exit::TEMPORARY, "the account's quota does not hold it".to_owned()),
             Error::TooBig(limit) => (exit::DATA, format!("the message is larger than {limit} octets")),
             Error::Expunged => (exit::FAILURE, "the message is gone".to_owned()),
-            Error::InUse => (exit::FAILURE, "it is in use".to_owned()),
+            Error::HasChildren => (exit::FAILURE, "there are mailboxes below it".to_owned()),
+            Error::Damaged => (exit::DATA, "stored data is damaged; 'mailnook verify' tells which".to_owned()),
             Error::Invalid(why) => (exit::FAILURE, (*why).to_owned()),
             Error::Limit(which) => (exit::TEMPORARY, format!("a limit is reached: {which}")),
             Error::NoRoom => (

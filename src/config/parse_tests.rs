@@ -87,6 +87,8 @@ fn each_kind_of_value_is_checked() {
         ("hostname = 'a b'", "not a host name"),
         ("domains = ['example.org', 'not ok']", "domains: \"not ok\" is not a host name"),
         ("catch_all = 'anna+x'", "is not an account name"),
+        ("imap_hidden = ['UID ONLY']", "is not the name of a capability"),
+        ("imap_hidden = 'imap4rev1'", "cannot be hidden"),
         ("threads = -1", "-1 is out of range"),
         ("threads = 99999999999999999999999", "out of range"),
         ("threads = 1.5", "is a number; write a whole number"),

@@ -256,6 +256,20 @@ pub(super) fn is_host_name(name: &str) -> bool {
         })
 }
 
+/// The name of an IMAP capability that may be left out of the list: not the one that every server must tell (RFC 3501 §6.1.1).
+pub(super) fn capability(value: &DeValue<'_>) -> Result<String, String> {
+    let name = text(value, "\"UIDONLY\"")?;
+    let valid =
+        !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic() && !matches!(octet, b'"' | b'\\'));
+    if !valid {
+        return Err(format!("{} is not the name of a capability such as UIDONLY", quoted(name)));
+    }
+    if name.eq_ignore_ascii_case("IMAP4rev1") {
+        return Err("IMAP4rev1 cannot be hidden".to_owned());
+    }
+    Ok(name.to_owned())
+}
+
 /// An account name, lower-cased.
 pub(super) fn account(value: &DeValue<'_>) -> Result<String, String> {
     let name = text(value, "\"anna\"")?.to_ascii_lowercase();

@@ -20,6 +20,7 @@ enum When {
 /// Every capability: its name, when it is shown, and where it is defined.
 const CAPABILITIES: &[(&str, When, &str)] = &[
     ("IMAP4rev1", When::Always, "RFC 3501"),
+    ("IMAP4rev2", When::Always, "RFC 9051"),
     ("LITERAL+", When::Always, "RFC 7888"),
     ("SASL-IR", When::Always, "RFC 4959"),
     ("ID", When::Always, "RFC 2971"),
@@ -57,6 +58,7 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("REPLACE", When::LoggedIn, "RFC 8508"),
     ("BINARY", When::LoggedIn, "RFC 3516"),
     ("PREVIEW", When::LoggedIn, "RFC 8970"),
+    ("UTF8=ACCEPT", When::LoggedIn, "RFC 6855"),
     (APPEND_LIMIT, When::LoggedIn, "RFC 7889"),
 ];
 
@@ -105,6 +107,19 @@ pub fn list(circumstances: Circumstances) -> String {
     line
 }
 
+/// The list without the capabilities that the operator hides, whatever their case and the number behind them.
+///
+/// Quirk(Outlook through Microsoft's servers): it enables UIDONLY (RFC 9586) where that is offered, then sends FETCH with message
+/// numbers, and shows nothing. A server must not decide by what a client tells in ID (RFC 2971 §1), so the operator does.
+#[must_use]
+pub fn without(list: &str, hidden: &[String]) -> String {
+    let is_hidden = |word: &str| {
+        let plain = word.split_once('=').map_or(word, |(plain, _)| plain);
+        hidden.iter().any(|name| name.eq_ignore_ascii_case(word) || name.eq_ignore_ascii_case(plain))
+    };
+    list.split(' ').filter(|word| !is_hidden(word)).collect::<Vec<_>>().join(" ")
+}
+
 /// Every capability with the document that defines it, for the README's table.
 pub fn documents() -> impl Iterator<Item = (&'static str, &'static str)> {
     CAPABILITIES.iter().map(|(name, _, document)| (*name, *document))
@@ -123,11 +138,11 @@ mod tests {
             append_limit: 7,
             channel_binding: false,
         };
-        assert_eq!(list(open), "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE STARTTLS LOGINDISABLED");
+        assert_eq!(list(open), "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE STARTTLS LOGINDISABLED");
         let local = Circumstances { passwords_allowed: true, ..open };
         assert_eq!(
             list(local),
-            "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE STARTTLS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN"
+            "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE STARTTLS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN"
         );
         let safe = Circumstances { can_start_tls: false, channel_binding: true, ..local };
         assert!(list(safe).contains(" AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 "), "{}", list(safe));

@@ -167,6 +167,8 @@ pub struct AppendMessage {
     pub literal: Literal,
     /// A literal8 (RFC 3516): the octets are kept as they are, line ends too.
     pub binary: bool,
+    /// UTF8 data (RFC 6855 §4), which a parenthesis closes. Invariant: only with `binary`.
+    pub utf8: bool,
 }
 
 /// A literal announced at the end of a line.

@@ -21,11 +21,11 @@ type Outcome = Result<(Reply, Then), Failure>;
 impl Session {
     /// Runs a command that the table allows.
     pub(super) async fn dispatch(&mut self, tag: &Tag, command: Command) -> Outcome {
-        let out = &mut Output::new(&mut self.connection);
+        let out = &mut Output::new(&mut self.connection, self.enabled);
         let reply = match command {
             Command::Capability => {
-                let circumstances = self.circumstances();
-                capability::run(circumstances, &mut Output::new(&mut self.connection)).await?
+                let list = self.capabilities();
+                capability::run(&list, &mut Output::new(&mut self.connection, self.enabled)).await?
             }
             Command::Noop => noop::run(),
             Command::Logout => return Ok((logout::run(out).await?, Then::End)),
@@ -67,9 +67,9 @@ impl Session {
     async fn dispatch_authenticated(&mut self, tag: &Tag, command: Command) -> Result<Reply, Failure> {
         let Some(account) = &self.account else { return Err(OUT_OF_STATE.into()) };
         let append_limit = self.context.config.limits.message_size;
-        let out = &mut Output::new(&mut self.connection);
+        let out = &mut Output::new(&mut self.connection, self.enabled);
         match command {
-            Command::Enable(names) => enable::run(&names, out).await,
+            Command::Enable(names) => enable::run(&names, &mut self.told_enabled, out).await,
             Command::Namespace => namespace::run(out).await,
             Command::Select { mailbox, read_only, parameters } => {
                 if parameters.qresync.is_some() && !self.enabled.qresync {
@@ -85,16 +85,16 @@ impl Session {
                 self.selected = Some(Box::new(selected));
                 Ok(reply)
             }
-            Command::Create { mailbox, uses } => Box::pin(create::run(account, &mailbox, &uses)).await,
+            Command::Create { mailbox, uses } => Box::pin(create::run(account, out, &mailbox, &uses)).await,
             Command::Delete(name) => {
-                let delete = delete::run(account, self.selected.as_deref(), &name);
+                let delete = delete::run(account, out, self.selected.as_deref(), &name);
                 let (reply, was_selected) = Box::pin(delete).await?;
                 if was_selected {
                     self.selected = None;
                 }
                 Ok(reply)
             }
-            Command::Rename { from, to } => Box::pin(rename::run(account, &from, &to)).await,
+            Command::Rename { from, to } => Box::pin(rename::run(account, out, &from, &to)).await,
             Command::Subscribe(name) => Box::pin(subscribe::run(account, &name, true)).await,
             Command::Unsubscribe(name) => Box::pin(subscribe::run(account, &name, false)).await,
             Command::List(request) => Box::pin(list::list(account, out, append_limit, &request)).await,
@@ -133,7 +133,7 @@ impl Session {
     /// Commands of the selected state.
     async fn dispatch_selected(&mut self, tag: &Tag, command: Command) -> Result<Reply, Failure> {
         let Some(selected) = self.selected.as_deref_mut() else { return Err(OUT_OF_STATE.into()) };
-        let out = &mut Output::new(&mut self.connection);
+        let out = &mut Output::new(&mut self.connection, self.enabled);
         match command {
             Command::Check => Ok(check::run()),
             Command::Close => {

@@ -1,4 +1,4 @@
-//! IMAP sessions (RFC 3501, and what RFC 9051 keeps of it).
+//! IMAP sessions: RFC 3501, and RFC 9051 once a client enables it ([`enabled`]).
 //!
 //! [`session`] is the only loop: it reads a command, checks it against [`table`], runs its file in [`cmd`],
 //! synchronises the selected mailbox ([`sync`]) and writes the tagged reply. [`selected`] is the client's view.

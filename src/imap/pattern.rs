@@ -1,5 +1,6 @@
 //! The patterns of LIST and LSUB (RFC 3501 §6.3.8). Pure.
 
+use crate::mailbox::normal_name;
 use crate::types::DELIMITER;
 
 /// Limit: characters of a pattern; a longer one matches nothing.
@@ -15,7 +16,9 @@ impl Pattern {
     #[must_use]
     pub fn new(reference: &str, pattern: &str) -> Self {
         let mut elements: Vec<char> = Vec::new();
-        for element in reference.chars().chain(pattern.chars()).take(PATTERN_MAX + 1) {
+        let whole: String = reference.chars().chain(pattern.chars()).take(PATTERN_MAX + 1).collect();
+        // Names are kept in normal form, and so must be what they are compared with.
+        for element in normal_name(&whole).chars() {
             // Neighbouring wildcards are one: the wider.
             match (elements.last_mut(), element) {
                 (Some(last @ ('%' | '*')), '%' | '*') => {

@@ -118,7 +118,8 @@ pub fn refusal(error: &Error) -> Reply {
         Error::OverQuota => Reply::no("The quota does not hold that much").code("OVERQUOTA"),
         Error::TooBig(_) => Reply::no("The message is larger than the limit").code("TOOBIG"),
         Error::Expunged => Reply::no("Some of the messages are expunged").code("EXPUNGEISSUED"),
-        Error::InUse => Reply::no("The mailbox is in use").code("INUSE"),
+        Error::HasChildren => Reply::no("There are mailboxes below that name").code("HASCHILDREN"),
+        Error::Damaged => Reply::no("The stored data is damaged; the server's log says more").code("CORRUPTION"),
         Error::Invalid(text) => Reply::no(text).code("CANNOT"),
         Error::Limit(text) => Reply::no(text).code("LIMIT"),
         Error::NoRoom => Reply::no("The server's disk is full, nothing was changed").code("UNAVAILABLE"),
@@ -143,6 +144,8 @@ mod tests {
     fn a_code_stands_in_brackets_before_the_text() {
         assert_eq!(Reply::ok("Done").line(), "OK Done");
         assert_eq!(refusal(&Error::Exists).line(), "NO [ALREADYEXISTS] There is a mailbox of that name already");
+        assert_eq!(refusal(&Error::HasChildren).line(), "NO [HASCHILDREN] There are mailboxes below that name");
+        assert!(refusal(&Error::Damaged).line().starts_with("NO [CORRUPTION] "));
         let Failure::Refused(reply) = destination(Error::NotFound) else { panic!("refused") };
         assert_eq!(reply.line(), "NO [TRYCREATE] No such mailbox");
     }

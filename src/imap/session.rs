@@ -15,7 +15,7 @@ use super::table::{self, Row, States};
 use super::wait;
 use super::wire::{ErrorKind, ParseError, Received, Receiver, Tag};
 use crate::auth::{AuthError, LoggedIn};
-use crate::mailbox::{Account, Door, DoorKind, Error, Guest};
+use crate::mailbox::{Account, Door, DoorKind, Guest, NotEntered};
 use crate::net::{Admission, Connection, OUT_HIGH, ReadError, Shutdown};
 use crate::types::UidSet;
 use smol::future::{or, poll_once, yield_now};
@@ -41,6 +41,8 @@ pub(super) struct Session {
     pub(super) selected: Option<Box<Selected>>,
     /// What the client has switched on.
     pub(super) enabled: Enabled,
+    /// What ENABLED responses told.
+    pub(super) told_enabled: Vec<&'static str>,
     pub(super) admission: Admission,
     /// Ends this session: with the server, or because its device was revoked.
     pub(super) ending: Shutdown,
@@ -78,6 +80,7 @@ impl Session {
             account: None,
             selected: None,
             enabled: Enabled::default(),
+            told_enabled: Vec::new(),
             admission,
             ending,
             guest: None,
@@ -125,7 +128,7 @@ impl Session {
     }
 
     async fn converse(&mut self) -> Result<(), Failure> {
-        let greeting = format!("* OK [{}] mailnook ready\r\n", capability::list(self.circumstances()));
+        let greeting = format!("* OK [{}] mailnook ready\r\n", self.capabilities());
         self.connection.queue(greeting.as_bytes());
         loop {
             let then = match self.read().await? {
@@ -178,7 +181,7 @@ impl Session {
     /// Runs a command and replies.
     async fn obey(&mut self, tag: Tag, command: Command) -> Result<Then, Failure> {
         let row = table::of(&command);
-        let outcome = match self.check(row) {
+        let outcome = match self.check(row).and_then(|()| self.check_enable(&command)) {
             Ok(()) => {
                 self.enable(&command);
                 self.dispatch(&tag, command).await
@@ -192,7 +195,7 @@ impl Session {
         };
         if let Some(selected) = self.selected.as_deref_mut().filter(|_| then == Then::Continue) {
             let manner = Manner { expunges: !row.uses_numbers, uids: row.uid };
-            Box::pin(selected.sync(&mut Output::new(&mut self.connection), manner)).await?;
+            Box::pin(selected.sync(&mut Output::new(&mut self.connection, self.enabled), manner)).await?;
             if let Some(code) = selected.owed_modseq() {
                 if reply.condition == Condition::Ok && reply.code.is_none() {
                     reply = reply.code(code);
@@ -211,12 +214,23 @@ impl Session {
     fn enable(&mut self, command: &Command) {
         let before = self.enabled;
         self.enabled = before.with(Enabled::by(command));
+        self.receiver.enabled = self.enabled;
         let Some(selected) = self.selected.as_deref_mut().filter(|_| self.enabled != before) else { return };
         selected.enabled = self.enabled;
         if !before.condstore && !matches!(command, Command::Select { .. }) {
             let line = format!("* OK [{}] Highest\r\n", selected.highest_modseq());
             self.connection.queue(line.as_bytes());
         }
+    }
+
+    /// RFC 9051 §6.3.1, RFC 6855 §3: ENABLE comes before SELECT. Only what changes names and numbers that the client
+    /// was told is refused later.
+    fn check_enable(&self, command: &Command) -> Result<(), Reply> {
+        let Enabled { rev2, utf8, .. } = Enabled::by(command);
+        if self.selected.is_some() && (rev2 || utf8) {
+            return Err(Reply::bad("Only while no mailbox is selected").code("CLIENTBUG"));
+        }
+        Ok(())
     }
 
     /// Whether the command is allowed in this state.
@@ -273,13 +287,14 @@ impl Session {
         let core = &self.context.core;
         let entered = core.enter(logged_in.account, &door, move || ending.request());
         let guest = entered.map_err(|error| match error {
-            Error::Denied => login::refusal(AuthError::BadCredentials),
-            other => refusal(&other),
+            NotEntered::Revoked => login::refusal(AuthError::BadCredentials),
+            NotEntered::InUse => login::refusal(AuthError::Busy),
+            NotEntered::Failed(error) => refusal(&error),
         })?;
         self.account = Some(core.account(logged_in.account)?.through(door).restricted(logged_in.read_only));
         self.guest = Some(guest);
         self.admission.logged_in();
-        Ok(Reply::ok(text).code(capability::list(self.circumstances())))
+        Ok(Reply::ok(text).code(self.capabilities()))
     }
 
     /// The session is as it was before its login (RFC 8437 §3). It counts as one that logged in all the same: the
@@ -288,10 +303,17 @@ impl Session {
         (self.account, self.guest) = (None, None);
         self.selected = None;
         self.enabled = Enabled::default();
+        self.receiver.enabled = self.enabled;
+        self.told_enabled = Vec::new();
         self.login_deadline = Instant::now() + self.context.config.limits.login;
     }
 
-    pub(super) fn circumstances(&self) -> Circumstances {
+    /// The list as CAPABILITY tells it now.
+    pub(super) fn capabilities(&self) -> String {
+        capability::without(&capability::list(self.circumstances()), &self.context.config.imap_hidden)
+    }
+
+    fn circumstances(&self) -> Circumstances {
         let tls = self.connection.is_tls();
         Circumstances {
             logged_in: self.account.is_some(),

@@ -9,7 +9,7 @@ use super::output::Output;
 use super::reply::Failure;
 use super::resync;
 use super::selected::View;
-use crate::mailbox::{Change, Changes, Error, Mailbox};
+use crate::mailbox::{Change, Changes, Error, KEYWORDS_MAX, Mailbox};
 use crate::types::{KeywordBits, SystemFlags, Uid};
 use std::io::Write;
 
@@ -77,7 +77,9 @@ impl Selected {
         if !changes.arrived.is_empty() {
             self.find_recent(known).await;
             out.untagged(&format!("{} EXISTS", self.view.len())).await?;
-            out.untagged(&format!("{} RECENT", self.view.recent_len())).await?;
+            if !self.enabled.rev2 {
+                out.untagged(&format!("{} RECENT", self.view.recent_len())).await?;
+            }
         }
         for change in &changes.flagged {
             if self.view.was_told(change.modseq) || self.view.is_expunged(change.uid) {
@@ -122,8 +124,13 @@ impl Selected {
 
     /// Finds out which of the messages from `known` on are \Recent in this session (RFC 3501 §2.3.2). A failure costs
     /// them that flag and nothing else.
+    ///
+    /// RFC 9051 knows no \Recent: its clients leave the messages to those that do.
     pub async fn find_recent(&mut self, known: Uid) {
         let next = self.view.uid_next();
+        if self.enabled.rev2 {
+            return;
+        }
         if self.read_only {
             // EXAMINE takes none: those that nobody took are the last ones.
             let unclaimed = self.mailbox.status().map_or(0, |status| status.recent);
@@ -136,7 +143,8 @@ impl Selected {
         }
     }
 
-    /// Tells the flags of one message, with UID and MODSEQ once the client has switched them on.
+    /// Tells the flags of one message, with UID and MODSEQ once the client has switched them on (RFC 9051 §7.5.2: the UID
+    /// always).
     ///
     /// # Errors
     /// Where the connection is gone.
@@ -145,7 +153,7 @@ impl Selected {
         let Some(number) = self.view.number(change.uid) else { return Ok(()) };
         let mut line = Vec::with_capacity(96);
         write_number(&mut line, "* ", u64::from(number), " FETCH (");
-        if uid || self.enabled.condstore {
+        if uid || self.enabled.condstore || self.enabled.rev2 {
             write_number(&mut line, "UID ", u64::from(change.uid.0), " ");
         }
         line.extend_from_slice(b"FLAGS ");
@@ -187,6 +195,22 @@ impl Selected {
         Ok(())
     }
 
+    /// Tells that there is room for no more keywords, once there is none (RFC 9051 §7.1, PERMANENTFLAGS).
+    ///
+    /// # Errors
+    /// Where the connection is gone.
+    pub async fn learn_limit(&mut self, out: &mut Output<'_>) -> Result<(), Failure> {
+        let max = usize::from(KEYWORDS_MAX);
+        if self.keywords.len() < max
+            && let Ok(keywords) = self.mailbox.keywords()
+            && keywords.len() >= max
+        {
+            self.keywords = keywords;
+            self.tell_keywords(out).await?;
+        }
+        Ok(())
+    }
+
     /// The FLAGS response and PERMANENTFLAGS (RFC 3501 §7.2.6, §7.1).
     ///
     /// # Errors
@@ -201,10 +225,11 @@ impl Selected {
         }
         out.untagged(&format!("FLAGS ({flags})")).await?;
         if self.read_only {
-            out.untagged("OK [PERMANENTFLAGS ()] Read-only mailbox").await
-        } else {
-            out.untagged(&format!("OK [PERMANENTFLAGS ({flags} \\*)] Flags permitted")).await
+            return out.untagged("OK [PERMANENTFLAGS ()] Read-only mailbox").await;
         }
+        // RFC 9051 §7.1: no new keywords where there is no room for one.
+        let more = if self.keywords.len() < usize::from(KEYWORDS_MAX) { " \\*" } else { "" };
+        out.untagged(&format!("OK [PERMANENTFLAGS ({flags}{more})] Flags permitted")).await
     }
 
     /// Appends a message's flags in parentheses.

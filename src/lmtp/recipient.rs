@@ -68,7 +68,7 @@ pub(super) const fn refused_recipient(error: &Error) -> &'static str {
         Error::TooBig(_) => "552 5.3.4 Message too big",
         Error::Limit(_) => "452 4.3.2 Limit reached, try again later",
         Error::NoRoom => NO_ROOM,
-        Error::Exists | Error::ReadOnly | Error::Expunged | Error::InUse | Error::Temporary => {
+        Error::Exists | Error::ReadOnly | Error::Expunged | Error::HasChildren | Error::Damaged | Error::Temporary => {
             "451 4.3.0 Temporary failure, try again later"
         }
     }
@@ -84,7 +84,7 @@ pub(super) const fn failed_delivery(error: &Error) -> &'static str {
         Error::TooBig(_) => "552 5.3.4 Message too big",
         Error::Limit(_) => "452 4.3.2 Limit reached, try again later",
         Error::NoRoom => NO_ROOM,
-        Error::Exists | Error::ReadOnly | Error::Expunged | Error::InUse | Error::Temporary => {
+        Error::Exists | Error::ReadOnly | Error::Expunged | Error::HasChildren | Error::Damaged | Error::Temporary => {
             "451 4.3.0 Temporary failure, try again later"
         }
     }

@@ -3,7 +3,7 @@
 //! What is /private of the server belongs to the account; what is /shared of the server is one value for all accounts.
 //! Annotations of a mailbox go where it goes and end with it. Names of entries are in lower case here.
 
-use super::list::canonical;
+use super::name::canonical;
 use super::{Account, Error};
 use crate::store::txn::Tx;
 use crate::store::view::{AnnotationHead, View, annotation_key};

@@ -1,7 +1,7 @@
 //! The one way in for mail: LMTP, `deliver`, APPEND and import all stream through [`Incoming`].
 
 use super::edit::{Edit, NewRow, check_flags};
-use super::{Account, Core, Error, account, list};
+use super::{Account, Core, Error, account, list, name};
 use crate::message::{Normalizer, Record, Scanner};
 use crate::store::schema::{CODEC_IDENTITY, Content, kind};
 use crate::store::txn::Tx;
@@ -432,7 +432,7 @@ fn find_target(tx: &Tx<'_>, delivery: &Delivery) -> Result<MailboxId, store::Err
     check_flags(&delivery.flags)?;
     let view = tx.view();
     let find = |name: &str| {
-        let entry = view.mailbox_entry(delivery.account, &list::canonical(name)?)?;
+        let entry = view.mailbox_entry(delivery.account, &name::canonical(name)?)?;
         Ok::<_, store::Error>(entry.and_then(|entry| entry.mailbox))
     };
     let found = match &delivery.target {

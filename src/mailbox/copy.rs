@@ -1,7 +1,7 @@
 //! COPY and MOVE: rows only; the content is shared.
 
 use super::edit::{Edit, NewRow};
-use super::{Error, Mailbox, list};
+use super::{Error, Mailbox, name};
 use crate::store::schema::{MessageRow, kind};
 use crate::store::txn::Tx;
 use crate::store::{self, Refusal};
@@ -105,7 +105,7 @@ impl Mailbox {
     async fn transfer(&self, uids: &UidSet, destination: &str, move_them: bool) -> Result<Copied, Error> {
         self.account.may_change()?;
         // A name that cannot be one does not exist.
-        let Ok(destination) = list::canonical(destination) else { return Err(Error::NotFound) };
+        let Ok(destination) = name::canonical(destination) else { return Err(Error::NotFound) };
         let job = Transfer {
             account: self.account.id,
             source: self.id,

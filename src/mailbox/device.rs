@@ -22,6 +22,23 @@ const NAME_MAX: usize = 40;
 
 type Key = (AccountId, DeviceId);
 
+/// Why a session that has logged in does not begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotEntered {
+    /// The device has a POP3 session already, and only one may be there at a time.
+    InUse,
+    /// The device was revoked just now.
+    Revoked,
+    /// The store failed.
+    Failed(Error),
+}
+
+impl From<store::Error> for NotEntered {
+    fn from(error: store::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 /// Ends a session.
 type End = Arc<dyn Fn() + Send + Sync>;
 
@@ -180,14 +197,13 @@ impl Core {
     /// the session must end because its device was revoked or its account removed.
     ///
     /// # Errors
-    /// `InUse`: this device has a POP3 session already, and only one may be there at a time. Whoever shares the main
-    /// password is no single device, and is not kept waiting. `Denied`: the device was revoked just now. `Temporary`.
+    /// See [`NotEntered`]. Whoever shares the main password is no single device, and is never kept waiting.
     pub fn enter(
         self: &Arc<Self>,
         account: AccountId,
         door: &Door,
         end: impl Fn() + Send + Sync + 'static,
-    ) -> Result<Guest, Error> {
+    ) -> Result<Guest, NotEntered> {
         let key = (account, DeviceId(door.device));
         let guest = {
             let mut sessions = lock(&self.presence.sessions);
@@ -196,14 +212,14 @@ impl Core {
             let open = sessions.1.entry(key).or_default();
             let alone = door.kind == DoorKind::Pop3 && key.1.is_device();
             if alone && open.iter().any(|open| open.kind == DoorKind::Pop3) {
-                return Err(Error::InUse);
+                return Err(NotEntered::InUse);
             }
             open.push(Open { token, kind: door.kind, end: Arc::new(end) });
             Guest { core: self.clone(), key, token }
         };
         let device = self.store.read(|view| view.device(key.0, key.1))?;
         if key.1.is_device() && device.as_ref().is_none_or(|device| device.revoked.is_some()) {
-            return Err(Error::Denied);
+            return Err(NotEntered::Revoked);
         }
         self.note_use(key, device.as_ref(), door);
         Ok(guest)

@@ -7,7 +7,7 @@ use crate::store::{Error, Refusal};
 use crate::types::{ContentId, DateTime, Flags, InstanceId, KeywordBits, MailboxId, ModSeq, SystemFlags, Uid, UidSet};
 
 /// Limit: keywords of one mailbox.
-pub(super) const KEYWORDS_MAX: u8 = 128;
+pub const KEYWORDS_MAX: u8 = 128;
 /// Limit: octets of a keyword.
 pub(super) const KEYWORD_LEN_MAX: usize = 128;
 /// Limit: remembered expunges of a mailbox; what is older is answered with every UID that is gone.

@@ -19,8 +19,10 @@ pub enum Error {
     TooBig(u64),
     /// The message was expunged by another session.
     Expunged,
-    /// The mailbox cannot be removed or changed while that would break something.
-    InUse,
+    /// A level that is no mailbox cannot be removed while there are mailboxes below it.
+    HasChildren,
+    /// What is stored cannot be read. The cause is in the log.
+    Damaged,
     /// The name or value is not usable; the text says why.
     Invalid(&'static str),
     /// A named limit was reached; the text says which.
@@ -38,7 +40,7 @@ impl From<store::Error> for Error {
                 store::Refusal::NotFound => Self::NotFound,
                 store::Refusal::Exists => Self::Exists,
                 store::Refusal::Denied => Self::Denied,
-                store::Refusal::InUse => Self::InUse,
+                store::Refusal::HasChildren => Self::HasChildren,
                 store::Refusal::Invalid(text) => Self::Invalid(text),
                 store::Refusal::Limit(text) => Self::Limit(text),
             },
@@ -49,7 +51,7 @@ impl From<store::Error> for Error {
             }
             cause => {
                 log::error!("store: {cause}");
-                Self::Temporary
+                if matches!(cause, store::Error::Corrupt(_)) { Self::Damaged } else { Self::Temporary }
             }
         }
     }

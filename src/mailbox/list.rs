@@ -1,11 +1,12 @@
 //! Mailbox names, subscriptions, counters.
 
 use super::edit::{Edit, NewRow};
+use super::name::canonical;
 use super::{Account, Error, Mailbox, annotation};
 use crate::store::schema::{AccountState, MailboxEntry, MailboxState, kind};
 use crate::store::txn::Tx;
 use crate::store::view::View;
-use crate::store::{self, KEY_TEXT_MAX, Refusal};
+use crate::store::{self, Refusal};
 use crate::types::{AccountId, DELIMITER, MailboxId, ModSeq, SpecialUse, Uid, UidValidity};
 use std::collections::BTreeMap;
 
@@ -13,8 +14,6 @@ use std::collections::BTreeMap;
 pub(super) const INBOX: &str = "INBOX";
 /// Limit: mailboxes and subscriptions of one account.
 const NAMES_MAX: usize = 10_000;
-/// Limit: levels of a mailbox name.
-const LEVELS_MAX: usize = 32;
 
 /// A name that LIST or LSUB may show.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +30,14 @@ pub struct ListEntry {
     pub has_children: bool,
     /// Its special use.
     pub special_use: Option<SpecialUse>,
+}
+
+impl ListEntry {
+    /// A name that is no more.
+    #[must_use]
+    pub const fn gone(name: String) -> Self {
+        Self { name, mailbox: None, exists: false, subscribed: false, has_children: false, special_use: None }
+    }
 }
 
 /// A mailbox's counters, all from one moment, none of them counted when asked.
@@ -72,35 +79,6 @@ impl Status {
             bytes: state.bytes,
             deleted_bytes: state.deleted_bytes,
         }
-    }
-}
-
-/// The name as it is stored: INBOX in capitals, no delimiter at the end; refused where it cannot be a name.
-pub(super) fn canonical(name: &str) -> Result<String, Refusal> {
-    let name = name.strip_suffix(DELIMITER).unwrap_or(name);
-    if name.is_empty() {
-        return Err(Refusal::Invalid("a mailbox needs a name"));
-    }
-    if name.len() > KEY_TEXT_MAX {
-        return Err(Refusal::Limit("the mailbox name is too long"));
-    }
-    if name.chars().any(char::is_control) {
-        return Err(Refusal::Invalid("a mailbox name cannot have control characters"));
-    }
-    if name.contains(['*', '%']) {
-        return Err(Refusal::Invalid("a mailbox name cannot have the wildcards * and %"));
-    }
-    let levels = name.split(DELIMITER).count();
-    if levels > LEVELS_MAX {
-        return Err(Refusal::Limit("the mailbox name has too many levels"));
-    }
-    if name.split(DELIMITER).any(str::is_empty) {
-        return Err(Refusal::Invalid("a level of the mailbox name is empty"));
-    }
-    match name.split_once(DELIMITER) {
-        None if name.eq_ignore_ascii_case(INBOX) => Ok(INBOX.to_owned()),
-        Some((first, rest)) if first.eq_ignore_ascii_case(INBOX) => Ok(format!("{INBOX}{DELIMITER}{rest}")),
-        _ => Ok(name.to_owned()),
     }
 }
 
@@ -186,7 +164,7 @@ fn delete(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<(), store::
     let entry = tx.view().mailbox_entry(account, name)?;
     let Some((mailbox, entry)) = entry.and_then(|entry| Some((entry.mailbox?, entry))) else {
         let below = tx.view().mailbox_entries(account, &format!("{name}{DELIMITER}"))?;
-        let refusal = if below.is_empty() { Refusal::NotFound } else { Refusal::InUse };
+        let refusal = if below.is_empty() { Refusal::NotFound } else { Refusal::HasChildren };
         return Err(refusal.into());
     };
     if name == INBOX {
@@ -324,6 +302,29 @@ impl Account {
         Ok(names.into_values().collect())
     }
 
+    /// One name as [`Account::list`] shows it.
+    ///
+    /// # Errors
+    /// `NotFound` where there is neither a mailbox nor a subscription nor a name below, `Temporary`.
+    pub fn entry(&self, name: &str) -> Result<ListEntry, Error> {
+        let name = canonical(name).map_err(store::Error::from)?;
+        let (entry, has_children) = self.core.store.read(|view| {
+            let below = view.mailbox_entries(self.id, &format!("{name}{DELIMITER}"))?;
+            Ok((view.mailbox_entry(self.id, &name)?, below.iter().any(|(_, entry)| entry.mailbox.is_some())))
+        })?;
+        if entry.is_none() && !has_children {
+            return Err(Error::NotFound);
+        }
+        Ok(ListEntry {
+            name,
+            mailbox: entry.and_then(|entry| entry.mailbox),
+            exists: has_children || entry.is_some_and(|entry| entry.mailbox.is_some()),
+            subscribed: entry.is_some_and(|entry| entry.subscribed),
+            has_children,
+            special_use: entry.and_then(|entry| entry.special_use),
+        })
+    }
+
     /// Makes a mailbox and its missing superiors (RFC 9051 §6.3.4). A special use goes from the mailbox that has it to
     /// the new one. Names are UTF-8 with `/`; one trailing `/` is ignored.
     ///
@@ -338,7 +339,7 @@ impl Account {
     /// Removes a mailbox and its messages. A name with names below it stays as a level that cannot be selected.
     ///
     /// # Errors
-    /// `NotFound`; `Denied` for INBOX; `InUse` for a mere level above others; `Temporary`.
+    /// `NotFound`; `Denied` for INBOX; `HasChildren` for a mere level above others; `Temporary`.
     pub async fn delete(&self, name: &str) -> Result<(), Error> {
         self.may_change()?;
         let (account, name) = (self.id, canonical(name).map_err(store::Error::from)?);

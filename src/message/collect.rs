@@ -4,6 +4,7 @@ use super::address::each_address;
 use super::date::parse_date;
 use super::envelope::{EnvelopeBuf, put_address};
 use super::mime::{self, ContentType};
+use super::parameter::extended;
 use super::structure::{Content, Kind};
 use crate::types::DateTime;
 use memchr::memchr;
@@ -323,25 +324,4 @@ fn boundary(content: &ContentType) -> Option<Vec<u8>> {
     };
     let boundary = whole.trim_ascii_end();
     (!boundary.is_empty()).then(|| boundary.to_vec())
-}
-
-/// An extended value (RFC 2231 §4) without its charset and language, where it has them.
-fn extended(value: &[u8], has_charset: bool) -> Vec<u8> {
-    let text = if has_charset { value.splitn(3, |octet| *octet == b'\'').nth(2).unwrap_or(value) } else { value };
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&octet, behind)) = rest.split_first() {
-        rest = behind;
-        let escaped =
-            behind.split_at_checked(2).filter(|(digits, _)| octet == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
-        let value = escaped.and_then(|(digits, _)| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        match (value, escaped) {
-            (Some(value), Some((_, behind))) => {
-                out.push(value);
-                rest = behind;
-            }
-            _ => out.push(octet),
-        }
-    }
-    out
 }

@@ -15,6 +15,7 @@ pub mod header;
 mod mime;
 mod newline;
 mod packed;
+pub mod parameter;
 pub mod preview;
 mod record;
 mod scanner;

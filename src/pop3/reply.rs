@@ -2,7 +2,7 @@
 
 use crate::auth::AuthError;
 use crate::auth::sasl::SaslError;
-use crate::mailbox;
+use crate::mailbox::{self, NotEntered};
 
 /// RFC 2449 §8.1.1
 pub(super) const LOGIN_DELAY: &[u8] = b"-ERR [LOGIN-DELAY] This device logged in a moment ago, try again later\r\n";
@@ -25,18 +25,27 @@ pub(super) fn sasl(error: SaslError) -> &'static str {
     }
 }
 
+/// The answer where a login does not become a session.
+pub(super) fn enter(error: &NotEntered) -> &'static str {
+    match error {
+        // RFC 2449 §8.1.2
+        NotEntered::InUse => "-ERR [IN-USE] This device has a session already\r\n",
+        NotEntered::Revoked => login(AuthError::BadCredentials),
+        NotEntered::Failed(error) => open(error),
+    }
+}
+
 /// The answer where a maildrop cannot be opened.
 pub(super) fn open(error: &mailbox::Error) -> &'static str {
     match error {
-        mailbox::Error::NotFound => "-ERR [SYS/PERM] There is no such maildrop\r\n",
-        mailbox::Error::Denied => login(AuthError::BadCredentials),
-        // RFC 2449 §8.1.2
-        mailbox::Error::InUse => "-ERR [IN-USE] This device has a session already\r\n",
+        mailbox::Error::Damaged => "-ERR [SYS/PERM] The maildrop is damaged; the server's log says more\r\n",
+        mailbox::Error::NotFound | mailbox::Error::Denied => "-ERR [SYS/PERM] There is no such maildrop\r\n",
         mailbox::Error::Exists
         | mailbox::Error::ReadOnly
         | mailbox::Error::OverQuota
         | mailbox::Error::TooBig(_)
         | mailbox::Error::Expunged
+        | mailbox::Error::HasChildren
         | mailbox::Error::Invalid(_)
         | mailbox::Error::Limit(_)
         | mailbox::Error::NoRoom
@@ -47,13 +56,14 @@ pub(super) fn open(error: &mailbox::Error) -> &'static str {
 /// The answer where one message cannot be read.
 pub(super) fn read(error: &mailbox::Error) -> &'static str {
     match error {
+        mailbox::Error::Damaged => "-ERR [SYS/PERM] This message is damaged; the server's log says more\r\n",
         mailbox::Error::NotFound | mailbox::Error::Expunged => "-ERR Another session has removed this message\r\n",
         mailbox::Error::Denied
         | mailbox::Error::Exists
         | mailbox::Error::ReadOnly
         | mailbox::Error::OverQuota
         | mailbox::Error::TooBig(_)
-        | mailbox::Error::InUse
+        | mailbox::Error::HasChildren
         | mailbox::Error::Invalid(_)
         | mailbox::Error::Limit(_)
         | mailbox::Error::NoRoom

@@ -434,7 +434,7 @@ impl Session {
         let ending = self.ending.clone();
         let guest = match self.context.core.enter(logged_in.account, &door, move || ending.request()) {
             Ok(guest) => guest,
-            Err(error) => return Ok(self.answer(reply::open(&error).as_bytes())),
+            Err(error) => return Ok(self.answer(reply::enter(&error).as_bytes())),
         };
         if self.context.core.is_too_soon(logged_in.account, &door) {
             return Ok(self.answer(reply::LOGIN_DELAY));

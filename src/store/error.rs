@@ -28,8 +28,8 @@ pub enum Refusal {
     Exists,
     /// Not allowed.
     Denied,
-    /// Cannot be changed now.
-    InUse,
+    /// There are names below it.
+    HasChildren,
     /// Not usable; the text says why.
     Invalid(&'static str),
     /// A named limit was reached.

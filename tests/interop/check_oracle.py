@@ -68,8 +68,13 @@ def utf8(octets):
 
 
 def media(octets):
-    """TEXT and MESSAGE/RFC822 have more fields than media-basic (RFC 9051 §9)."""
+    """TEXT and MESSAGE/RFC822 have more fields than media-basic, MESSAGE/GLOBAL too (RFC 9051 §9)."""
     return not re.match(rb'"TEXT" |"MESSAGE" "(RFC822|GLOBAL)"$', octets.upper())
+
+
+def media_rev1(octets):
+    """RFC 3501 §9 knows nothing of MESSAGE/GLOBAL."""
+    return not re.match(rb'"TEXT" |"MESSAGE" "RFC822"$', octets.upper())
 
 
 def encoded_name(octets):
@@ -102,7 +107,7 @@ RANGES = {
     "vanished-data": lambda octets: ascending(octets.rsplit(b" ", 1)[1]), "media-basic": media, "tag": lambda octets: octets != b"+",
 }
 # RFC 3501 §4.3: no 8-bit octets in quoted strings; in texts for people they are only allowed as UTF-8 after ENABLE.
-REV1 = {**RANGES, "quoted": bytes.isascii, "text": bytes.isascii, "mailbox": encoded_name}
+REV1 = {**RANGES, "media-basic": media_rev1, "quoted": bytes.isascii, "text": bytes.isascii, "mailbox": encoded_name}
 # RFC 6855 §3 and RFC 9051 §5.1: names and quoted strings are UTF-8, and '&' is a letter like others.
 UTF8 = {**RANGES, "quoted": utf8, "text": utf8, "mailbox": utf8}
 

@@ -22,22 +22,34 @@ pub struct Client {
     /// None: a message is gone that may have been \\Recent, and RECENT was not told since.
     recent: Option<usize>,
     read_only: bool,
+    /// IMAP4rev2 is enabled.
+    rev2: bool,
+    /// LIST responses of the last SELECT.
+    listed: usize,
+    /// The command under way.
+    under_way: String,
     /// Messages that were \Recent in a read-write session of this client.
     claimed: BTreeSet<u32>,
 }
 
 impl Client {
-    pub async fn log_in(stream: UnixStream) -> Self {
+    pub async fn log_in(stream: UnixStream, rev2: bool) -> Self {
         let mut client = Self {
             stream: BufReader::new(stream),
             tags: 0,
             messages: Vec::new(),
             recent: Some(0),
             read_only: false,
+            rev2,
+            listed: 0,
+            under_way: String::new(),
             claimed: BTreeSet::new(),
         };
         client.line().await;
         client.command("LOGIN anna secret", false).await;
+        if rev2 {
+            client.command("ENABLE IMAP4rev2", false).await;
+        }
         client
     }
 
@@ -45,7 +57,10 @@ impl Client {
         self.messages.clear();
         self.recent = Some(0);
         self.read_only = read_only;
+        self.listed = 0;
         self.command(if read_only { "EXAMINE INBOX" } else { "SELECT INBOX" }, false).await;
+        // RFC 9051 §6.3.2: of the mailbox, and only to those who enabled it.
+        assert_eq!(self.listed, usize::from(self.rev2), "LIST in the answer to SELECT");
     }
 
     /// CLOSE or UNSELECT; nothing untagged may come.
@@ -183,13 +198,23 @@ impl Client {
         let rest = line.strip_prefix("* ").unwrap_or_else(|| panic!("untagged: {line}"));
         let mut words = rest.splitn(3, ' ');
         let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let Ok(number) = first.parse::<usize>() else { return };
+        let Ok(number) = first.parse::<usize>() else {
+            // RFC 9051, Appendix E: what its clients get instead.
+            assert!(first != "SEARCH" || !self.rev2, "{line}");
+            assert!(first != "ESEARCH" || self.rev2, "{line}");
+            assert!(!self.rev2 || !line.starts_with("* OK [UNSEEN"), "{line}");
+            self.listed += usize::from(first == "LIST");
+            return;
+        };
         match second {
             "EXISTS" => {
                 assert!(number >= self.messages.len(), "EXISTS may not shrink: {line}");
                 self.messages.resize(number, Known::default());
             }
-            "RECENT" => self.recent = Some(number),
+            "RECENT" => {
+                assert!(!self.rev2, "{line}");
+                self.recent = Some(number);
+            }
             "EXPUNGE" => {
                 assert!(!no_expunge, "EXPUNGE in a command that uses sequence numbers");
                 assert!((1..=self.messages.len()).contains(&number), "{line} of {}", self.messages.len());
@@ -209,10 +234,14 @@ impl Client {
             let uid = digits.parse().expect("a UID");
             assert!(known.uid.is_none_or(|known| known == uid), "message {number} had UID {known:?}, now {uid}");
             known.uid = Some(uid);
+        } else {
+            // RFC 9051 §7.5.2: only what the client asked for itself may come without.
+            assert!(!self.rev2 || self.under_way.starts_with("FETCH"), "no UID: {items} ({})", self.under_way);
         }
         if let Some((_, rest)) = items.split_once("FLAGS (") {
             let flags: BTreeSet<String> =
                 rest.split(')').next().unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+            assert!(!self.rev2 || !flags.contains("\\Recent"), "{items}");
             if let (true, Some(uid)) = (flags.contains("\\Recent") && !self.read_only, known.uid) {
                 self.claimed.insert(uid);
             }
@@ -223,6 +252,7 @@ impl Client {
     async fn send(&mut self, command: &str) -> String {
         self.tags += 1;
         let tag = format!("t{}", self.tags);
+        command.clone_into(&mut self.under_way);
         self.write(&format!("{tag} {command}\r\n")).await;
         tag
     }

@@ -2,7 +2,7 @@
 //!
 //! The clients are simulated: they know only what EXISTS, EXPUNGE and FETCH told them, and their own silent
 //! STOREs. Along the way each checks that no EXPUNGE comes when none may, that UIDs keep their places, and that a
-//! message is \Recent in one session only.
+//! message is \Recent in one session only. Some have enabled IMAP4rev2, and are told as it says.
 
 use crate::client::Client;
 use crate::house::House;
@@ -116,12 +116,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_client_knows_what_the_store_holds(steps in prop::collection::vec(step(), 1..40)) {
+    fn every_client_knows_what_the_store_holds(
+        rev2: [bool; SESSIONS],
+        steps in prop::collection::vec(step(), 1..40),
+    ) {
         let house = House::new();
         house.run(async {
             let mut clients = Vec::new();
-            for _ in 0..SESSIONS {
-                clients.push(Client::log_in(house.connect()).await);
+            for rev2 in rev2 {
+                clients.push(Client::log_in(house.connect(), rev2).await);
             }
             for client in &mut clients {
                 client.select(false).await;
@@ -140,12 +143,15 @@ proptest! {
 
     /// All at the same time. No silent STORE: its client cannot know in which order it and others came.
     #[test]
-    fn every_client_knows_it_after_commands_at_the_same_time(steps in prop::collection::vec(step(), 1..80)) {
+    fn every_client_knows_it_after_commands_at_the_same_time(
+        rev2: [bool; SESSIONS],
+        steps in prop::collection::vec(step(), 1..80),
+    ) {
         let house = House::new();
         house.run(async {
             let mut clients = Vec::new();
-            for _ in 0..SESSIONS {
-                let mut client = Client::log_in(house.connect()).await;
+            for rev2 in rev2 {
+                let mut client = Client::log_in(house.connect(), rev2).await;
                 client.select(false).await;
                 clients.push(client);
             }

@@ -23,9 +23,11 @@ fn without_extensions(response: &[u8]) -> Option<Vec<u8>> {
     let mut octets = response.to_vec();
     let words: Vec<&[u8]> = response.split(|octet| *octet == b' ').take(3).collect();
     let is = |word: &str| words.iter().skip(1).any(|known| *known == word.as_bytes());
-    // RFC 5258: imap-codec has no extended data items.
-    if let Some(at) = find(&octets, b" (\"CHILDINFO\" (").filter(|_| is("LIST")) {
-        octets.truncate(at);
+    // RFC 5258, RFC 9051: imap-codec has no extended data items.
+    for item in [&b" (\"CHILDINFO\" ("[..], b" (\"OLDNAME\" ("] {
+        if let Some(at) = find(&octets, item).filter(|_| is("LIST")) {
+            octets.truncate(at);
+        }
     }
     // RFC 3516: imap-codec does not know where a part of BINARY begins.
     while let Some(at) = find(&octets, b" BINARY[").or_else(|| find(&octets, b"(BINARY[")).filter(|_| is("FETCH")) {
@@ -78,6 +80,25 @@ fn value_length(octets: &[u8]) -> usize {
     }
 }
 
+/// How much imap-codec leaves of a response.
+fn decode(octets: &[u8], greeting: bool) -> Result<usize, String> {
+    if greeting {
+        GreetingCodec::default().decode(octets).map(|(rest, _)| rest.len()).map_err(|error| format!("{error:?}"))
+    } else {
+        ResponseCodec::default().decode(octets).map(|(rest, _)| rest.len()).map_err(|error| format!("{error:?}"))
+    }
+}
+
+/// RFC 9051 §7.5.2 gives message/global the form of message/rfc822, which imap-codec knows.
+fn as_rfc822(octets: &mut [u8]) -> bool {
+    let mut found = false;
+    while let Some(at) = find(octets, b"\"message\" \"global\"") {
+        octets[at + 11..at + 17].copy_from_slice(b"rfc822");
+        found = true;
+    }
+    found
+}
+
 /// Fails where imap-codec reads the response otherwise than as one whole response.
 pub fn check(response: &[u8], greeting: bool) -> Result<(), String> {
     if NOT_COVERED.iter().any(|(start, _)| response.starts_with(start)) {
@@ -85,11 +106,10 @@ pub fn check(response: &[u8], greeting: bool) -> Result<(), String> {
     }
     let Some(mut octets) = without_extensions(response) else { return Ok(()) };
     octets.extend_from_slice(b"\r\n");
-    let outcome = if greeting {
-        GreetingCodec::default().decode(&octets).map(|(rest, _)| rest.len()).map_err(|error| format!("{error:?}"))
-    } else {
-        ResponseCodec::default().decode(&octets).map(|(rest, _)| rest.len()).map_err(|error| format!("{error:?}"))
-    };
+    let mut outcome = decode(&octets, greeting);
+    if outcome.is_err() && as_rfc822(&mut octets) {
+        outcome = decode(&octets, greeting);
+    }
     match outcome {
         Ok(0) => Ok(()),
         Ok(rest) => Err(format!("imap-codec leaves the last {rest} octets of: {}", show(response))),

@@ -68,6 +68,7 @@ impl World {
         match words.as_slice() {
             ["set", key, value] => self.set(key, value)?,
             ["domains", domains @ ..] => self.config.domains = domains.iter().map(|&name| name.to_owned()).collect(),
+            ["hide", names @ ..] => self.config.imap_hidden = names.iter().map(|&name| name.to_owned()).collect(),
             ["catch-all", name] => self.config.catch_all = Some((*name).to_owned()),
             _ => {}
         }
@@ -79,7 +80,7 @@ impl World {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words.as_slice() {
             // These were read by `configure`.
-            ["set" | "domains" | "catch-all", ..] => {}
+            ["set" | "domains" | "catch-all" | "hide", ..] => {}
             ["user", name, password] => {
                 let server = self.server()?;
                 let hash = hash_password(password, &server.config.auth).map_err(|error| format!("{error:?}"))?;

@@ -1,12 +1,18 @@
-//! APPEND (RFC 3501 §6.3.11) of one or several messages (RFC 3502), binary ones too (RFC 3516), with APPENDUID
-//! (RFC 4315 §3) and `[TOOBIG]` (RFC 7889 §4).
+//! APPEND (RFC 3501 §6.3.11, RFC 9051 §6.3.12) of one or several messages (RFC 3502), binary ones (RFC 3516) and UTF8 data
+//! (RFC 6855 §4) too, with APPENDUID (RFC 4315 §3) and `[TOOBIG]` (RFC 7889 §4).
+//!
+//! Quirk(mbsync, offlineimap, imapsync): RFC 6855 §4 has headers with 8-bit octets refused from clients that have not
+//! switched on UTF-8. Old mail is full of such headers, and whoever copies it here must not lose it: they are taken as
+//! they are, as other servers do.
 //!
 //! Each message streams from the connection into the mailbox core. Invariant: nothing is stored unless all
 //! messages and the end of their command came.
 
-use super::uid_set;
+use super::{list, uid_set};
 use crate::imap::Context;
 use crate::imap::command::{AppendMessage, Literal};
+use crate::imap::enabled::{Enabled, Quoting};
+use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply, destination};
 use crate::imap::wait;
 use crate::imap::wire::{AppendEnd, AppendNext, Receiver};
@@ -37,12 +43,13 @@ pub async fn run(
     let mut batch = Batch::default();
     let mut message = first;
     loop {
-        let acceptable = acceptable(context, account, mailbox, message.literal);
+        let acceptable = acceptable(context, account, mailbox, (&message, receiver.enabled));
         let room = if batch.is_full() { Err(too_many()) } else { Ok(()) };
         unless_refused(connection, receiver, context, message.literal, acceptable.and(room)).await?;
         let staged = receive(connection, receiver, context, &message).await?;
+        let utf8 = message.utf8;
         batch.push(staged, message.flags, message.date);
-        match next(connection, receiver, context).await? {
+        match next(connection, receiver, context, utf8).await? {
             None => break,
             Some(following) => {
                 let room = batch.make_room().await.map_err(Failure::from);
@@ -52,6 +59,7 @@ pub async fn run(
         }
     }
     let appended = account.append_batch(batch, mailbox).await.map_err(destination)?;
+    list::announce_spelling(account, &mut Output::new(connection, receiver.enabled), mailbox).await?;
     let code = format!("APPENDUID {} {}", appended.uid_validity.0, uid_set(&appended.uids));
     Ok(Reply::ok("APPEND completed").code(code))
 }
@@ -105,7 +113,7 @@ pub async fn receive(
     }
 }
 
-/// What stands behind a message: another one, or None at the end of the command.
+/// What stands behind a message: another one, or None at the end of the command. `utf8`: it was UTF8 data.
 ///
 /// # Errors
 /// BAD where it is anything else.
@@ -113,9 +121,10 @@ pub async fn next(
     connection: &mut Connection,
     receiver: &mut Receiver,
     context: &Context,
+    utf8: bool,
 ) -> Result<Option<AppendMessage>, Failure> {
     let deadline = Instant::now() + context.config.limits.imap_idle;
-    let next = pin!(receiver.next_message(connection));
+    let next = pin!(receiver.next_message(connection, utf8));
     match wait::input(next, deadline, &context.shutdown).await? {
         AppendNext::Complete => Ok(None),
         AppendNext::Message(message) => Ok(Some(message)),
@@ -152,9 +161,19 @@ pub async fn refuse(
 /// What can be known before the message comes.
 ///
 /// # Errors
-/// NO with `[TRYCREATE]` or `[TOOBIG]`; NO for an empty message, with which a client cancels (RFC 3502).
-pub fn acceptable(context: &Context, account: &Account, mailbox: &str, literal: Literal) -> Result<(), Failure> {
+/// NO with `[TRYCREATE]` or `[TOOBIG]`; NO for an empty message, with which a client cancels (RFC 3502); NO for UTF8 data of
+/// a client that has not switched it on (RFC 6855 §4).
+pub fn acceptable(
+    context: &Context,
+    account: &Account,
+    mailbox: &str,
+    (message, enabled): (&AppendMessage, Enabled),
+) -> Result<(), Failure> {
+    let literal = message.literal;
     account.may_change()?;
+    if message.utf8 && enabled.quoting() == Quoting::Ascii {
+        return Err(Reply::no("UTF8 data needs ENABLE UTF8=ACCEPT").code("CLIENTBUG").into());
+    }
     account.open(mailbox).map_err(destination)?;
     let max = context.config.limits.message_size;
     if literal.size > max {

@@ -1,6 +1,5 @@
 //! CAPABILITY (RFC 3501 §6.1.1).
 
-use crate::imap::capability::{self, Circumstances};
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 
@@ -8,7 +7,7 @@ use crate::imap::reply::{Failure, Reply};
 ///
 /// # Errors
 /// Where the connection is gone.
-pub async fn run(circumstances: Circumstances, out: &mut Output<'_>) -> Result<Reply, Failure> {
-    out.untagged(&capability::list(circumstances)).await?;
+pub async fn run(list: &str, out: &mut Output<'_>) -> Result<Reply, Failure> {
+    out.untagged(list).await?;
     Ok(Reply::ok("Capability completed"))
 }

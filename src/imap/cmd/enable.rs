@@ -1,21 +1,24 @@
-//! ENABLE (RFC 5161). Names that are not known are ignored, and the answer lists what became active. The session
-//! itself switches on what [`Enabled`](crate::imap::enabled::Enabled) says.
+//! ENABLE (RFC 5161, RFC 9051 §6.3.1). Names that are not known are ignored, and the answer lists what became active. The
+//! session itself switches on what [`Enabled`](crate::imap::enabled::Enabled) says.
 
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 
 /// Extensions that a client can switch on.
-const CAN_BE_ENABLED: &[&str] = &["CONDSTORE", "QRESYNC"];
+const CAN_BE_ENABLED: &[&str] = &["CONDSTORE", "QRESYNC", "IMAP4rev2", "UTF8=ACCEPT"];
 
-/// Tells what was switched on.
+/// Tells what was switched on. `told` is what the client was told of before, which is not repeated.
 ///
 /// # Errors
 /// Where the connection is gone.
-pub async fn run(names: &[String], out: &mut Output<'_>) -> Result<Reply, Failure> {
+pub async fn run(names: &[String], told: &mut Vec<&'static str>, out: &mut Output<'_>) -> Result<Reply, Failure> {
     let mut answer = String::from("ENABLED");
-    for name in CAN_BE_ENABLED.iter().filter(|known| names.iter().any(|name| name.eq_ignore_ascii_case(known))) {
-        answer.push(' ');
-        answer.push_str(name);
+    for known in CAN_BE_ENABLED.iter().filter(|known| names.iter().any(|name| name.eq_ignore_ascii_case(known))) {
+        if !told.contains(known) {
+            told.push(known);
+            answer.push(' ');
+            answer.push_str(known);
+        }
     }
     out.untagged(&answer).await?;
     Ok(Reply::ok("ENABLE completed"))

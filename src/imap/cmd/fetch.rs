@@ -129,8 +129,10 @@ struct Fetch<'a> {
     /// The UID is told first although it is not among the items (RFC 9051 §6.4.9).
     add_uid: bool,
     tells_flags: bool,
-    /// UID and MODSEQ are told of a message that becomes \Seen (RFC 7162 §3.2.4).
+    /// MODSEQ is told of a message that becomes \Seen (RFC 7162 §3.2.4).
     add_modseq: bool,
+    /// UID as well (the same, RFC 9051 §7.5.2).
+    add_marked_uid: bool,
     source: Source,
     sets_seen: bool,
     /// Messages told.
@@ -170,6 +172,7 @@ impl<'a> Fetch<'a> {
             tells_flags: items.contains(&FetchItem::Flags),
             source: items.iter().map(source).max().unwrap_or(Source::Row),
             add_modseq: selected.enabled.condstore,
+            add_marked_uid: selected.enabled.condstore || selected.enabled.rev2,
             sets_seen: !selected.read_only && items.iter().any(sets_seen),
             found: 0,
             failures: 0,
@@ -244,8 +247,8 @@ impl<'a> Fetch<'a> {
         }
         let mut response = Response { line: Vec::with_capacity(128), begun: false, sent: false };
         write_number(&mut response.line, "* ", u64::from(number), " FETCH (");
-        let unasked = |item| marked && self.add_modseq && !self.items.contains(&item);
-        if self.add_uid || unasked(FetchItem::Uid) {
+        let unasked = |item| marked && !self.items.contains(&item);
+        if self.add_uid || (self.add_marked_uid && unasked(FetchItem::Uid)) {
             response.row_item(selected, row, &FetchItem::Uid);
         }
         for item in self.items {
@@ -260,7 +263,7 @@ impl<'a> Fetch<'a> {
         if marked && !self.tells_flags {
             response.row_item(selected, row, &FetchItem::Flags);
         }
-        if unasked(FetchItem::ModSeq) {
+        if self.add_modseq && unasked(FetchItem::ModSeq) {
             response.row_item(selected, row, &FetchItem::ModSeq);
         }
         response.line.extend_from_slice(b")\r\n");
@@ -317,21 +320,21 @@ impl Response {
         match item {
             FetchItem::Envelope => {
                 line.extend_from_slice(b"ENVELOPE ");
-                write::envelope(line, &record.envelope());
+                write::envelope(line, &record.envelope(), out.enabled().quoting());
             }
             FetchItem::Body => {
                 line.extend_from_slice(b"BODY ");
-                write::body(line, &record.structure());
+                write::body(line, &record.structure(), out.enabled());
             }
             FetchItem::BodyStructure => {
                 line.extend_from_slice(b"BODYSTRUCTURE ");
-                write::body_structure(line, &record.structure());
+                write::body_structure(line, &record.structure(), out.enabled());
             }
             FetchItem::Preview => {
                 if let Opened::Message(message) = opened {
                     let preview = fetch_preview::preview(message).await?;
                     line.extend_from_slice(b"PREVIEW ");
-                    write::string(line, preview.as_bytes());
+                    write::text(line, preview.as_bytes(), out.enabled().quoting());
                 }
             }
             FetchItem::Binary { path, partial, peek: _ } => {

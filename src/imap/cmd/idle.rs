@@ -58,7 +58,8 @@ async fn follow(
     loop {
         watch.arm();
         // Boxed: its state is there only while there is something to tell.
-        Box::pin(selected.sync(&mut Output::new(connection), Manner { expunges: true, uids: false })).await?;
+        let out = &mut Output::new(connection, selected.enabled);
+        Box::pin(selected.sync(out, Manner { expunges: true, uids: false })).await?;
         connection.flush().await?;
         let line = pin!(async { Wake::Line(connection.line(DONE_MAX).await) });
         let change = pin!(async {

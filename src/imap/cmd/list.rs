@@ -1,6 +1,6 @@
 //! LIST and LSUB (RFC 3501 §6.3.8, §6.3.9), with the attributes of CHILDREN (RFC 3348) and SPECIAL-USE
-//! (RFC 6154); LIST-EXTENDED (RFC 5258), LIST-STATUS (RFC 5819) and LIST-METADATA (RFC 9590). Everything is answered
-//! from names, counters and annotations.
+//! (RFC 6154); LIST-EXTENDED (RFC 5258), LIST-STATUS (RFC 5819) and LIST-METADATA (RFC 9590); and the LIST responses of
+//! RFC 9051 that other commands send. Everything is answered from names, counters and annotations.
 //!
 //! There are no remote mailboxes, so that REMOTE selects nothing more.
 //!
@@ -12,9 +12,10 @@ use crate::imap::output::Output;
 use crate::imap::pattern::{Pattern, Patterns};
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::wire::write;
-use crate::mailbox::{Account, Error, ListEntry};
+use crate::mailbox::{Account, Error, ListEntry, normal_name};
 use crate::types::DELIMITER;
 use smol::future::yield_now;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names looked at before other sessions get their turn.
@@ -41,7 +42,7 @@ pub async fn list(
     }
     let pattern = Pattern::new(&request.reference, pattern);
     for entry in account.list()?.iter().filter(|entry| entry.exists && pattern.matches(&entry.name)) {
-        tell(out, "LIST", &attributes(entry), &entry.name, "").await?;
+        tell(out, "LIST", &attributes(entry), &entry.name, b"").await?;
     }
     Ok(Reply::ok("LIST completed"))
 }
@@ -98,7 +99,7 @@ async fn extended(
         // RFC 5819 §2: one that was deleted meanwhile is told as one that cannot be selected.
         let gone = matches!(status, Some((_, Err(Error::NotFound))));
         let attributes = extended_attributes(entry, request, gone);
-        tell(out, "LIST", &attributes, name, child_info(name)).await?;
+        tell(out, "LIST", &attributes, name, child_info(name).as_bytes()).await?;
         if let Some((items, Ok(status))) = status {
             status::tell(out, name, &status, append_limit, items).await?;
         }
@@ -141,6 +142,53 @@ fn extended_attributes(entry: Option<&ListEntry>, request: &ListRequest, gone: b
     text
 }
 
+/// The LIST response for the mailbox of a command (RFC 9051 §6.3.2), with its attributes and its name as it is kept;
+/// OLDNAME tells how the client spelled it, where that differs.
+///
+/// # Errors
+/// NO where there is no such name or the store fails.
+pub async fn announce(account: &Account, out: &mut Output<'_>, name: &str) -> Result<(), Failure> {
+    let entry = account.entry(name)?;
+    let old = matches!(normal_name(name), Cow::Owned(_)).then_some(name);
+    announce_entry(out, &entry, old).await
+}
+
+/// The same behind a command that succeeded, for a client of RFC 9051 whose spelling is not the one that is kept. Says nothing
+/// where the mailbox is gone meanwhile.
+///
+/// # Errors
+/// Where the connection is gone.
+pub async fn announce_spelling(account: &Account, out: &mut Output<'_>, name: &str) -> Result<(), Failure> {
+    if out.enabled().rev2
+        && matches!(normal_name(name), Cow::Owned(_))
+        && let Ok(entry) = account.entry(name)
+    {
+        announce_entry(out, &entry, Some(name)).await?;
+    }
+    Ok(())
+}
+
+/// The LIST response for a mailbox that has another name than the client thinks (RFC 9051 §6.3.9.7).
+///
+/// # Errors
+/// Where the connection is gone.
+pub async fn announce_entry(out: &mut Output<'_>, entry: &ListEntry, old: Option<&str>) -> Result<(), Failure> {
+    let mut attributes = attributes(entry);
+    if entry.mailbox.is_none() && !entry.exists {
+        attributes.insert_str(0, "\\NonExistent ");
+    }
+    if entry.subscribed {
+        attributes.push_str(" \\Subscribed");
+    }
+    let mut extended = Vec::new();
+    if let Some(old) = old {
+        extended.extend_from_slice(b" (\"OLDNAME\" (");
+        write::mailbox(&mut extended, old, out.enabled().quoting());
+        extended.extend_from_slice(b"))");
+    }
+    tell(out, "LIST", &attributes, &entry.name, &extended).await
+}
+
 /// LSUB
 ///
 /// # Errors
@@ -153,7 +201,7 @@ pub async fn lsub(account: &Account, out: &mut Output<'_>, reference: &str, patt
     let mut levels = BTreeSet::new();
     for entry in entries.iter().filter(|entry| entry.subscribed) {
         if pattern.matches(&entry.name) {
-            tell(out, "LSUB", &attributes(entry), &entry.name, "").await?;
+            tell(out, "LSUB", &attributes(entry), &entry.name, b"").await?;
         } else if pattern.ends_with_level() {
             levels.extend(superiors(&entry.name).filter(|superior| pattern.matches(superior)));
         }
@@ -162,7 +210,7 @@ pub async fn lsub(account: &Account, out: &mut Output<'_>, reference: &str, patt
         levels.remove(entry.name.as_str());
     }
     for level in levels {
-        tell(out, "LSUB", "\\Noselect \\HasChildren", level, "").await?;
+        tell(out, "LSUB", "\\Noselect \\HasChildren", level, b"").await?;
     }
     Ok(Reply::ok("LSUB completed"))
 }
@@ -172,11 +220,11 @@ async fn tell(
     response: &str,
     attributes: &str,
     name: &str,
-    extended: &str,
+    extended: &[u8],
 ) -> Result<(), Failure> {
     let mut line = format!("* {response} ({attributes}) \"{DELIMITER}\" ").into_bytes();
-    write::mailbox(&mut line, name);
-    line.extend_from_slice(extended.as_bytes());
+    write::mailbox(&mut line, name, out.enabled().quoting());
+    line.extend_from_slice(extended);
     line.extend_from_slice(b"\r\n");
     out.put(&line).await
 }

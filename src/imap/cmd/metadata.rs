@@ -4,6 +4,7 @@
 
 use crate::config::Config;
 use crate::imap::command::{Depth, EntryName};
+use crate::imap::enabled::Quoting;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::wire::write;
@@ -153,7 +154,7 @@ impl<'a> Responses<'a> {
             self.close(out).await?;
         }
         if self.line.is_empty() {
-            begin(&mut self.line, self.of.name());
+            begin(&mut self.line, self.of.name(), out.enabled().quoting());
             self.line.push(b'(');
         } else {
             self.line.push(b' ');
@@ -175,10 +176,10 @@ impl<'a> Responses<'a> {
 }
 
 /// `* METADATA name `
-fn begin(line: &mut Vec<u8>, mailbox: Option<&str>) {
+fn begin(line: &mut Vec<u8>, mailbox: Option<&str>, quoting: Quoting) {
     line.extend_from_slice(b"* METADATA ");
     match mailbox {
-        Some(name) => write::mailbox(line, name),
+        Some(name) => write::mailbox(line, name, quoting),
         None => line.extend_from_slice(b"\"\""),
     }
     line.push(b' ');

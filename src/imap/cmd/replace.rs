@@ -1,6 +1,6 @@
 //! REPLACE and UID REPLACE (RFC 8508): a new message comes and an old one goes, in one step.
 
-use super::{append, resolve, writable};
+use super::{append, list, resolve, writable};
 use crate::imap::Context;
 use crate::imap::command::{AppendMessage, SequenceSet};
 use crate::imap::output::Output;
@@ -35,9 +35,9 @@ pub async fn run(
     request: Request<'_>,
 ) -> Result<Reply, Failure> {
     let Request { uid, set, mailbox, message } = request;
-    let literal = message.literal;
+    let (literal, utf8) = (message.literal, message.utf8);
     let old = match replaceable(selected, uid, set) {
-        Ok(old) => append::acceptable(context, account, mailbox, literal).map(|()| old),
+        Ok(old) => append::acceptable(context, account, mailbox, (&message, receiver.enabled)).map(|()| old),
         Err(failure) => Err(failure),
     };
     let (old, allowed) = match old {
@@ -47,7 +47,7 @@ pub async fn run(
     append::unless_refused(connection, receiver, context, literal, allowed).await?;
     let Some(old) = old else { return Err(gone()) };
     let staged = append::receive(connection, receiver, context, &message).await?;
-    if let Some(another) = append::next(connection, receiver, context).await? {
+    if let Some(another) = append::next(connection, receiver, context, utf8).await? {
         let refused = Err(Reply::bad("Only one message can replace another").into());
         append::unless_refused(connection, receiver, context, another.literal, refused).await?;
     }
@@ -58,7 +58,9 @@ pub async fn run(
     })?;
     // RFC 8508 §4.3: before the client hears that the old one went.
     let code = format!("OK [APPENDUID {} {}] Replacement message ready", appended.uid_validity.0, appended.uid.0);
-    Output::new(connection).untagged(&code).await?;
+    let out = &mut Output::new(connection, selected.enabled);
+    list::announce_spelling(account, out, mailbox).await?;
+    out.untagged(&code).await?;
     Ok(Reply::ok("REPLACE completed"))
 }
 

@@ -1,4 +1,4 @@
-//! SEARCH (RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 9394): turns sequence numbers and \Recent into UIDs; the mailbox core does the search.
+//! SEARCH (RFC 3501 §6.4.4, RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 9394): turns sequence numbers and \Recent into UIDs; the mailbox core does the search.
 //!
 //! A sequence number that no message has matches nothing here, while FETCH and STORE refuse it: a search asks which
 //! messages there are.
@@ -41,6 +41,9 @@ pub struct Request {
 /// large to be saved.
 pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, request: Request) -> Result<Reply, Failure> {
     let Request { uid, returns, keys } = request;
+    // RFC 9051 §6.4.4: without options ALL is meant, and the answer is never SEARCH.
+    let all = SearchReturn { all: true, ..SearchReturn::default() };
+    let returns = returns.or(selected.enabled.rev2.then_some(all));
     let asks_modseq = SearchKey::any(&keys, &|key| matches!(key, SearchKey::ModSeq(_)));
     let query = Translation { view: &selected.view, now: now(), sets: 0, ranges: 0 }.all(keys);
     if returns.is_some_and(|returns| returns.save) {

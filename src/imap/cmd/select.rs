@@ -1,5 +1,7 @@
-//! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2), with HIGHESTMODSEQ and QRESYNC (RFC 7162 §3.1.2, §3.2.5). Costs no more for 100,000 messages than for one.
+//! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2; RFC 9051 §6.3.2, §6.3.3), with HIGHESTMODSEQ and QRESYNC (RFC 7162 §3.1.2,
+//! §3.2.5). Costs no more for 100,000 messages than for one.
 
+use super::list;
 use crate::imap::command::Resync;
 use crate::imap::enabled::Enabled;
 use crate::imap::object_id;
@@ -35,7 +37,7 @@ pub async fn run(
     let Request { name, read_only, resync } = request;
     let read_only = read_only || account.is_read_only();
     let mailbox = account.open(name)?;
-    let unseen = mailbox.first_unseen()?;
+    let unseen = if enabled.rev2 { None } else { mailbox.first_unseen()? };
     let Snapshot { uids, status, keywords } = mailbox.snapshot()?;
     let view = View::new(uids, status.uid_next, status.highest_modseq);
     let mut selected = Selected { mailbox, view, read_only, keywords, enabled, owes_modseq: false };
@@ -43,9 +45,13 @@ pub async fn run(
 
     selected.tell_keywords(out).await?;
     out.untagged(&format!("{} EXISTS", selected.view.len())).await?;
-    out.untagged(&format!("{} RECENT", selected.view.recent_len())).await?;
-    if let Some(number) = unseen.and_then(|uid| selected.view.number(uid)) {
-        out.untagged(&format!("OK [UNSEEN {number}] First unseen")).await?;
+    if enabled.rev2 {
+        list::announce(account, out, name).await?;
+    } else {
+        out.untagged(&format!("{} RECENT", selected.view.recent_len())).await?;
+        if let Some(number) = unseen.and_then(|uid| selected.view.number(uid)) {
+            out.untagged(&format!("OK [UNSEEN {number}] First unseen")).await?;
+        }
     }
     out.untagged(&format!("OK [UIDVALIDITY {}] UIDs valid", status.uid_validity.0)).await?;
     out.untagged(&format!("OK [UIDNEXT {}] Predicted next UID", status.uid_next.0)).await?;

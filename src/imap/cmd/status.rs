@@ -1,5 +1,6 @@
 //! STATUS (RFC 3501 §6.3.10), answered from counters, with SIZE (RFC 8438), DELETED (RFC 9051 §6.3.11), MAILBOXID
-//! (RFC 8474 §4.3) and APPENDLIMIT (RFC 7889 §3.1).
+//! (RFC 8474 §4.3) and APPENDLIMIT (RFC 7889 §3.1). RFC 9051 knows no RECENT; who asks for it all the same is told 0, which
+//! is what its messages are.
 //!
 //! Quirk(K-9, FairEmail): STATUS on the selected mailbox, which the RFC advises against, is answered too.
 
@@ -39,7 +40,7 @@ pub async fn tell(
     items: &[StatusItem],
 ) -> Result<(), Failure> {
     let mut line = b"* STATUS ".to_vec();
-    write::mailbox(&mut line, mailbox);
+    write::mailbox(&mut line, mailbox, out.enabled().quoting());
     line.extend_from_slice(b" (");
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
@@ -47,6 +48,7 @@ pub async fn tell(
         }
         let (name, value) = match item {
             StatusItem::Messages => ("MESSAGES ", u64::from(status.messages)),
+            StatusItem::Recent if out.enabled().rev2 => ("RECENT ", 0),
             StatusItem::Recent => ("RECENT ", u64::from(status.recent)),
             StatusItem::UidNext => ("UIDNEXT ", u64::from(status.uid_next.0)),
             StatusItem::UidValidity => ("UIDVALIDITY ", u64::from(status.uid_validity.0)),

@@ -65,6 +65,9 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, request: Request
             stored.modseqs.iter().for_each(|modseq| selected.view.tell(*modseq));
         }
     }
+    if silent && !flags.keywords.is_empty() {
+        selected.learn_limit(out).await?;
+    }
     let reply = if !uid && found < uids.len() { refusal(&Error::Expunged) } else { Reply::ok("STORE completed") };
     if modified.is_empty() {
         return Ok(reply);

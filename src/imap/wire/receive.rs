@@ -2,8 +2,9 @@
 
 use super::error::{ParseError, Tag};
 use super::frame::{DISCARD_MAX, Event, Framer};
-use super::parse::{RESUMED, next_message, parse};
+use super::parse::{RESUMED, next_message, parse_for};
 use crate::imap::command::{AppendMessage, Command, Literal, Secret};
+use crate::imap::enabled::Enabled;
 use crate::net::{Connection, ReadError};
 
 /// Asks the client for a literal (RFC 9051 §7.6).
@@ -54,6 +55,8 @@ pub struct Receiver {
     framer: Framer,
     /// A continuation request is queued but perhaps not yet sent.
     flush_due: bool,
+    /// What the client has switched on: the next command is read as one of such a client.
+    pub enabled: Enabled,
 }
 
 impl Receiver {
@@ -83,7 +86,7 @@ impl Receiver {
                     connection.queue(CONTINUE);
                     self.flush_due = true;
                 }
-                Event::Command(frame) => match (parse(&frame), frame.message()) {
+                Event::Command(frame) => match (parse_for(&frame, self.enabled), frame.message()) {
                     (Ok((tag, command)), _) => return Ok(Received::Command(tag, command)),
                     // The message comes although nobody wants it.
                     (Err(refusal), Some(message)) if message.non_synchronizing => {
@@ -152,15 +155,15 @@ impl Receiver {
         self.end_of_append(connection).await
     }
 
-    /// Reads what stands behind the message of an APPEND.
+    /// Reads what stands behind the message of an APPEND. `utf8`: it was UTF8 data (RFC 6855 §4).
     ///
     /// # Errors
     /// Those of the connection.
-    pub async fn next_message(&mut self, connection: &mut Connection) -> Result<AppendNext, ReadError> {
+    pub async fn next_message(&mut self, connection: &mut Connection, utf8: bool) -> Result<AppendNext, ReadError> {
         self.framer.resume(RESUMED);
         loop {
             match self.event(connection, BETWEEN_MAX).await? {
-                Event::Command(frame) => match (next_message(&frame), frame.message()) {
+                Event::Command(frame) => match (next_message(&frame, utf8), frame.message()) {
                     (Ok(None), _) => return Ok(AppendNext::Complete),
                     (Ok(Some(message)), _) => return Ok(AppendNext::Message(message)),
                     // The message comes although nobody wants it.

@@ -1,19 +1,14 @@
-//! The verbs that imap-codec reads: those without arguments, ENABLE (RFC 5161) and ID (RFC 2971).
+//! The verbs that imap-codec reads: those without arguments, and ENABLE (RFC 5161).
 
 use super::Form;
 use super::cursor::Cursor;
 use crate::imap::command::Command;
 use crate::imap::wire::error::Fault;
 use crate::imap::wire::frame::Frame;
-use crate::imap::wire::quirks;
 use imap_codec::CommandCodec;
 use imap_codec::decode::Decoder as _;
-use imap_codec::imap_types::IntoStatic as _;
 use imap_codec::imap_types::command::CommandBody;
-use imap_codec::imap_types::core::{IString, NString};
 
-/// Limit: fields of an ID (RFC 2971 §3.3).
-const ID_FIELDS_MAX: usize = 30;
 /// Limit: names of an ENABLE.
 const ENABLE_MAX: usize = 64;
 
@@ -32,7 +27,6 @@ pub(super) fn whole(cursor: &mut Cursor<'_>, frame: &Frame, form: Form) -> Resul
         let padding = behind.iter().rev().take_while(|&&octet| octet == b' ').count();
         line.truncate(line.len().saturating_sub(padding));
     }
-    quirks::ascii_only(&mut line);
     line.extend_from_slice(b"\r\n");
     let (rest, command) = CommandCodec::default().decode(&line).map_err(|_| failed)?;
     if !rest.is_empty() {
@@ -63,23 +57,6 @@ fn convert(body: CommandBody<'_>) -> Result<Command, Fault> {
             }
             Command::Enable(names)
         }
-        CommandBody::Id { parameters } => {
-            let fields = parameters.map(|fields| {
-                fields.into_static().into_iter().map(|(name, value)| (text(name), nstring(value))).collect::<Vec<_>>()
-            });
-            if fields.as_ref().is_some_and(|fields| fields.len() > ID_FIELDS_MAX) {
-                return Err(Fault::limit("there are too many fields"));
-            }
-            Command::Id(fields)
-        }
         _ => return Err(Fault::syntax("the arguments are not valid")),
     })
-}
-
-fn text(string: IString<'_>) -> String {
-    String::from_utf8_lossy(&string.into_inner()).into_owned()
-}
-
-fn nstring(string: NString<'_>) -> Option<String> {
-    string.0.map(text)
 }

@@ -1,5 +1,6 @@
 //! The position in a frame and the primitives of the grammar (RFC 9051 §9).
 
+use crate::imap::enabled::{Enabled, Quoting};
 use crate::imap::wire::error::{Fault, is_atom_char};
 use crate::imap::wire::frame::{Frame, LiteralAt};
 use crate::imap::wire::quirks;
@@ -10,11 +11,35 @@ pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
     literals: &'a [LiteralAt],
     at: usize,
+    enabled: Enabled,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(frame: &'a Frame) -> Self {
-        Self { bytes: &frame.bytes, literals: &frame.literals, at: 0 }
+    /// At the start of a frame from a client that has switched on `enabled`.
+    pub(super) fn new(frame: &'a Frame, enabled: Enabled) -> Self {
+        Self { bytes: &frame.bytes, literals: &frame.literals, at: 0, enabled }
+    }
+
+    /// What the client has switched on.
+    pub(super) const fn enabled(&self) -> Enabled {
+        self.enabled
+    }
+
+    /// Refuses a frame whose text is not in UTF-8 although the client said that it would be (RFC 6855 §3). Literals may
+    /// hold anything.
+    pub(super) fn check_text(&self) -> Result<(), Fault> {
+        if self.enabled.quoting() == Quoting::Ascii {
+            return Ok(());
+        }
+        let mut start = 0;
+        for (end, next) in self.literals.iter().map(|literal| (literal.header, literal.end)).chain([(usize::MAX, 0)]) {
+            let text = self.bytes.get(start..end.min(self.bytes.len())).unwrap_or_default();
+            if std::str::from_utf8(text).is_err() {
+                return Err(Fault::syntax("text outside of literals must be UTF-8"));
+            }
+            start = next;
+        }
+        Ok(())
     }
 
     /// What is left, literals in it as they came.

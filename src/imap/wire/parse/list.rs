@@ -115,7 +115,7 @@ pub(super) fn lsub(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Comman
 fn pattern(cursor: &mut Cursor<'_>, text: &'static str) -> Result<String, Fault> {
     let accept = |octet| quirks::is_name_char(octet) || matches!(octet, b'%' | b'*');
     let octets = cursor.astring(accept, text)?;
-    let pattern = match decode(Cow::Borrowed(&octets))? {
+    let pattern = match decode(Cow::Borrowed(&octets), cursor.enabled().quoting())? {
         Some(decoded) => decoded,
         None => String::from_utf8_lossy(&octets).into_owned(),
     };

@@ -3,6 +3,7 @@
 use super::cursor::Cursor;
 use super::{Form, modifier};
 use crate::imap::command::{Command, MailboxName, StatusItem};
+use crate::imap::enabled::Quoting;
 use crate::imap::wire::error::Fault;
 use crate::imap::wire::frame::Frame;
 use crate::imap::wire::{quirks, utf7};
@@ -16,7 +17,8 @@ pub(super) const MISSING: &str = "the mailbox name is missing";
 
 /// A mailbox name in UTF-8, INBOX and the level INBOX in upper case.
 ///
-/// ASCII names are modified UTF-7. A name with 8-bit octets is taken as the UTF-8 that it is.
+/// A client that has not switched on UTF-8 writes ASCII names in modified UTF-7, and 8-bit octets of it are taken as the
+/// UTF-8 that they are (RFC 6855 §3). For others an ampersand is an ampersand (RFC 9051 §5.1).
 pub(super) fn name(cursor: &mut Cursor<'_>) -> Result<MailboxName, Fault> {
     let name = name_or_empty(cursor)?;
     if name.is_empty() { Err(Fault::name("the mailbox name is empty")) } else { Ok(name) }
@@ -25,7 +27,8 @@ pub(super) fn name(cursor: &mut Cursor<'_>) -> Result<MailboxName, Fault> {
 /// The same where the empty name means something too.
 pub(super) fn name_or_empty(cursor: &mut Cursor<'_>) -> Result<MailboxName, Fault> {
     let octets = cursor.astring(quirks::is_name_char, MISSING)?;
-    let name = decode(octets)?.ok_or(Fault::name("the mailbox name is not valid modified UTF-7"))?;
+    let name = decode(octets, cursor.enabled().quoting())?
+        .ok_or(Fault::name("the mailbox name is not valid modified UTF-7"))?;
     if name.chars().any(char::is_control) {
         return Err(Fault::name("the mailbox name holds a control character"));
     }
@@ -33,11 +36,12 @@ pub(super) fn name_or_empty(cursor: &mut Cursor<'_>) -> Result<MailboxName, Faul
 }
 
 /// The name in these octets; the inner None: not modified UTF-7.
-pub(super) fn decode(octets: Cow<'_, [u8]>) -> Result<Option<String>, Fault> {
+pub(super) fn decode(octets: Cow<'_, [u8]>, quoting: Quoting) -> Result<Option<String>, Fault> {
     let Ok(text) = String::from_utf8(octets.into_owned()) else {
         return Err(Fault::name("the mailbox name is neither modified UTF-7 nor UTF-8"));
     };
-    if text.is_ascii() && text.contains('&') { Ok(utf7::decode(&text)) } else { Ok(Some(text)) }
+    let is_encoded = quoting == Quoting::Ascii && text.is_ascii() && text.contains('&');
+    if is_encoded { Ok(utf7::decode(&text)) } else { Ok(Some(text)) }
 }
 
 /// INBOX means the same in any case (RFC 9051 §5.1), also above other names.

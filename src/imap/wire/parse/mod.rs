@@ -16,6 +16,7 @@ mod cursor;
 mod date;
 mod fetch;
 mod flags;
+mod id;
 mod list;
 mod mailbox;
 mod metadata;
@@ -30,6 +31,7 @@ mod tests;
 use super::error::{ErrorKind, Fault, ParseError, Tag};
 use super::frame::Frame;
 use crate::imap::command::Command;
+use crate::imap::enabled::Enabled;
 pub(super) use append::{RESUMED, next_message};
 use cursor::Cursor;
 
@@ -60,7 +62,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("EXPUNGE", codec::whole),
     ("FETCH", fetch::fetch),
     ("GETMETADATA", metadata::get),
-    ("ID", codec::whole),
+    ("ID", id::id),
     ("IDLE", codec::whole),
     ("LIST", list::list),
     ("LOGIN", authenticate::login),
@@ -94,12 +96,20 @@ const UID_VERBS: &[(&str, Parser)] = &[
     ("STORE", selected::store),
 ];
 
-/// Reads a command.
+/// Reads a command of a client that has switched on nothing.
 ///
 /// # Errors
 /// What the client is to be told; the tag is in it as far as it was readable.
 pub fn parse(frame: &Frame) -> Result<(Tag, Command), ParseError> {
-    let mut cursor = Cursor::new(frame);
+    parse_for(frame, Enabled::default())
+}
+
+/// Reads a command of a client that has switched on `enabled`: mailbox names are in UTF-8 then.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_for(frame: &Frame, enabled: Enabled) -> Result<(Tag, Command), ParseError> {
+    let mut cursor = Cursor::new(frame, enabled);
     let tag = read_tag(&mut cursor).map_err(|fault| fault.tagged(None))?;
     match read_command(&mut cursor, frame) {
         Ok(command) => Ok((tag, command)),
@@ -119,6 +129,7 @@ fn read_command(cursor: &mut Cursor<'_>, frame: &Frame) -> Result<Command, Fault
     if frame.has_nul() {
         return Err(Fault::syntax("a NUL octet is not allowed"));
     }
+    cursor.check_text()?;
     cursor.space("the command is missing")?;
     let mut table = VERBS;
     let mut uid = false;

@@ -47,6 +47,9 @@ fn program<'a>(cursor: &mut Cursor<'a>, mut word: &'a str) -> Result<(Option<Str
 }
 
 fn read_charset(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
+    if cursor.enabled().utf8 {
+        return Err(Fault::syntax("with UTF8=ACCEPT there is no charset but UTF-8"));
+    }
     cursor.space("the charset is missing")?;
     let name = cursor.astring(quirks::is_search_char, "the charset is missing")?;
     let name = String::from_utf8_lossy(&name).to_ascii_uppercase();

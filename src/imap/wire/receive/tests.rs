@@ -238,11 +238,11 @@ fn what_stands_behind_a_message() {
         client.write_all(lines).await.unwrap();
         let mut next = Vec::new();
         for _ in 0..4 {
-            next.push(input.next_message(&mut connection).await.unwrap());
+            next.push(input.next_message(&mut connection, false).await.unwrap());
         }
         let message = |flags, size, non_synchronizing, binary| {
             let literal = Literal { size, non_synchronizing };
-            AppendNext::Message(AppendMessage { flags, date: None, literal, binary })
+            AppendNext::Message(AppendMessage { flags, date: None, literal, binary, utf8: false })
         };
         let seen = Flags { system: SystemFlags::SEEN, ..Flags::default() };
         assert_eq!(next.remove(0), AppendNext::Complete);
@@ -251,11 +251,30 @@ fn what_stands_behind_a_message() {
         assert_eq!(next.remove(0), message(Flags::default(), 2, true, true));
         // No literal, a literal that is swallowed with the rest of its command, and an octet that is never allowed.
         for _ in 0..3 {
-            let next = input.next_message(&mut connection).await.unwrap();
+            let next = input.next_message(&mut connection, false).await.unwrap();
             assert!(matches!(next, AppendNext::Refused(_)), "{next:?}");
         }
         let received = input.command(&mut connection, COMMAND_MAX).await.unwrap();
         assert_eq!(texts(&[received]), ["x Noop"]);
+    });
+}
+
+#[test]
+fn utf8_data_ends_with_its_parenthesis() {
+    let (mut connection, mut client) = pair();
+    block_on(async {
+        let mut input = Receiver::new();
+        let lines: &[u8] = b")\r\n) (\\Seen) UTF8 (~{3+}\r\n\r\n ) {3}\r\n) {2+}\r\nab\r\n";
+        client.write_all(lines).await.unwrap();
+        let mut next = async || input.next_message(&mut connection, true).await.unwrap();
+        assert_eq!(next().await, AppendNext::Complete);
+        let AppendNext::Message(message) = next().await else { panic!("another message") };
+        assert!(message.utf8 && message.binary && message.literal.size == 3);
+        // No parenthesis, and a space before it.
+        assert!(matches!(next().await, AppendNext::Refused(_)));
+        assert!(matches!(next().await, AppendNext::Refused(_)));
+        let AppendNext::Message(message) = next().await else { panic!("another message") };
+        assert!(!message.utf8 && message.literal.size == 2);
     });
 }
 

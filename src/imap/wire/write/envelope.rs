@@ -1,26 +1,27 @@
 //! ENVELOPE (RFC 3501 §7.4.2).
 
-use super::string::nstring;
+use super::string::ntext;
+use crate::imap::enabled::Quoting;
 use crate::message::{Addresses, Envelope};
 
 /// Appends an envelope in its parentheses.
-pub fn envelope(out: &mut Vec<u8>, envelope: &Envelope<'_>) {
+pub fn envelope(out: &mut Vec<u8>, envelope: &Envelope<'_>, quoting: Quoting) {
     out.push(b'(');
-    nstring(out, envelope.date);
+    ntext(out, envelope.date, quoting);
     out.push(b' ');
-    nstring(out, envelope.subject);
+    ntext(out, envelope.subject, quoting);
     for list in [envelope.from, envelope.sender, envelope.reply_to, envelope.to, envelope.cc, envelope.bcc] {
         out.push(b' ');
-        addresses(out, list);
+        addresses(out, list, quoting);
     }
     for string in [envelope.in_reply_to, envelope.message_id] {
         out.push(b' ');
-        nstring(out, string);
+        ntext(out, string, quoting);
     }
     out.push(b')');
 }
 
-fn addresses(out: &mut Vec<u8>, list: Addresses<'_>) {
+fn addresses(out: &mut Vec<u8>, list: Addresses<'_>, quoting: Quoting) {
     if list.is_empty() {
         out.extend_from_slice(b"NIL");
         return;
@@ -30,7 +31,7 @@ fn addresses(out: &mut Vec<u8>, list: Addresses<'_>) {
     for address in list {
         for (index, part) in [address.name, address.adl, address.mailbox, address.host].into_iter().enumerate() {
             out.push(if index == 0 { b'(' } else { b' ' });
-            nstring(out, part);
+            ntext(out, part, quoting);
         }
         out.push(b')');
     }

@@ -13,5 +13,5 @@ mod tests;
 pub use super::date::write_date_time as date_time;
 pub use envelope::envelope;
 pub use set::ranges;
-pub use string::{astring, binary_section, mailbox, nstring, nstring8, number, section, string};
+pub use string::{astring, binary_section, mailbox, nstring8, ntext, number, section, string, text};
 pub use structure::{body, body_structure};

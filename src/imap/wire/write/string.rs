@@ -1,13 +1,20 @@
 //! Strings, mailbox names, section names.
 
 use crate::imap::command::SectionPart;
+use crate::imap::enabled::Quoting;
 use crate::imap::wire::error::is_atom_char;
 use crate::imap::wire::utf7;
 
 /// Appends a string: quoted where the octets allow it, else a literal. NUL, which neither can hold (RFC 3501 §9 CHAR8),
 /// is left out.
 pub fn string(out: &mut Vec<u8>, octets: &[u8]) {
-    let is_quotable = |octet: u8| octet.is_ascii() && !matches!(octet, b'\r' | b'\n');
+    text(out, octets, Quoting::Ascii);
+}
+
+/// The same for a client that may read UTF-8 in quoted strings. Octets that are not UTF-8 are in a literal.
+pub fn text(out: &mut Vec<u8>, octets: &[u8], quoting: Quoting) {
+    let is_text = quoting == Quoting::Utf8 && std::str::from_utf8(octets).is_ok();
+    let is_quotable = |octet: u8| (octet.is_ascii() || is_text) && !matches!(octet, b'\r' | b'\n');
     let kept = octets.iter().copied().filter(|&octet| octet != 0);
     if kept.clone().all(is_quotable) {
         out.push(b'"');
@@ -24,10 +31,10 @@ pub fn string(out: &mut Vec<u8>, octets: &[u8]) {
     }
 }
 
-/// Appends a string, or NIL for None.
-pub fn nstring(out: &mut Vec<u8>, octets: Option<&[u8]>) {
+/// Appends a text, or NIL for None.
+pub fn ntext(out: &mut Vec<u8>, octets: Option<&[u8]>, quoting: Quoting) {
     match octets {
-        Some(octets) => string(out, octets),
+        Some(octets) => text(out, octets, quoting),
         None => out.extend_from_slice(b"NIL"),
     }
 }
@@ -39,23 +46,31 @@ pub fn nstring8(out: &mut Vec<u8>, octets: Option<&[u8]>) {
             out.extend_from_slice(format!("~{{{}}}\r\n", octets.len()).as_bytes());
             out.extend_from_slice(octets);
         }
-        other => nstring(out, other),
+        other => ntext(out, other, Quoting::Ascii),
     }
 }
 
 /// Appends an atom where the octets are one, else a string. NIL, which some clients take for none, is quoted.
 pub fn astring(out: &mut Vec<u8>, octets: &[u8]) {
+    atext(out, octets, Quoting::Ascii);
+}
+
+fn atext(out: &mut Vec<u8>, octets: &[u8], quoting: Quoting) {
     let is_atom = !octets.is_empty() && octets.iter().all(|&octet| is_atom_char(octet));
     if is_atom && !octets.eq_ignore_ascii_case(b"NIL") {
         out.extend_from_slice(octets);
     } else {
-        string(out, octets);
+        text(out, octets, quoting);
     }
 }
 
-/// Appends a mailbox name in modified UTF-7 (RFC 3501 §5.1.3), quoted where it is no atom.
-pub fn mailbox(out: &mut Vec<u8>, name: &str) {
-    astring(out, utf7::encode(name).as_bytes());
+/// Appends a mailbox name, quoted where it is no atom: in UTF-8 where the client reads it (RFC 9051 §5.1), else in
+/// modified UTF-7 (RFC 3501 §5.1.3).
+pub fn mailbox(out: &mut Vec<u8>, name: &str, quoting: Quoting) {
+    match quoting {
+        Quoting::Utf8 => atext(out, name.as_bytes(), quoting),
+        Quoting::Ascii => astring(out, utf7::encode(name).as_bytes()),
+    }
 }
 
 /// Appends a number.

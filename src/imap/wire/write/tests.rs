@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::imap::command::SectionPart;
+use crate::imap::enabled::{Enabled, Quoting};
 use crate::message::{Record, Scanner};
 use crate::types::DateTime;
 use imap_codec::ResponseCodec;
@@ -42,17 +43,21 @@ fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
 
 fn envelope_of(message: &[u8]) -> Vec<u8> {
     let mut out = b"ENVELOPE ".to_vec();
-    envelope(&mut out, &record(message).envelope());
+    envelope(&mut out, &record(message).envelope(), Quoting::Ascii);
     out
 }
 
 fn structure_of(message: &[u8], extended: bool) -> Vec<u8> {
+    structure_for(message, extended, Enabled::default())
+}
+
+fn structure_for(message: &[u8], extended: bool, enabled: Enabled) -> Vec<u8> {
     let record = record(message);
     let mut out = if extended { b"BODYSTRUCTURE ".to_vec() } else { b"BODY ".to_vec() };
     if extended {
-        body_structure(&mut out, &record.structure());
+        body_structure(&mut out, &record.structure(), enabled);
     } else {
-        body(&mut out, &record.structure());
+        body(&mut out, &record.structure(), enabled);
     }
     out
 }
@@ -71,8 +76,16 @@ fn strings() {
     ] {
         assert_eq!(written(|out| string(out, octets)), expected);
     }
-    assert_eq!(written(|out| nstring(out, None)), "NIL");
-    assert_eq!(written(|out| nstring(out, Some(b"NIL"))), "\"NIL\"");
+    assert_eq!(written(|out| ntext(out, None, Quoting::Utf8)), "NIL");
+    assert_eq!(written(|out| ntext(out, Some(b"NIL"), Quoting::Ascii)), "\"NIL\"");
+    for (octets, expected) in [("ü\"\0", "\"ü\\\"\""), ("日本", "\"日本\""), ("ü\r\n", "{4}\r\nü\r\n"), ("a", "\"a\"")]
+    {
+        assert_eq!(written(|out| text(out, octets.as_bytes(), Quoting::Utf8)), expected);
+    }
+    // What is not UTF-8 can only be a literal.
+    let mut out = Vec::new();
+    text(&mut out, b"\xfc", Quoting::Utf8);
+    assert_eq!(out, b"{1}\r\n\xfc");
 }
 
 #[test]
@@ -88,7 +101,17 @@ fn mailbox_names() {
         ("a\"b\\c", "\"a\\\"b\\\\c\""),
         ("[Gmail]/x", "\"[Gmail]/x\""),
     ] {
-        assert_eq!(written(|out| mailbox(out, name)), expected);
+        assert_eq!(written(|out| mailbox(out, name, Quoting::Ascii)), expected);
+    }
+    for (name, expected) in [
+        ("INBOX", "INBOX"),
+        ("Entwürfe", "\"Entwürfe\""),
+        ("R&D", "R&D"),
+        ("&APw-", "&APw-"),
+        ("nil", "\"nil\""),
+        ("a\"ü\\", "\"a\\\"ü\\\\\""),
+    ] {
+        assert_eq!(written(|out| mailbox(out, name, Quoting::Utf8)), expected);
     }
 }
 
@@ -155,6 +178,14 @@ fn a_message_that_lies_too_deep_or_is_global_is_a_plain_part() {
     let message = b"Content-Type: message/global\r\n\r\nSubject: x\r\n\r\n";
     let body = String::from_utf8(structure_of(message, false)).expect("UTF-8");
     assert_eq!(body, "BODY (\"message\" \"global\" NIL NIL NIL \"7bit\" 14)");
+    // Who reads UTF-8 sees the message in it (RFC 9051 §7.5.2).
+    let utf8 = Enabled { utf8: true, ..Enabled::default() };
+    let body = String::from_utf8(structure_for(message, false, utf8)).expect("UTF-8");
+    assert_eq!(
+        body,
+        "BODY (\"message\" \"global\" NIL NIL NIL \"7bit\" 14 (NIL \"x\" NIL NIL NIL NIL NIL NIL NIL NIL) \
+         (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0) 2)"
+    );
     let deep = b"Content-Type: message/rfc822\r\n\r\n".repeat(10_000);
     let body = structure_of(&deep, true);
     let depth = body.split(|&octet| octet == b'(').count();
@@ -256,7 +287,7 @@ proptest! {
     #[test]
     fn any_mailbox_name_is_read_back(name in "[^\0]{1,20}") {
         let mut line = b"* STATUS ".to_vec();
-        mailbox(&mut line, &name);
+        mailbox(&mut line, &name, Quoting::Ascii);
         line.extend_from_slice(b" (MESSAGES 1)\r\n");
         prop_assert!(ResponseCodec::default().decode(&line).is_ok());
     }

@@ -165,6 +165,7 @@ fn appends() {
                 date: Some(DateTime { seconds: 760_168_345, zone: -480 }),
                 literal: literal(310, false),
                 binary: false,
+                utf8: false,
             },
         })
     );
@@ -177,6 +178,7 @@ fn appends() {
                 date: None,
                 literal: literal(157_286_400, true),
                 binary: false,
+                utf8: false,
             },
         })
     );
@@ -185,7 +187,13 @@ fn appends() {
             uid,
             set: SequenceSet { items: vec![(number, number)] },
             mailbox: mailbox.into(),
-            message: AppendMessage { flags: Flags::default(), date: None, literal: literal(3, false), binary: true },
+            message: AppendMessage {
+                flags: Flags::default(),
+                date: None,
+                literal: literal(3, false),
+                binary: true,
+                utf8: false,
+            },
         })
     };
     assert_eq!(command("REPLACE 4 Drafts ~{3}"), replace(false, Some(4), "Drafts"));

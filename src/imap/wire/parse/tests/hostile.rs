@@ -1,8 +1,9 @@
 use super::{error, octets};
 use crate::imap::command::Command;
+use crate::imap::enabled::Enabled;
 use crate::imap::wire::error::ErrorKind;
 use crate::imap::wire::frame::Frame;
-use crate::imap::wire::parse::{parse, search::DEPTH_MAX};
+use crate::imap::wire::parse::{parse, parse_for, search::DEPTH_MAX};
 use proptest::prelude::*;
 
 #[test]
@@ -70,6 +71,7 @@ proptest! {
         octets.extend_from_slice(b"\r\n");
         if let Some(frame) = Frame::from_text(&octets) {
             let _ = parse(&frame);
+            let _ = parse_for(&frame, Enabled { rev2: true, utf8: true, ..Enabled::default() });
         }
     }
 
@@ -80,6 +82,7 @@ proptest! {
     ) {
         if let Some(frame) = Frame::from_text(format!("a {verb} {text}\r\n").as_bytes()) {
             let _ = parse(&frame);
+            let _ = parse_for(&frame, Enabled { rev2: true, utf8: true, ..Enabled::default() });
         }
     }
 }

@@ -5,6 +5,7 @@ mod examples;
 mod hostile;
 mod oracle;
 mod seeds;
+mod utf8;
 
 use super::parse;
 use crate::imap::command::Command;

@@ -109,6 +109,7 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
                     LiteralOrLiteral8::Literal8(_) => return None,
                 },
                 binary: false,
+                utf8: false,
             },
         },
         CommandBody::Search { charset, criteria, uid } => Command::Search {
