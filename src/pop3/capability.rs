@@ -23,8 +23,8 @@ pub(super) struct Conditions {
 /// The lines of the answer to CAPA, each with CRLF, without the dot that ends them.
 pub(super) fn lines(conditions: Conditions) -> String {
     let mut lines = String::from(
-        // RFC 2449 §6.1, §6.8, §6.4, §6.6; RFC 3206 §6
-        "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n",
+        // RFC 2449 §6.1, §6.8, §6.4, §6.6; RFC 3206 §6; RFC 6856 §2, §3
+        "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nUTF8\r\nLANG\r\n",
     );
     // RFC 2449 §6.7
     lines.push_str("EXPIRE ");

@@ -45,7 +45,8 @@ pub async fn serve(conn: Connection, admission: Admission, context: Arc<Context>
     let login_by = Instant::now() + context.config.limits.login;
     let state = State::Authorization { user: None };
     let ending = context.shutdown.child();
-    let mut session = Session { conn, admission, context, ending, state, login_by, errors: 0, failed_logins: 0 };
+    let mut session =
+        Session { conn, admission, context, ending, state, login_by, utf8: false, errors: 0, failed_logins: 0 };
     session.conn.set_write_timeout(session.context.config.limits.write);
     let end = match session.run().await {
         Ok(end) => end,
@@ -79,6 +80,8 @@ struct Session {
     ending: Shutdown,
     state: State,
     login_by: Instant,
+    /// The client takes UTF-8 (RFC 6856 §2.1).
+    utf8: bool,
     errors: u32,
     failed_logins: u32,
 }
@@ -278,6 +281,11 @@ impl Session {
         };
         match (&mut self.state, command) {
             (_, Command::Capa) => Ok(self.capa()),
+            (_, Command::Lang(range)) => Ok(self.lang(range)),
+            (State::Authorization { .. }, Command::Utf8) => {
+                self.utf8 = true;
+                Ok(self.answer(b"+OK UTF-8 from here on\r\n"))
+            }
             (State::Authorization { .. }, command) => self.authorization(command).await,
             (State::Transaction(transaction), Command::Quit) => {
                 let (answer, end) = transaction.update().await;
@@ -299,6 +307,18 @@ impl Session {
             login_delay: self.context.config.pop3.login_delay.as_secs(),
         });
         self.answer(format!("+OK Capabilities follow\r\n{lines}.\r\n").as_bytes())
+    }
+
+    /// RFC 6856 §3. All texts are in English.
+    fn lang(&mut self, range: Option<&[u8]>) -> Next {
+        let Some(range) = range else {
+            return self.answer(b"+OK Language listing follows\r\nen English\r\n.\r\n");
+        };
+        let primary = range.split(|octet| *octet == b'-').next().unwrap_or_default();
+        if range == b"*" || primary.eq_ignore_ascii_case(b"en") {
+            return self.answer(b"+OK en English it is\r\n");
+        }
+        self.answer(b"-ERR There is only English\r\n")
     }
 
     /// After how many days the server may remove messages (None: never), and whether users differ.
@@ -492,7 +512,7 @@ impl Session {
             Ok(entry) => entry,
             Err(error) => return Ok(self.answer(no_message(error))),
         };
-        match retrieve(&mut self.conn, &transaction.inbox, entry.uid, lines).await {
+        match retrieve(&mut self.conn, &transaction.inbox, entry.uid, lines, self.utf8).await {
             Ok(is_whole) => {
                 if let (State::Transaction(transaction), true) = (&mut self.state, is_whole && lines.is_none()) {
                     transaction.sent.insert(entry.uid.0);
