@@ -24,6 +24,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use systemd::Manager;
 
+/// So many seconds back a clock is told of.
+const CLOCK_LAG_TOLD: i64 = 60;
+
 /// How long sessions may take for their farewell; closing the store has the rest of the two seconds.
 const GRACE: Duration = Duration::from_millis(1_500);
 const GRACE_STEP: Duration = Duration::from_millis(10);
@@ -156,6 +159,11 @@ impl Server {
     pub fn run(self, manager: &Manager) {
         let Self { shared, listeners, signals, data_dir } = self;
         log::info!("mailnook {} started, data in {}", env!("CARGO_PKG_VERSION"), data_dir.path().display());
+        if let Ok(lag @ CLOCK_LAG_TOLD..) = shared.core.clock_lag() {
+            log::warn!(
+                "the clock is {lag} s behind the latest mail in the store; mail gets that later date until the clock is past it"
+            );
+        }
         for bound in listeners {
             log::info!("listening: {bound}");
             shared.executor.spawn(accept::run(Arc::clone(&shared), bound)).detach();

@@ -400,6 +400,14 @@ impl Core {
         Ok(self.store.size()?)
     }
 
+    /// By how many seconds the clock is behind the latest mail; 0: it is not. New mail gets that later date until then.
+    ///
+    /// # Errors
+    /// `Temporary`.
+    pub fn clock_lag(&self) -> Result<i64, Error> {
+        Ok(self.store.clock_lag()?)
+    }
+
     /// Whether there is room for new mail.
     ///
     /// # Errors

@@ -165,6 +165,15 @@ impl Store {
         self.writer.submit(0, job)
     }
 
+    /// By how many seconds the clock is behind the latest moment that was stored; 0: it is not.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn clock_lag(&self) -> Result<i64, Error> {
+        let latest = self.read(|view| Ok(view.globals()?.last_time))?;
+        Ok(latest.saturating_sub(self.clock.now()).max(0))
+    }
+
     /// Whether new mail may be stored.
     ///
     /// # Errors

@@ -18,17 +18,17 @@ impl Environment {
     /// # Errors
     /// `DiskFull` or `Full` where there is no room; otherwise the store cannot be read.
     pub(crate) fn check_room(&self) -> Result<(), Error> {
-        let disk = self.disk_free() >= RESERVE;
-        let map = self.map_free() >= RESERVE;
-        if disk && map {
+        let (disk, map) = (self.disk_free(), self.map_free());
+        let growth = disk.min(map);
+        if growth >= RESERVE {
             return Ok(());
         }
         // Pages that deleted messages left inside the file serve as well.
         let (file, used) = self.size()?;
-        if file.saturating_sub(used) >= RESERVE {
+        if growth + file.saturating_sub(used) >= RESERVE {
             return Ok(());
         }
-        Err(if disk { Error::Full } else { Error::DiskFull })
+        Err(if map < disk { Error::Full } else { Error::DiskFull })
     }
 
     /// A failure of a write by its real name: LMDB calls a short write an input/output error.

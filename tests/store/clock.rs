@@ -46,6 +46,7 @@ fn a_clock_that_goes_back_gives_no_earlier_save_date_and_no_lower_uid_validity()
             hand.store(wrong, Ordering::SeqCst);
             let core = open(&scratch.0, &clock);
             let account = core.account(id).unwrap();
+            assert_eq!(core.clock_lag(), Ok(1_700_000_100 - wrong));
             assert_eq!(append(&core, &account).await, 1_700_000_100);
             account.create("again", None).await.unwrap();
             assert!(account.status("again").unwrap().uid_validity > first);
@@ -53,5 +54,9 @@ fn a_clock_that_goes_back_gives_no_earlier_save_date_and_no_lower_uid_validity()
             assert_eq!(core.verify().unwrap(), Vec::<String>::new());
             core.close();
         }
+        hand.store(1_800_000_000, Ordering::SeqCst);
+        let core = open(&scratch.0, &clock);
+        assert_eq!(core.clock_lag(), Ok(0));
+        core.close();
     });
 }
