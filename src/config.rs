@@ -138,6 +138,8 @@ pub struct Limits {
     pub pop3_idle: Duration,
     /// LMTP: 5 minutes (RFC 5321 §4.5.3.2.7).
     pub lmtp_idle: Duration,
+    /// IMAP: how often the client of a long command hears how far it has come (RFC 9585).
+    pub imap_progress: Duration,
     /// From connect to login, TLS handshake included.
     pub login: Duration,
     /// A peer that takes no data for so long is gone.
@@ -205,6 +207,7 @@ impl Default for Limits {
             imap_idle: Duration::from_mins(30),
             pop3_idle: Duration::from_mins(10),
             lmtp_idle: Duration::from_mins(5),
+            imap_progress: Duration::from_secs(10),
             login: Duration::from_mins(1),
             write: Duration::from_mins(1),
         }

@@ -143,8 +143,8 @@ is gone for everybody. Without options it shows the rules.
         options: &[],
         summary: "say from where a user's main password opens mail",
         details: "\
-any: from everywhere. lan: from this machine and from private addresses (10.*, 172.16.* to 172.31.*, 192.168.*, fc00::/7)
-and link-local ones. off: from nowhere; devices have passwords of their own, see `mailnook device add --help`. A login
+any: from everywhere. lan: from this machine and from private and link-local addresses (10.*, 172.16.* to 172.31.*,
+192.168.*, 169.254.*, fc00::/7, fe80::/10). off: from nowhere; devices have passwords of their own, see `mailnook device add --help`. A login
 that is refused so looks like a wrong password to the client; the log gives the reason.
 ",
     },
@@ -203,7 +203,7 @@ Exit codes: 0 stored and durable; 64 wrong usage; 65 the message is empty or too
         words: &[],
         options: &[flag("dry-run", "only tell what would be done")],
         summary: "apply the rules that move mail on after some days",
-        details: "The server does so by itself, once an hour. See `mailnook user pop3 --help` and [pop3] in the configuration.\n",
+        details: "The server does so by itself, once an hour. See `mailnook user pop3 --help`.\n",
     },
     Command {
         path: &["verify"],

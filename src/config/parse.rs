@@ -27,6 +27,7 @@ const KEYS: [(&str, &[&str]); 6] = [
             "imap_idle",
             "pop3_idle",
             "lmtp_idle",
+            "imap_progress",
             "login",
             "write",
         ],
@@ -268,6 +269,7 @@ impl Reader<'_> {
         self.key(table, "imap_idle", &mut limits.imap_idle, |v| value::duration(v, 30 * MINUTE, 7 * DAY));
         self.key(table, "pop3_idle", &mut limits.pop3_idle, |v| value::duration(v, 10 * MINUTE, DAY));
         self.key(table, "lmtp_idle", &mut limits.lmtp_idle, |v| value::duration(v, MINUTE, HOUR));
+        self.key(table, "imap_progress", &mut limits.imap_progress, |v| value::duration(v, 1, 10 * MINUTE));
         self.key(table, "login", &mut limits.login, |v| value::duration(v, 5, 10 * MINUTE));
         self.key(table, "write", &mut limits.write, |v| value::duration(v, 5, 30 * MINUTE));
     }

@@ -43,6 +43,14 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("SEARCHRES", When::LoggedIn, "RFC 5182"),
     ("WITHIN", When::LoggedIn, "RFC 5032"),
     ("PARTIAL", When::LoggedIn, "RFC 9394"),
+    ("SORT", When::LoggedIn, "RFC 5256"),
+    ("SORT=DISPLAY", When::LoggedIn, "RFC 5957"),
+    ("ESORT", When::LoggedIn, "RFC 5267 §3"),
+    ("THREAD=ORDEREDSUBJECT", When::LoggedIn, "RFC 5256"),
+    ("THREAD=REFERENCES", When::LoggedIn, "RFC 5256"),
+    ("THREAD=REFS", When::LoggedIn, "draft-ietf-morg-inthread"),
+    ("I18NLEVEL=1", When::LoggedIn, "RFC 5255 §4.3"),
+    ("INPROGRESS", When::LoggedIn, "RFC 9585"),
     ("SPECIAL-USE", When::LoggedIn, "RFC 6154"),
     ("COMPRESS=DEFLATE", When::LoggedIn, "RFC 4978"),
     ("CREATE-SPECIAL-USE", When::LoggedIn, "RFC 6154 §3"),
@@ -155,7 +163,9 @@ mod tests {
         });
         assert!(!inside.contains("STARTTLS") && !inside.contains("AUTH="), "{inside}");
         assert!(
-            inside.contains(" UIDPLUS MOVE IDLE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN PARTIAL SPECIAL-USE "),
+            inside.contains(
+                " UIDPLUS MOVE IDLE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN PARTIAL SORT SORT=DISPLAY ESORT "
+            ),
             "{inside}"
         );
         assert!(inside.contains(" APPENDLIMIT=7"), "{inside}");

@@ -1,6 +1,8 @@
 //! Our own command type. imap-codec's cannot be extended; parsers in `wire` make these.
 
 use super::partial::Partial;
+use crate::mailbox::sort::Criterion;
+use crate::mailbox::thread::Algorithm;
 use crate::types::{DateTime, FlagOperation, Flags, ModSeq};
 
 /// Sequence numbers or UIDs as the client wrote them (RFC 9051 sequence-set).
@@ -99,6 +101,10 @@ pub enum Command {
     Expunge { uids: Option<SequenceSet> },
     /// SEARCH; `returns` are the result options of RFC 4731.
     Search { uid: bool, returns: Option<SearchReturn>, charset: Option<String>, keys: Vec<SearchKey> },
+    /// SORT (RFC 5256); `returns` are the result options of RFC 5267.
+    Sort { uid: bool, returns: Option<SearchReturn>, criteria: Vec<Criterion>, charset: String, keys: Vec<SearchKey> },
+    /// THREAD (RFC 5256)
+    Thread { uid: bool, algorithm: Algorithm, charset: String, keys: Vec<SearchKey> },
     /// FETCH
     Fetch { uid: bool, set: SequenceSet, items: Vec<FetchItem>, modifiers: FetchModifiers },
     /// STORE; `unchanged_since` is the modifier of RFC 7162 §3.1.3.

@@ -4,11 +4,12 @@
 
 use super::cmd::{
     append, authenticate, capability, check, close, compress, copy, create, delete, enable, expunge, fetch, id, idle,
-    list, login, logout, metadata, namespace, noop, rename, replace, search, select, starttls, status, store,
-    subscribe, unauthenticate, unselect,
+    list, login, logout, metadata, namespace, noop, rename, replace, search, select, sort, starttls, status, store,
+    subscribe, thread, unauthenticate, unselect,
 };
 use super::command::Command;
 use super::output::Output;
+use super::progress::Ticker;
 use super::reply::{Failure, Reply};
 use super::session::{Session, Then};
 use super::wire::Tag;
@@ -133,7 +134,8 @@ impl Session {
     /// Commands of the selected state.
     async fn dispatch_selected(&mut self, tag: &Tag, command: Command) -> Result<Reply, Failure> {
         let Some(selected) = self.selected.as_deref_mut() else { return Err(OUT_OF_STATE.into()) };
-        let out = &mut Output::new(&mut self.connection, self.enabled);
+        let ticker = Ticker::new(tag, self.context.config.limits.imap_progress);
+        let out = &mut Output::new(&mut self.connection, self.enabled).reporting(ticker);
         match command {
             Command::Check => Ok(check::run()),
             Command::Close => {
@@ -145,9 +147,15 @@ impl Session {
                 self.selected = None;
                 Ok(unselect::run())
             }
-            Command::Expunge { uids } => Box::pin(expunge::run(selected, uids.as_ref())).await,
+            Command::Expunge { uids } => Box::pin(expunge::run(selected, out, uids.as_ref())).await,
             Command::Search { uid, returns, charset: _, keys } => {
                 Box::pin(search::run(selected, out, tag, search::Request { uid, returns, keys })).await
+            }
+            Command::Sort { uid, returns, criteria, charset: _, keys } => {
+                Box::pin(sort::run(selected, out, tag, sort::Request { uid, returns, criteria, keys })).await
+            }
+            Command::Thread { uid, algorithm, charset: _, keys } => {
+                Box::pin(thread::run(selected, out, thread::Request { uid, algorithm, keys })).await
             }
             Command::Fetch { uid, set, items, modifiers } => {
                 let request = fetch::Request { uid, set: &set, items, modifiers };
@@ -157,7 +165,7 @@ impl Session {
                 let request = store::Request { uid, set: &set, unchanged_since, operation, silent, flags: &flags };
                 Box::pin(store::run(selected, out, request)).await
             }
-            Command::Copy { uid, set, mailbox } => Box::pin(copy::copy(selected, uid, &set, &mailbox)).await,
+            Command::Copy { uid, set, mailbox } => Box::pin(copy::copy(selected, out, uid, &set, &mailbox)).await,
             Command::Move { uid, set, mailbox } => Box::pin(copy::r#move(selected, out, uid, &set, &mailbox)).await,
             _ => Err(OUT_OF_STATE.into()),
         }

@@ -46,7 +46,9 @@ impl Enabled {
                 items.contains(&FetchItem::ModSeq) || modifiers.changed_since.is_some()
             }
             Command::Store { unchanged_since, .. } => unchanged_since.is_some(),
-            Command::Search { keys, .. } => SearchKey::any(keys, &|key| matches!(key, SearchKey::ModSeq(_))),
+            Command::Search { keys, .. } | Command::Sort { keys, .. } | Command::Thread { keys, .. } => {
+                SearchKey::any(keys, &|key| matches!(key, SearchKey::ModSeq(_)))
+            }
             _ => false,
         };
         Self { condstore: condstore || qresync, qresync, rev2: named("IMAP4rev2"), utf8: named("UTF8=ACCEPT") }

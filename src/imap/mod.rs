@@ -15,6 +15,7 @@ pub mod object_id;
 pub mod output;
 pub mod partial;
 pub mod pattern;
+pub mod progress;
 pub mod reply;
 pub mod resync;
 pub mod selected;

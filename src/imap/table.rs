@@ -43,6 +43,11 @@ const fn uids(name: &'static str, stem: &'static str) -> Row {
     Row { name, stem, states: States::Selected, uses_numbers: false, uid: true }
 }
 
+/// RFC 7162 §3.2.10.2: a UID SEARCH by sequence numbers announces no expunges either.
+fn by_number(keys: &[SearchKey]) -> bool {
+    SearchKey::any(keys, &|key| matches!(key, SearchKey::Sequence(set) if !set.is_saved()))
+}
+
 /// The row of a command.
 #[must_use]
 pub fn of(command: &Command) -> Row {
@@ -82,9 +87,13 @@ pub fn of(command: &Command) -> Row {
         Command::Expunge { uids: Some(_) } => uids("UID EXPUNGE", "expunge"),
         Command::Search { uid: false, .. } => numbers("SEARCH", "search"),
         Command::Search { uid: true, keys, .. } => {
-            // RFC 7162 §3.2.10.2: a UID SEARCH by sequence numbers announces no expunges either.
-            let by_number = SearchKey::any(keys, &|key| matches!(key, SearchKey::Sequence(set) if !set.is_saved()));
-            Row { uses_numbers: by_number, ..uids("UID SEARCH", "search") }
+            Row { uses_numbers: by_number(keys), ..uids("UID SEARCH", "search") }
+        }
+        Command::Sort { uid: false, .. } => numbers("SORT", "sort"),
+        Command::Sort { uid: true, keys, .. } => Row { uses_numbers: by_number(keys), ..uids("UID SORT", "sort") },
+        Command::Thread { uid: false, .. } => numbers("THREAD", "thread"),
+        Command::Thread { uid: true, keys, .. } => {
+            Row { uses_numbers: by_number(keys), ..uids("UID THREAD", "thread") }
         }
         Command::Fetch { uid: false, .. } => numbers("FETCH", "fetch"),
         Command::Fetch { uid: true, .. } => uids("UID FETCH", "fetch"),
@@ -142,6 +151,10 @@ mod tests {
         "UID EXPUNGE 1",
         "SEARCH ALL",
         "UID SEARCH ALL",
+        "SORT (DATE) UTF-8 ALL",
+        "UID SORT (DATE) UTF-8 ALL",
+        "THREAD REFS UTF-8 ALL",
+        "UID THREAD REFS UTF-8 ALL",
         "FETCH 1 FLAGS",
         "UID FETCH 1 FLAGS",
         "STORE 1 FLAGS ()",
@@ -187,7 +200,7 @@ mod tests {
         for text in EVERY {
             let frame = Frame::from_text(format!("a {text}\r\n").as_bytes()).unwrap();
             let row = of(&parse(&frame).unwrap().1);
-            let wanted = ["FETCH", "STORE", "SEARCH"].contains(&row.name);
+            let wanted = ["FETCH", "STORE", "SEARCH", "SORT", "THREAD"].contains(&row.name);
             assert_eq!(row.uses_numbers, wanted, "{text}");
             assert_eq!(row.uid, row.name.starts_with("UID "), "{text}");
         }
@@ -196,6 +209,7 @@ mod tests {
             of(&parse(&frame).unwrap().1).uses_numbers
         };
         assert!(uses_numbers("UID SEARCH OR SEEN (UID 7 NOT 3:5)"));
+        assert!(uses_numbers("UID SORT (DATE) UTF-8 3:5") && uses_numbers("UID THREAD REFS UTF-8 3:5"));
         assert!(!uses_numbers("UID SEARCH OR SEEN (UID 7 NOT $)"));
     }
 }

@@ -15,7 +15,9 @@ mod name;
 mod notify;
 mod pop3;
 pub mod search;
+pub mod sort;
 mod sync;
+pub mod thread;
 pub mod trace;
 
 pub use account::{Account, AccountInfo, Core, Options, Recipient};

@@ -5,4 +5,5 @@ mod hostile;
 mod house;
 mod resync;
 mod standards;
+mod turns;
 mod view;

@@ -159,6 +159,7 @@ impl World {
             "pop3_idle_ms" => limits.pop3_idle = Duration::from_millis(value),
             "lmtp_idle_ms" => limits.lmtp_idle = Duration::from_millis(value),
             "login_delay" => self.config.pop3.login_delay = Duration::from_secs(value),
+            "imap_progress_ms" => limits.imap_progress = Duration::from_millis(value),
             "write_ms" => limits.write = Duration::from_millis(value),
             "login_ms" => limits.login = Duration::from_millis(value),
             _ => return Err(format!("there is no setting {key}")),

@@ -11,12 +11,18 @@ use crate::mailbox::{Copied, Error};
 ///
 /// # Errors
 /// BAD for numbers that no message has; NO, with `[TRYCREATE]` where there is no such destination.
-pub async fn copy(selected: &Selected, uid: bool, set: &SequenceSet, mailbox: &str) -> Result<Reply, Failure> {
+pub async fn copy(
+    selected: &Selected,
+    out: &mut Output<'_>,
+    uid: bool,
+    set: &SequenceSet,
+    mailbox: &str,
+) -> Result<Reply, Failure> {
     let uids = resolve(selected, uid, set)?;
     if uids.is_empty() {
         return Ok(Reply::ok("No messages to copy"));
     }
-    let copied = selected.mailbox.copy(&uids, mailbox).await.map_err(destination)?;
+    let copied = out.while_waiting(selected.mailbox.copy(&uids, mailbox)).await?.map_err(destination)?;
     match copy_uid(&copied) {
         Some(code) => Ok(Reply::ok("COPY completed").code(code)),
         None if uid => Ok(Reply::ok("No messages to copy")),
@@ -40,7 +46,7 @@ pub async fn r#move(
     if uids.is_empty() {
         return Ok(Reply::ok("No messages to move"));
     }
-    let moved = selected.mailbox.move_to(&uids, mailbox).await.map_err(destination)?;
+    let moved = out.while_waiting(selected.mailbox.move_to(&uids, mailbox)).await?.map_err(destination)?;
     match copy_uid(&moved) {
         Some(code) => {
             // RFC 6851 §4.3: COPYUID before the expunges, so that the client can follow the messages.

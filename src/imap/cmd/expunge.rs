@@ -3,6 +3,7 @@
 
 use super::writable;
 use crate::imap::command::SequenceSet;
+use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::sync::Selected;
 
@@ -10,11 +11,11 @@ use crate::imap::sync::Selected;
 ///
 /// # Errors
 /// NO where the mailbox is read-only.
-pub async fn run(selected: &Selected, uids: Option<&SequenceSet>) -> Result<Reply, Failure> {
+pub async fn run(selected: &Selected, out: &mut Output<'_>, uids: Option<&SequenceSet>) -> Result<Reply, Failure> {
     writable(selected)?;
     let among = uids.map(|set| selected.view.by_uid(set));
     if among.as_ref().is_none_or(|among| !among.is_empty()) {
-        selected.mailbox.expunge(among.as_ref()).await?;
+        out.while_waiting(selected.mailbox.expunge(among.as_ref())).await??;
     }
     Ok(Reply::ok("EXPUNGE completed"))
 }

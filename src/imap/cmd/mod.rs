@@ -30,10 +30,12 @@ pub mod replace;
 pub mod search;
 mod search_result;
 pub mod select;
+pub mod sort;
 pub mod starttls;
 pub mod status;
 pub mod store;
 pub mod subscribe;
+pub mod thread;
 pub mod unauthenticate;
 pub mod unselect;
 

@@ -45,12 +45,12 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, reque
     let all = SearchReturn { all: true, ..SearchReturn::default() };
     let returns = returns.or(selected.enabled.rev2.then_some(all));
     let asks_modseq = SearchKey::any(&keys, &|key| matches!(key, SearchKey::ModSeq(_)));
-    let query = Translation { view: &selected.view, now: now(), sets: 0, ranges: 0 }.all(keys);
+    let query = translate(selected, keys);
     if returns.is_some_and(|returns| returns.save) {
         // RFC 5182 §2.1: a search that fails leaves nothing saved.
         selected.view.save(&UidSet::new());
     }
-    let found = selected.mailbox.search(&query?, selected.view.uids()).await?;
+    let found = find(selected, out, &query?).await?;
     let Some(returns) = returns else {
         tell_list(selected, out, uid, asks_modseq, &found).await?;
         return Ok(Reply::ok("SEARCH completed"));
@@ -64,6 +64,26 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, reque
         result.tell(&selected.view, out, tag, uid, modseq).await?;
     }
     Ok(Reply::ok("SEARCH completed"))
+}
+
+/// The client's keys as a query of the core.
+///
+/// # Errors
+/// NO where the sets are too many.
+pub(super) fn translate(selected: &Selected, keys: Vec<SearchKey>) -> Result<Query, Failure> {
+    Translation { view: &selected.view, now: now(), sets: 0, ranges: 0 }.all(keys)
+}
+
+/// The messages that match; tells how far the search has come.
+///
+/// # Errors
+/// NO where the store fails.
+pub(super) async fn find(selected: &Selected, out: &mut Output<'_>, query: &Query) -> Result<UidSet, Failure> {
+    let mut search = selected.mailbox.searching(query, selected.view.uids())?;
+    while let Some(progress) = search.step().await? {
+        out.progress(progress).await?;
+    }
+    Ok(search.into_found())
 }
 
 /// The untagged SEARCH response.
@@ -100,7 +120,7 @@ fn now() -> i64 {
 }
 
 /// The highest modification sequence among messages.
-async fn highest_modseq(mailbox: &Mailbox, uids: &UidSet) -> Result<Option<ModSeq>, Failure> {
+pub(super) async fn highest_modseq(mailbox: &Mailbox, uids: &UidSet) -> Result<Option<ModSeq>, Failure> {
     let (mut highest, mut from) = (None, Uid(1));
     loop {
         let rows = mailbox.rows(uids, from)?;

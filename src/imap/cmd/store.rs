@@ -5,6 +5,7 @@ use crate::imap::command::SequenceSet;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply, refusal};
 use crate::imap::sync::{Manner, Selected};
+use crate::mailbox::search::Progress;
 use crate::mailbox::{Change, Error};
 use crate::types::{FlagOperation, Flags, ModSeq, Uid, UidSet};
 
@@ -38,13 +39,15 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, request: Request
     let Request { uid, set, unchanged_since, operation, silent, flags } = request;
     writable(selected)?;
     let uids = resolve(selected, uid, set)?;
-    let mut found = 0;
+    let (mut found, mut done, goal) = (0, 0, uids.len());
     let mut modified = UidSet::new();
     for piece in pieces(&uids, STEP_MAX) {
         if silent {
             // Changes of others come first: behind a silent change of ours they would be lost.
             selected.sync(out, Manner { expunges: false, uids: uid }).await?;
         }
+        out.progress(Progress { done, goal }).await?;
+        done += piece.len();
         let before = selected.view.modseq().0;
         let stored = selected.mailbox.store_flags(&piece, operation, flags, unchanged_since).await?;
         found += u32::try_from(stored.messages.len()).unwrap_or(u32::MAX) + stored.modified.len();

@@ -25,6 +25,7 @@ mod result;
 mod search;
 mod selected;
 mod sequence;
+mod sort;
 #[cfg(test)]
 mod tests;
 
@@ -76,10 +77,12 @@ const VERBS: &[(&str, Parser)] = &[
     ("SEARCH", search::search),
     ("SELECT", mailbox::select),
     ("SETMETADATA", metadata::set),
+    ("SORT", sort::sort),
     ("STARTTLS", codec::whole),
     ("STATUS", mailbox::status),
     ("STORE", selected::store),
     ("SUBSCRIBE", mailbox::subscribe),
+    ("THREAD", sort::thread),
     ("UNAUTHENTICATE", authenticate::unauthenticate),
     ("UNSELECT", codec::whole),
     ("UNSUBSCRIBE", mailbox::unsubscribe),
@@ -93,7 +96,9 @@ const UID_VERBS: &[(&str, Parser)] = &[
     ("MOVE", selected::move_to),
     ("REPLACE", append::replace),
     ("SEARCH", search::search),
+    ("SORT", sort::sort),
     ("STORE", selected::store),
+    ("THREAD", sort::thread),
 ];
 
 /// Reads a command of a client that has switched on nothing.

@@ -39,6 +39,9 @@ pub(super) fn search(cursor: &mut Cursor<'_>, _: &Frame, form: Form) -> Result<C
 fn program<'a>(cursor: &mut Cursor<'a>, mut word: &'a str) -> Result<(Option<String>, Vec<SearchKey>), Fault> {
     let mut charset = None;
     if word.eq_ignore_ascii_case("CHARSET") {
+        if cursor.enabled().utf8 {
+            return Err(Fault::syntax("with UTF8=ACCEPT there is no charset but UTF-8"));
+        }
         charset = Some(read_charset(cursor)?);
         cursor.space("the search key is missing")?;
         word = name(cursor);
@@ -46,10 +49,15 @@ fn program<'a>(cursor: &mut Cursor<'a>, mut word: &'a str) -> Result<(Option<Str
     Ok((charset, Builder::default().run(cursor, word)?))
 }
 
-fn read_charset(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
-    if cursor.enabled().utf8 {
-        return Err(Fault::syntax("with UTF8=ACCEPT there is no charset but UTF-8"));
-    }
+/// A space and the keys, to the end.
+pub(super) fn keys(cursor: &mut Cursor<'_>) -> Result<Vec<SearchKey>, Fault> {
+    cursor.space("the search key is missing")?;
+    let word = name(cursor);
+    Builder::default().run(cursor, word)
+}
+
+/// A space and the charset in upper case, one that we know.
+pub(super) fn read_charset(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
     cursor.space("the charset is missing")?;
     let name = cursor.astring(quirks::is_search_char, "the charset is missing")?;
     let name = String::from_utf8_lossy(&name).to_ascii_uppercase();
