@@ -115,7 +115,12 @@ when the files change. The log goes to standard error.
         path: &["user", "pop3"],
         words: &["NAME"],
         options: &[
-            Opt { long: "dele", short: None, value: Some("WHAT"), help: "what POP3 deletes: hide, trash or expunge it" },
+            Opt {
+                long: "dele",
+                short: None,
+                value: Some("WHAT"),
+                help: "what POP3 deletes: hide, trash or expunge it",
+            },
             Opt {
                 long: "hide-days",
                 short: None,
@@ -144,8 +149,9 @@ is gone for everybody. Without options it shows the rules.
         summary: "say from where a user's main password opens mail",
         details: "\
 any: from everywhere. lan: from this machine and from private and link-local addresses (10.*, 172.16.* to 172.31.*,
-192.168.*, 169.254.*, fc00::/7, fe80::/10). off: from nowhere; devices have passwords of their own, see `mailnook device add --help`. A login
-that is refused so looks like a wrong password to the client; the log gives the reason.
+192.168.*, 169.254.*, fc00::/7, fe80::/10). off: from nowhere; devices have passwords of their own, see
+`mailnook device add --help`. A login that is refused so looks like a wrong password to the client; the log gives the
+reason.
 ",
     },
     Command {
