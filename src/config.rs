@@ -9,6 +9,7 @@ mod suggest;
 mod value;
 
 pub use suggest::nearest;
+pub use value::{duration_from, size_from};
 
 use crate::types::PopPolicy;
 use std::fmt;
@@ -73,6 +74,10 @@ pub struct Config {
     pub auth: Auth,
     /// How POP3 and IMAP share a mailbox.
     pub pop3: PopPolicy,
+    /// What accounts may hold.
+    pub quota: Quota,
+    /// How long mail is kept.
+    pub retention: Retention,
     /// Upper bound of the store's memory map in octets; None: the platform's default.
     pub map_size: Option<usize>,
     /// Executor threads.
@@ -130,6 +135,8 @@ pub struct Limits {
     pub line_after_login: usize,
     /// Errors after which a session is ended.
     pub protocol_errors: u32,
+    /// Messages that one IMAP command may touch (RFC 9738).
+    pub messages_per_command: u32,
     /// Recipients of one LMTP transaction.
     pub recipients: usize,
     /// An authenticated IMAP session may be silent for so long (RFC 9051 §5.4: 30 minutes at least).
@@ -161,6 +168,44 @@ pub struct Auth {
     pub cache: Duration,
 }
 
+/// What an account may hold where `mailnook quota set` did not say otherwise.
+#[derive(Clone, Debug)]
+pub struct Quota {
+    /// Octets; None: no limit.
+    pub bytes: Option<u64>,
+    /// Messages; None: no limit.
+    pub messages: Option<u64>,
+    /// Mail for a full account goes back to its sender instead of waiting.
+    pub bounce: bool,
+    /// Octets by which the last delivered message may cross the limit.
+    pub grace: u64,
+    /// Users may set their own limits by IMAP's SETQUOTA.
+    pub users_may_set: bool,
+}
+
+/// How long mail is kept where it does not stay for ever.
+#[derive(Clone, Debug)]
+pub struct Retention {
+    /// Days after which mail in \Trash goes; 0: never.
+    pub trash_days: u32,
+    /// Days after which mail in \Junk goes; 0: never.
+    pub junk_days: u32,
+    /// Days for which expunged mail can be brought back; 0: not at all.
+    pub undelete_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { trash_days: 30, junk_days: 30, undelete_days: 7 }
+    }
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        Self { bytes: Some(1_000_000_000), messages: None, bounce: false, grace: 5_000_000, users_may_set: false }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         let data_dir = PathBuf::from("mailnook-data");
@@ -184,6 +229,8 @@ impl Default for Config {
             limits: Limits::default(),
             auth: Auth::default(),
             pop3: PopPolicy::default(),
+            quota: Quota::default(),
+            retention: Retention::default(),
             map_size: None,
             threads: default_threads(),
             log_level: log::LevelFilter::Info,
@@ -203,6 +250,7 @@ impl Default for Limits {
             line_before_login: 8 << 10,
             line_after_login: 64 << 10,
             protocol_errors: 20,
+            messages_per_command: 10_000_000,
             recipients: 100,
             imap_idle: Duration::from_mins(30),
             pop3_idle: Duration::from_mins(10),

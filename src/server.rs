@@ -7,10 +7,10 @@
 mod accept;
 mod activation;
 mod bind;
+mod keeping;
 mod session;
 mod signals;
 pub mod systemd;
-mod upkeep;
 
 use crate::admin::{self, DataDir, Refused, Registry, Running, exit};
 use crate::auth::{Authenticator, generate_password};
@@ -168,6 +168,7 @@ impl Server {
             log::info!("listening: {bound}");
             shared.executor.spawn(accept::run(Arc::clone(&shared), bound)).detach();
         }
+        shared.executor.spawn(keeping::run(Arc::clone(&shared))).detach();
         for number in 1..shared.config.threads {
             let shared = Arc::clone(&shared);
             let thread = std::thread::Builder::new().name(format!("executor-{number}"));
@@ -177,7 +178,6 @@ impl Server {
             }
         }
         manager.ready(SERVING);
-        shared.executor.spawn(upkeep::run(Arc::clone(&shared))).detach();
         smol::block_on(shared.executor.run(shared.supervise(signals, manager)));
         shared.core.close();
         log::info!("mailnook ended");

@@ -314,7 +314,7 @@ fn devices_and_rules_from_the_shell() {
     let rules = place.run(&["user", "pop3", "anna", "--default", "--hide-days", "0"], "");
     assert!(rules.out.contains("keeps it for good") && rules.out.contains("never:"), "{rules:?}");
     assert_eq!(place.run(&["user", "main-password", "anna", "lan"], "").code, 0);
-    assert_eq!(place.run(&["expire", "--dry-run"], "").out, "nothing is due\n");
+    assert_eq!(place.run(&["expire", "--dry-run"], "").out, "nothing is old enough to go\n");
     assert_eq!(place.run(&["verify"], "").code, 0);
 }
 
@@ -356,6 +356,96 @@ fn deliver_without_a_server() {
     assert_eq!(place.run(&["verify"], "").out, "the store is sound\n");
     let status = place.run(&["status", "--json"], "");
     assert!(status.out.starts_with("{\"running\":false,") && status.out.contains("\"messages\":4,"), "{status:?}");
+}
+
+#[test]
+fn quotas_are_set_shown_and_kept() {
+    let place = Place::new("quota");
+    place.add_user("anna");
+    for (arguments, code, part) in [
+        (&["quota", "show", "anna"][..], 0, "anna  0 B   1.0 GB  0 %  0         no limit  6          defer"),
+        (&["quota", "set", "anna", "--bytes", "0"], 64, "would refuse all mail"),
+        (&["quota", "set", "anna", "--bytes", "much"], 64, "takes a size such as"),
+        (&["quota", "set", "anna", "--bytes", "9999999 TB"], 64, "is too much"),
+        (&["quota", "set", "anna", "--bytes", "99999999999999999999999"], 64, "takes a size"),
+        (&["quota", "set", "anna", "--bytes", "-5"], 64, "takes a size"),
+        (&["quota", "set", "anna", "--messages", "2 GB"], 64, "takes a number"),
+        (&["quota", "set", "anna", "--over", "maybe"], 64, "defer, bounce or default"),
+        (&["quota", "set", "anna"], 64, "needs --bytes"),
+        (&["quota", "set", "nobody", "--bytes", "1 GB"], 67, "there is no user nobody"),
+        (&["quota", "set", "a/../b", "--bytes", "1 GB"], 64, "has '/' in it"),
+        (&["quota", "show", "nobody"], 67, "there is no user nobody"),
+        (&["quota", "recount", "nobody"], 67, "there is no user nobody"),
+        (&["quota", "set", "anna", "--bytes", "500 B", "--messages", "3"], 0, "0 %"),
+        (&["quota", "recount", "anna"], 0, "the stored figures were right"),
+    ] {
+        let outcome = place.run(arguments, "");
+        assert_eq!(outcome.code, code, "{arguments:?} gave {outcome:?}");
+        assert!(outcome.out.contains(part) || outcome.errors.contains(part), "{arguments:?} gave {outcome:?}");
+    }
+    let deliver = |body: usize| place.run(&["deliver", "-r", "anna"], &format!("Subject: x\n\n{}", "x".repeat(body)));
+    assert_eq!(deliver(10).code, 0);
+    // What never fits goes back at once; what may fit later waits.
+    assert_eq!(deliver(1000).code, 69);
+    assert_eq!(deliver(300).code, 75);
+    assert_eq!(place.run(&["quota", "set", "anna", "--over", "bounce"], "").code, 0);
+    let outcome = deliver(300);
+    assert!(outcome.code == 69 && outcome.errors.contains("anna: the account is full"), "{outcome:?}");
+    let lower = place.run(&["quota", "set", "anna", "--bytes", "1"], "");
+    assert!(lower.code == 0 && lower.errors.contains("anna holds more than that"), "{lower:?}");
+    assert_eq!(deliver(1).code, 69);
+    assert_eq!(messages(&place, "INBOX"), 1);
+    let json = place.run(&["quota", "show", "--json"], "").out;
+    assert!(json.contains("\"bytes_limit\":1,\"messages\":1,\"messages_limit\":3,"), "{json}");
+    let back = ["quota", "set", "anna", "--bytes", "default", "--messages", "none", "--over", "default"];
+    assert_eq!(place.run(&back, "").code, 0);
+    assert_eq!(deliver(1000).code, 0);
+    assert_eq!(place.run(&["verify"], "").code, 0);
+}
+
+#[test]
+fn expunged_mail_is_brought_back() {
+    let place = Place::new("undelete");
+    place.add_user("anna");
+    assert_eq!(place.run(&["deliver", "-r", "anna"], MESSAGE).code, 0);
+    let server = Server::start(place.command(&["serve"]));
+    let mut imap = server.connect("imap");
+    imap.hear("* OK");
+    for (line, reply) in [
+        (format!("a LOGIN anna \"{PASSWORD}\""), "a OK"),
+        ("b SELECT INBOX".to_owned(), "b OK"),
+        ("c STORE 1 +FLAGS.SILENT (\\Deleted \\Flagged)".to_owned(), "c OK"),
+        ("d EXPUNGE".to_owned(), "d OK"),
+    ] {
+        imap.send(&line);
+        imap.hear(reply);
+    }
+    assert_eq!(messages(&place, "INBOX"), 0);
+    for (arguments, code, part) in [
+        (&["undelete", "--user", "anna"][..], 64, "undelete needs --user USER and --since TIME"),
+        (&["undelete", "--user", "anna", "--since", "2"], 64, "--since takes a duration"),
+        (&["undelete", "--user", "anna", "--since", "99999999999999999999h"], 64, "--since takes a duration"),
+        (&["undelete", "--user", "nobody", "--since", "2h"], 67, "there is no user nobody"),
+        (&["undelete", "--user", "../anna", "--since", "2h"], 64, "has '/' in it"),
+        (&["undelete", "--user", "anna", "--since", "2h", "--mailbox", "a//b"], 64, "--mailbox: "),
+        (&["undelete", "--user", "anna", "--since", "2h", "--mailbox", "None"], 0, "nothing to bring back"),
+        (&["undelete", "--user", "anna", "--since", "2h", "--dry-run"], 0, "B, would come back to INBOX"),
+        (&["undelete", "--user", "anna", "--since", "2h", "--mailbox", "inbox"], 0, "B, came back to INBOX"),
+        (&["undelete", "--user", "anna", "--since", "3650000d"], 0, "nothing to bring back"),
+        (&["expire", "--dry-run"], 0, "nothing is old enough to go"),
+        (&["expire"], 0, "nothing is old enough to go"),
+        (&["verify"], 0, "sound"),
+    ] {
+        let outcome = place.run(arguments, "");
+        assert_eq!(outcome.code, code, "{arguments:?} gave {outcome:?}");
+        assert!(outcome.out.contains(part) || outcome.errors.contains(part), "{arguments:?} gave {outcome:?}");
+    }
+    // The session hears of it as of new mail, with its flag.
+    imap.send("e NOOP");
+    imap.hear("* 1 EXISTS");
+    imap.send("f FETCH 1 FLAGS");
+    imap.hear("\\Flagged");
+    server.stop();
 }
 
 #[test]

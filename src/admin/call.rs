@@ -2,7 +2,7 @@
 
 use super::exit;
 use super::frame::{self, FRAME_MAX, Kind};
-use crate::mailbox;
+use crate::mailbox::{self, OverQuota};
 use crate::net::{Connection, ReadError, Shutdown, timeout};
 use std::time::Duration;
 
@@ -36,7 +36,8 @@ impl Failure {
             Error::Exists => (exit::FAILURE, "that name is taken".to_owned()),
             Error::ReadOnly => (exit::FAILURE, "the mailbox is read-only".to_owned()),
             Error::Denied => (exit::FAILURE, "that is not allowed".to_owned()),
-            Error::OverQuota => (exit::TEMPORARY, "the account's quota does not hold it".to_owned()),
+            Error::OverQuota(OverQuota::Defer) => (exit::TEMPORARY, "the account is full; try again later".to_owned()),
+            Error::OverQuota(OverQuota::Bounce) => (exit::UNAVAILABLE, "the account is full".to_owned()),
             Error::TooBig(limit) => (exit::DATA, format!("the message is larger than {limit} octets")),
             Error::Expunged => (exit::FAILURE, "the message is gone".to_owned()),
             Error::HasChildren => (exit::FAILURE, "there are mailboxes below it".to_owned()),

@@ -65,6 +65,11 @@ fn plan(
     let mut deliveries: Vec<(String, Delivery)> = Vec::new();
     for recipient in recipients {
         let found = context.core.resolve(recipient).map_err(|error| unknown(&error, recipient))?;
+        // Told before the message is read, too.
+        context.core.check_delivery(found.account, 0).map_err(|error| {
+            let (code, text) = refusal(&error);
+            Failure::Exit(code, format!("{recipient}: {text}"))
+        })?;
         let target = match (mailbox, found.detail) {
             (Some(mailbox), _) => DeliveryTarget::Mailbox(mailbox.to_owned()),
             (None, Some(detail)) => DeliveryTarget::IfExists(detail),

@@ -10,6 +10,8 @@ pub const USAGE: u8 = 64;
 pub const DATA: u8 = 65;
 /// EX_NOUSER: nobody has that address.
 pub const NO_USER: u8 = 67;
+/// EX_UNAVAILABLE: the account is full, and mail for it goes back to its sender.
+pub const UNAVAILABLE: u8 = 69;
 /// EX_SOFTWARE: a fault in mailnook itself.
 pub const SOFTWARE: u8 = 70;
 /// EX_CANTCREAT: there is no such mailbox.

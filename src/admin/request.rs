@@ -105,9 +105,43 @@ pub enum Request {
         /// The mailbox to deliver to instead of INBOX.
         mailbox: Option<String>,
     },
-    /// Applies the rules of all accounts.
+    /// Shows what accounts hold and may hold.
+    QuotaShow {
+        /// Which; None: all.
+        name: Option<String>,
+        /// As JSON.
+        json: bool,
+    },
+    /// Sets what an account may hold; None leaves a value as it is.
+    QuotaSet {
+        /// Which.
+        name: String,
+        /// A size, `none`, or `default`.
+        bytes: Option<String>,
+        /// A number, `none`, or `default`.
+        messages: Option<String>,
+        /// `defer`, `bounce`, or `default`.
+        over: Option<String>,
+    },
+    /// Counts an account's messages anew.
+    QuotaRecount {
+        /// Which.
+        name: String,
+    },
+    /// Removes mail that is older than it is kept.
     Expire {
-        /// Only tells what they would do.
+        /// Only tell.
+        dry_run: bool,
+    },
+    /// Brings expunged mail back.
+    Undelete {
+        /// Whose.
+        name: String,
+        /// How long ago it was expunged at most, as a duration.
+        since: String,
+        /// Only from this mailbox.
+        mailbox: Option<String>,
+        /// Only tell.
         dry_run: bool,
     },
     /// Checks the whole store.
@@ -169,7 +203,22 @@ impl Request {
                 fields.extend(recipients.iter().map(String::as_str));
                 fields
             }
+            Self::QuotaShow { name, json } => {
+                vec!["quota-show", flag(name.is_some()), name.as_deref().unwrap_or_default(), flag(*json)]
+            }
+            Self::QuotaSet { name, bytes, messages, over } => {
+                let mut fields = vec!["quota-set", name];
+                for value in [bytes, messages, over] {
+                    fields.extend([flag(value.is_some()), value.as_deref().unwrap_or_default()]);
+                }
+                fields
+            }
+            Self::QuotaRecount { name } => vec!["quota-recount", name],
             Self::Expire { dry_run } => vec!["expire", flag(*dry_run)],
+            Self::Undelete { name, since, mailbox, dry_run } => {
+                let given = flag(mailbox.is_some());
+                vec!["undelete", name, since, given, mailbox.as_deref().unwrap_or_default(), flag(*dry_run)]
+            }
             Self::Verify => vec!["verify"],
             Self::Status { json } => vec!["status", flag(*json)],
         };
@@ -228,7 +277,23 @@ impl Request {
                 sender: text(sender),
                 mailbox: flag(to_mailbox)?.then(|| text(mailbox)),
             },
+            ["quota-show", given, name, json] => {
+                Self::QuotaShow { name: flag(given)?.then(|| text(name)), json: flag(json)? }
+            }
+            ["quota-set", name, has_bytes, bytes, has_messages, messages, has_over, over] => Self::QuotaSet {
+                name: text(name),
+                bytes: flag(has_bytes)?.then(|| text(bytes)),
+                messages: flag(has_messages)?.then(|| text(messages)),
+                over: flag(has_over)?.then(|| text(over)),
+            },
+            ["quota-recount", name] => Self::QuotaRecount { name: text(name) },
             ["expire", dry_run] => Self::Expire { dry_run: flag(dry_run)? },
+            ["undelete", name, since, given, mailbox, dry_run] => Self::Undelete {
+                name: text(name),
+                since: text(since),
+                mailbox: flag(given)?.then(|| text(mailbox)),
+                dry_run: flag(dry_run)?,
+            },
             ["verify"] => Self::Verify,
             ["status", json] => Self::Status { json: flag(json)? },
             _ => return None,
@@ -292,7 +357,13 @@ mod tests {
             Request::DeviceRevoke { name: text("anna"), device: text("my phone") },
             Request::Deliver { recipients: vec![text("a"), text("b")], sender: text(""), mailbox: None },
             Request::Deliver { recipients: vec![text("a")], sender: text("x@y"), mailbox: Some(text("")) },
+            Request::QuotaShow { name: None, json: true },
+            Request::QuotaShow { name: Some(text("anna")), json: false },
+            Request::QuotaSet { name: text("anna"), bytes: Some(text("1 GB")), messages: None, over: Some(text("")) },
+            Request::QuotaRecount { name: text("anna") },
             Request::Expire { dry_run: true },
+            Request::Undelete { name: text("a"), since: text("2h"), mailbox: Some(text("")), dry_run: false },
+            Request::Undelete { name: text("a"), since: text(""), mailbox: None, dry_run: true },
             Request::Verify,
             Request::Status { json: false },
         ]

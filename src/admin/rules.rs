@@ -3,7 +3,7 @@
 use super::call::{Call, Failure};
 use super::user::{missing, usage};
 use super::{Context, exit, name, text};
-use crate::mailbox::MainPassword;
+use crate::mailbox::{MainPassword, PopDue, PopRule};
 use crate::types::{PopDelete, PopPolicy};
 
 /// What `user pop3` changes; None: it stays as it is.
@@ -109,4 +109,26 @@ fn yes_or_no(given: &str) -> Result<bool, Failure> {
         "no" => Ok(false),
         other => Err(usage(format!("{other:?} is neither yes nor no"))),
     }
+}
+
+/// A line for each rule of POP3 that has something to do.
+pub(super) fn told(user: &str, due: &[PopDue], verb: &str) -> String {
+    let mut lines = String::new();
+    let mut rules: Vec<PopRule> = due.iter().map(|due| due.rule).collect();
+    rules.dedup();
+    rules.sort_by_key(|rule| matches!(rule, PopRule::Released(_)));
+    rules.dedup();
+    for rule in rules {
+        let of_rule = || due.iter().filter(|due| due.rule == rule);
+        let messages = text::count(u64::try_from(of_rule().count()).unwrap_or(u64::MAX), "message");
+        let octets = text::octets(of_rule().map(|due| due.size).sum());
+        let why = match rule {
+            PopRule::Hidden(days) => format!("deleted by POP3 {} ago", text::count(u64::from(days), "day")),
+            PopRule::Released(days) => {
+                format!("fetched by all POP3 devices {} ago", text::count(u64::from(days), "day"))
+            }
+        };
+        lines += &[user, ": ", &messages, ", ", &octets, ", ", verb, " from INBOX to the trash: ", &why, "\n"].concat();
+    }
+    lines
 }

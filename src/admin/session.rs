@@ -4,9 +4,9 @@ use super::call::{Call, Failure};
 use super::frame::{self, Kind};
 use super::registry::Registry;
 use super::request::{DecodeError, Request};
-use super::{DataDir, deliver, device, exit, expire, rules, status, user, verify};
-use crate::config::Config;
-use crate::mailbox::{self, Core};
+use super::{DataDir, deliver, device, exit, quota, retention, rules, status, user, verify};
+use crate::config::{self, Config};
+use crate::mailbox::{self, Core, OverQuota, QuotaRules, RetentionRules};
 use crate::net::{Connection, Shutdown, TlsAcceptor, timeout};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,8 +45,31 @@ pub fn open(config: &Config, data_dir: &DataDir) -> Result<Arc<Core>, String> {
         catch_all: config.catch_all.clone(),
         max_message_size: config.limits.message_size,
         pop3: config.pop3,
+        quota: quota_rules(&config.quota),
+        retention: retention_rules(&config.retention),
         ..mailbox::Options::new(data_dir.store())
     })
+}
+
+/// The rules for accounts without settings of their own.
+#[must_use]
+pub const fn quota_rules(quota: &config::Quota) -> QuotaRules {
+    QuotaRules {
+        bytes: quota.bytes,
+        messages: quota.messages,
+        over: if quota.bounce { OverQuota::Bounce } else { OverQuota::Defer },
+        grace: quota.grace,
+    }
+}
+
+/// How long mail is kept in accounts without settings of their own.
+#[must_use]
+pub const fn retention_rules(retention: &config::Retention) -> RetentionRules {
+    RetentionRules {
+        trash_days: retention.trash_days,
+        junk_days: retention.junk_days,
+        undelete_days: retention.undelete_days,
+    }
 }
 
 /// Serves one connection of the control socket.
@@ -98,7 +121,15 @@ async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result
         Request::Deliver { recipients, sender, mailbox } => {
             deliver::run(context, call, &recipients, &sender, mailbox).await
         }
-        Request::Expire { dry_run } => expire::run(context, call, dry_run).await,
+        Request::QuotaShow { name, json } => quota::show(context, call, name.as_deref(), json).await,
+        Request::QuotaSet { name, bytes, messages, over } => {
+            quota::set(context, call, &name, [bytes.as_deref(), messages.as_deref(), over.as_deref()]).await
+        }
+        Request::QuotaRecount { name } => quota::recount(context, call, &name).await,
+        Request::Expire { dry_run } => retention::expire(context, call, dry_run).await,
+        Request::Undelete { name, since, mailbox, dry_run } => {
+            retention::undelete(context, call, (&name, &since), mailbox, dry_run).await
+        }
         Request::Verify => verify::run(context, call).await,
         Request::Status { json } => status::run(context, call, json).await,
     }

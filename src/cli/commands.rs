@@ -201,15 +201,73 @@ For Postfix's pipe, getmail, fetchmail, procmail and cron, whether the server ru
 (\"From ...\") is dropped. Either all recipients are known or nobody gets the message.
 
 Exit codes: 0 stored and durable; 64 wrong usage; 65 the message is empty or too big; 67 nobody has that address;
-73 no such mailbox; 75 try again later; 77 no permission to use the data directory.
+69 the account is full and its mail bounces; 73 no such mailbox; 75 try again later; 77 no permission to use the
+data directory.
 ",
+    },
+    Command {
+        path: &["quota", "show"],
+        words: &["[USER]"],
+        options: &[JSON],
+        summary: "show what accounts hold and may hold",
+        details: "",
+    },
+    Command {
+        path: &["quota", "set"],
+        words: &["USER"],
+        options: &[
+            Opt { long: "bytes", short: None, value: Some("SIZE"), help: "such as \"2 GB\"; or none, or default" },
+            Opt { long: "messages", short: None, value: Some("NUMBER"), help: "how many; or none, or default" },
+            Opt {
+                long: "over",
+                short: None,
+                value: Some("WHAT"),
+                help: "defer: mail for the full account waits at its sender; bounce: it goes back; or default",
+            },
+        ],
+        summary: "set what an account may hold",
+        details: "\
+What is not given stays as it is; \"default\" goes back to what the configuration says. A limit below what the
+account holds removes nothing: it takes no more mail until there is room.
+",
+    },
+    Command {
+        path: &["quota", "recount"],
+        words: &["USER"],
+        options: &[],
+        summary: "count an account's messages anew",
+        details: "The figures are kept with every change, so this finds nothing unless the store was damaged.\n",
     },
     Command {
         path: &["expire"],
         words: &[],
-        options: &[flag("dry-run", "only tell what would be done")],
-        summary: "apply the rules that move mail on after some days",
-        details: "The server does so by itself, once an hour. See `mailnook user pop3 --help`.\n",
+        options: &[flag("dry-run", "only tell what would go")],
+        summary: "move on and remove what is older than it is kept",
+        details: "\
+The running server does this every hour by itself: what POP3 devices have deleted or fetched goes from INBOX to the trash
+by the rules of `mailnook user pop3`; mail in \\Trash and \\Junk goes after the days of [retention] in the
+configuration, and expunged mail can be brought back with `mailnook undelete` for some days more.
+",
+    },
+    Command {
+        path: &["undelete"],
+        words: &[],
+        options: &[
+            Opt { long: "user", short: Some('u'), value: Some("USER"), help: "whose mail" },
+            Opt {
+                long: "since",
+                short: None,
+                value: Some("TIME"),
+                help: "expunged no longer ago than this: \"2 h\", 3d",
+            },
+            Opt { long: "mailbox", short: Some('m'), value: Some("MAILBOX"), help: "only what was in this mailbox" },
+            flag("dry-run", "only tell what would come back"),
+        ],
+        summary: "bring expunged mail back",
+        details: "\
+Messages come back to the mailbox they were in, with their flags, whoever and whatever expunged them; a mailbox that
+was deleted is made again. Clients see them as new.
+",
     },
     Command {
         path: &["verify"],

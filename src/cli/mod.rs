@@ -119,7 +119,24 @@ fn asked(parsed: &Parsed, config: Config) -> u8 {
             sender: parsed.value("sender").unwrap_or_default(),
             mailbox: parsed.value("mailbox"),
         },
+        ["quota", "show"] => {
+            let name = Some(parsed.word(0)).filter(|name| !name.is_empty());
+            Request::QuotaShow { name, json }
+        }
+        ["quota", "set"] => Request::QuotaSet {
+            name: parsed.word(0),
+            bytes: parsed.value("bytes"),
+            messages: parsed.value("messages"),
+            over: parsed.value("over"),
+        },
+        ["quota", "recount"] => Request::QuotaRecount { name: parsed.word(0) },
         ["expire"] => Request::Expire { dry_run: parsed.has("dry-run") },
+        ["undelete"] => Request::Undelete {
+            name: parsed.value("user").unwrap_or_default(),
+            since: parsed.value("since").unwrap_or_default(),
+            mailbox: parsed.value("mailbox"),
+            dry_run: parsed.has("dry-run"),
+        },
         ["verify"] => Request::Verify,
         ["status"] => Request::Status { json },
         _ => {

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Every key by section; the first section has no name and stands at the top of the file.
-const KEYS: [(&str, &[&str]); 6] = [
+const KEYS: [(&str, &[&str]); 8] = [
     ("", &["data_dir", "hostname", "domains", "catch_all", "imap_hidden", "admin", "threads", "map_size", "log_level"]),
     ("listen", &["imap", "imaps", "pop3", "pop3s", "lmtp", "lmtp_socket", "lmtp_socket_mode"]),
     ("tls", &["certificate", "key", "names"]),
@@ -23,6 +23,7 @@ const KEYS: [(&str, &[&str]); 6] = [
             "line_before_login",
             "line_after_login",
             "protocol_errors",
+            "messages_per_command",
             "recipients",
             "imap_idle",
             "pop3_idle",
@@ -34,6 +35,8 @@ const KEYS: [(&str, &[&str]); 6] = [
     ),
     ("auth", &["argon2_memory", "argon2_passes", "concurrent_hashes", "queue", "cache"]),
     ("pop3", &["delete", "hide_days", "release_days", "retr_seen", "login_delay"]),
+    ("quota", &["bytes", "messages", "over", "grace", "users_may_set"]),
+    ("retention", &["trash", "junk", "undelete"]),
 ];
 
 /// Limit: problems that are told; a file of another kind would give one for each line.
@@ -73,6 +76,12 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<Problem>> {
     }
     if let Some(table) = reader.section(root, "pop3") {
         reader.pop3(table, &mut config.pop3);
+    }
+    if let Some(table) = reader.section(root, "quota") {
+        reader.quota(table, &mut config);
+    }
+    if let Some(table) = reader.section(root, "retention") {
+        reader.retention(table, &mut config);
     }
     let mut problems = reader.problems;
     problems.sort_by_key(|problem| problem.line);
@@ -265,6 +274,9 @@ impl Reader<'_> {
         self.key(table, "line_before_login", &mut limits.line_before_login, |v| value::size_usize(v, 1 << 10, 1 << 20));
         self.key(table, "line_after_login", &mut limits.line_after_login, |v| value::size_usize(v, 8 << 10, 16 << 20));
         self.key(table, "protocol_errors", &mut limits.protocol_errors, |v| value::count_u32(v, 1, 10_000));
+        self.key(table, "messages_per_command", &mut limits.messages_per_command, |v| {
+            value::count_u32(v, 1000, u64::from(u32::MAX))
+        });
         self.key(table, "recipients", &mut limits.recipients, |v| value::count_usize(v, 100, 10_000));
         self.key(table, "imap_idle", &mut limits.imap_idle, |v| value::duration(v, 30 * MINUTE, 7 * DAY));
         self.key(table, "pop3_idle", &mut limits.pop3_idle, |v| value::duration(v, 10 * MINUTE, DAY));
@@ -295,6 +307,26 @@ impl Reader<'_> {
         self.key(table, "release_days", &mut policy.release_days, days);
         self.key(table, "retr_seen", &mut policy.retr_seen, value::yes_or_no);
         self.key(table, "login_delay", &mut policy.login_delay, |v| value::duration(v, 0, HOUR));
+    }
+
+    fn retention(&mut self, table: &DeTable<'_>, config: &mut Config) {
+        let retention = &mut config.retention;
+        for (key, place) in [
+            ("trash", &mut retention.trash_days),
+            ("junk", &mut retention.junk_days),
+            ("undelete", &mut retention.undelete_days),
+        ] {
+            self.key(table, key, place, value::days);
+        }
+    }
+
+    fn quota(&mut self, table: &DeTable<'_>, config: &mut Config) {
+        let quota = &mut config.quota;
+        self.key(table, "bytes", &mut quota.bytes, |v| value::or_none(v, |v| value::size(v, 1 << 20, 1 << 60)));
+        self.key(table, "messages", &mut quota.messages, |v| value::or_none(v, |v| value::count(v, 100, 1 << 32)));
+        self.key(table, "over", &mut quota.bounce, |v| Ok(value::one_of(v, &["defer", "bounce"])? == "bounce"));
+        self.key(table, "grace", &mut quota.grace, |v| value::size(v, 0, 1 << 30));
+        self.key(table, "users_may_set", &mut quota.users_may_set, value::yes_or_no);
     }
 }
 

@@ -100,14 +100,6 @@ pub(super) fn count_usize(value: &DeValue<'_>, min: u64, max: u64) -> Result<usi
     narrow(count(value, min, max)?)
 }
 
-/// True or false.
-pub(super) fn yes_or_no(value: &DeValue<'_>) -> Result<bool, String> {
-    match value {
-        DeValue::Boolean(value) => Ok(*value),
-        other => wrong_type(other, "true or false"),
-    }
-}
-
 /// As [`count`], for values that are a `u32`.
 pub(super) fn count_u32(value: &DeValue<'_>, min: u64, max: u64) -> Result<u32, String> {
     narrow(count(value, min, max)?)
@@ -140,6 +132,57 @@ pub(super) fn size(value: &DeValue<'_>, min: u64, max: u64) -> Result<u64, Strin
             size_text(min),
             size_text(max)
         ))
+    }
+}
+
+/// Octets as the command line gives them: a number, or one with a unit.
+#[must_use]
+pub fn size_from(text: &str) -> Option<u64> {
+    text.trim().parse().ok().or_else(|| with_unit(text, &SIZE_UNITS))
+}
+
+/// Seconds of a duration as the command line gives it, with its unit.
+#[must_use]
+pub fn duration_from(text: &str) -> Option<u64> {
+    with_unit(text, &DURATION_UNITS)
+}
+
+/// Whole days, up to a hundred years.
+pub(super) fn days(value: &DeValue<'_>) -> Result<u32, String> {
+    const DAY: u64 = 86_400;
+    let seconds = duration(value, 0, 36_500 * DAY)?.as_secs();
+    if !seconds.is_multiple_of(DAY) {
+        return Err("is not in whole days; write one such as \"30 d\"".to_owned());
+    }
+    narrow(seconds / DAY)
+}
+
+/// A value, or None for `"none"`.
+pub(super) fn or_none<T>(
+    value: &DeValue<'_>,
+    read: impl FnOnce(&DeValue<'_>) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    match value {
+        DeValue::String(text) if text.eq_ignore_ascii_case("none") => Ok(None),
+        other => read(other).map(Some).map_err(|text| format!("{text}, or \"none\"")),
+    }
+}
+
+/// One of these words.
+pub(super) fn one_of<'v>(value: &'v DeValue<'_>, words: &[&str]) -> Result<&'v str, String> {
+    let given = text(value, &format!("{:?}", words.first().copied().unwrap_or_default()))?;
+    if words.contains(&given) {
+        Ok(given)
+    } else {
+        Err(format!("{} is not one of {}", quoted(given), words.join(", ")))
+    }
+}
+
+/// true or false
+pub(super) fn yes_or_no(value: &DeValue<'_>) -> Result<bool, String> {
+    match value {
+        DeValue::Boolean(value) => Ok(*value),
+        other => wrong_type(other, "true or false"),
     }
 }
 

@@ -3,9 +3,9 @@
 //! Every command's future is boxed alone, so that a session that waits in IDLE pays for IDLE only.
 
 use super::cmd::{
-    append, authenticate, capability, check, close, compress, copy, create, delete, enable, expunge, fetch, id, idle,
-    list, login, logout, metadata, namespace, noop, rename, replace, search, select, sort, starttls, status, store,
-    subscribe, thread, unauthenticate, unselect,
+    append, authenticate, cancelupdate, capability, check, close, compress, copy, create, delete, enable, esearch,
+    expunge, fetch, id, idle, list, login, logout, metadata, namespace, noop, notify, quota, rename, replace, search,
+    select, sort, starttls, status, store, subscribe, thread, uidbatches, unauthenticate, unselect,
 };
 use super::command::Command;
 use super::output::Output;
@@ -66,11 +66,17 @@ impl Session {
 
     /// Commands of the authenticated and the selected state.
     async fn dispatch_authenticated(&mut self, tag: &Tag, command: Command) -> Result<Reply, Failure> {
+        if let Command::Enable(names) = &command {
+            let metadata = names.iter().any(|name| name == "METADATA") && self.follow_metadata();
+            let told = &mut self.told_enabled;
+            return enable::run(names, metadata, told, &mut Output::new(&mut self.connection, self.enabled)).await;
+        }
+        if matches!(command, Command::Idle) && self.notify.is_some() {
+            return Box::pin(self.idle_listening()).await;
+        }
         let Some(account) = &self.account else { return Err(OUT_OF_STATE.into()) };
-        let append_limit = self.context.config.limits.message_size;
         let out = &mut Output::new(&mut self.connection, self.enabled);
         match command {
-            Command::Enable(names) => enable::run(&names, &mut self.told_enabled, out).await,
             Command::Namespace => namespace::run(out).await,
             Command::Select { mailbox, read_only, parameters } => {
                 if parameters.qresync.is_some() && !self.enabled.qresync {
@@ -82,7 +88,10 @@ impl Session {
                     out.untagged("OK [CLOSED] The mailbox before is closed").await?;
                 }
                 let request = select::Request { name: &mailbox, read_only, resync: parameters.qresync.as_ref() };
-                let (reply, selected) = Box::pin(select::run(account, out, request, self.enabled)).await?;
+                let limit = self.context.config.limits.messages_per_command;
+                let (reply, mut selected) = Box::pin(select::run(account, out, request, self.enabled, limit)).await?;
+                let known = selected.view.modseq();
+                selected.listening = self.notify.as_ref().and_then(|notifier| notifier.listening(known));
                 self.selected = Some(Box::new(selected));
                 Ok(reply)
             }
@@ -98,26 +107,47 @@ impl Session {
             Command::Rename { from, to } => Box::pin(rename::run(account, out, &from, &to)).await,
             Command::Subscribe(name) => Box::pin(subscribe::run(account, &name, true)).await,
             Command::Unsubscribe(name) => Box::pin(subscribe::run(account, &name, false)).await,
-            Command::List(request) => Box::pin(list::list(account, out, append_limit, &request)).await,
+            Command::List(request) => Box::pin(list::list(account, out, account.append_limit(), &request)).await,
             Command::Lsub { reference, pattern } => Box::pin(list::lsub(account, out, &reference, &pattern)).await,
-            Command::Status { mailbox, items } => status::run(account, out, append_limit, &mailbox, &items).await,
+            Command::Status { mailbox, items } => {
+                status::run(account, out, account.append_limit(), &mailbox, &items).await
+            }
             Command::GetMetadata { mailbox, entries, max_size, depth } => {
                 let request = metadata::Request { mailbox: mailbox.as_deref(), entries: &entries, max_size, depth };
                 Box::pin(metadata::get(account, out, &self.context.config, request)).await
             }
             Command::SetMetadata { mailbox, entries } => {
-                Box::pin(metadata::set(account, mailbox.as_deref(), entries)).await
+                let (reply, set) = Box::pin(metadata::set(account, mailbox.as_deref(), entries)).await?;
+                if let Some(notifier) = self.notify.as_deref_mut() {
+                    notifier.annotated(set);
+                }
+                Ok(reply)
+            }
+            Command::Notify(request) => {
+                let selected = self.selected.as_deref_mut();
+                Box::pin(notify::run(account, &mut self.notify, selected, out, request)).await
             }
             Command::Append { mailbox, message } => {
                 let request = (mailbox.as_str(), message);
-                let append = append::run(&mut self.connection, &mut self.receiver, &self.context, account, request);
+                let of = (account, self.selected.as_deref_mut());
+                let append = append::run(&mut self.connection, &mut self.receiver, &self.context, of, request);
                 Box::pin(append).await
             }
             Command::Replace { uid, set, mailbox, message } => {
-                let Some(selected) = self.selected.as_deref() else { return Err(OUT_OF_STATE.into()) };
+                let Some(selected) = self.selected.as_deref_mut() else { return Err(OUT_OF_STATE.into()) };
                 let request = replace::Request { uid, set: &set, mailbox: &mailbox, message };
                 let of = (account, selected);
                 Box::pin(replace::run(&mut self.connection, &mut self.receiver, &self.context, of, request)).await
+            }
+            Command::MultiSearch { sources, returns, charset: _, keys } => {
+                let request = esearch::Request { sources, returns, keys };
+                Box::pin(esearch::run(account, self.selected.as_deref_mut(), out, tag, request)).await
+            }
+            Command::GetQuota(root) => quota::get(account, out, &root).await,
+            Command::GetQuotaRoot(mailbox) => quota::get_root(account, out, &mailbox).await,
+            Command::SetQuota { root, limits } => {
+                let allowed = self.context.config.quota.users_may_set;
+                Box::pin(quota::set(account, out, allowed, &root, &limits)).await
             }
             Command::Idle => {
                 let patience = self.context.config.limits.imap_idle;
@@ -157,6 +187,8 @@ impl Session {
             Command::Thread { uid, algorithm, charset: _, keys } => {
                 Box::pin(thread::run(selected, out, thread::Request { uid, algorithm, keys })).await
             }
+            Command::CancelUpdate(tags) => Ok(cancelupdate::run(selected, &tags)),
+            Command::UidBatches { size, range } => uidbatches::run(selected, out, tag, size, range).await,
             Command::Fetch { uid, set, items, modifiers } => {
                 let request = fetch::Request { uid, set: &set, items, modifiers };
                 Box::pin(fetch::run(selected, out, request)).await

@@ -115,7 +115,7 @@ pub fn refusal(error: &Error) -> Reply {
         Error::Exists => Reply::no("There is a mailbox of that name already").code("ALREADYEXISTS"),
         Error::ReadOnly => Reply::no("The mailbox is read-only").code("READ-ONLY"),
         Error::Denied => Reply::no("Not allowed").code("NOPERM"),
-        Error::OverQuota => Reply::no("The quota does not hold that much").code("OVERQUOTA"),
+        Error::OverQuota(_) => Reply::no("The quota does not hold that much").code("OVERQUOTA"),
         Error::TooBig(_) => Reply::no("The message is larger than the limit").code("TOOBIG"),
         Error::Expunged => Reply::no("Some of the messages are expunged").code("EXPUNGEISSUED"),
         Error::HasChildren => Reply::no("There are mailboxes below that name").code("HASCHILDREN"),

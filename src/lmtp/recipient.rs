@@ -1,6 +1,6 @@
 //! The recipients of one transaction, and the words in which the mailbox core's errors reach the client.
 
-use crate::mailbox::{DeliveryTarget, Error, Recipient};
+use crate::mailbox::{DeliveryTarget, Error, OverQuota, Recipient};
 
 /// The recipients of one transaction in the order of their RCPT commands.
 ///
@@ -64,7 +64,8 @@ pub(super) const fn refused_recipient(error: &Error) -> &'static str {
         Error::NotFound => "550 5.1.1 User unknown",
         Error::Denied => "550 5.7.1 Not a domain of this server",
         Error::Invalid(_) => "553 5.1.3 Address not usable",
-        Error::OverQuota => "452 4.2.2 Mailbox full",
+        Error::OverQuota(OverQuota::Defer) => "452 4.2.2 Mailbox full, try again later",
+        Error::OverQuota(OverQuota::Bounce) => "552 5.2.2 Mailbox full",
         Error::TooBig(_) => "552 5.3.4 Message too big",
         Error::Limit(_) => "452 4.3.2 Limit reached, try again later",
         Error::NoRoom => NO_ROOM,
@@ -80,7 +81,8 @@ pub(super) const fn failed_delivery(error: &Error) -> &'static str {
         Error::NotFound => "550 5.1.1 User unknown",
         Error::Denied => "550 5.7.1 Delivery refused",
         Error::Invalid(_) => "554 5.6.0 Message not usable",
-        Error::OverQuota => "452 4.2.2 Mailbox full",
+        Error::OverQuota(OverQuota::Defer) => "452 4.2.2 Mailbox full, try again later",
+        Error::OverQuota(OverQuota::Bounce) => "552 5.2.2 Mailbox full",
         Error::TooBig(_) => "552 5.3.4 Message too big",
         Error::Limit(_) => "452 4.3.2 Limit reached, try again later",
         Error::NoRoom => NO_ROOM,

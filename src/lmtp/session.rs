@@ -196,7 +196,13 @@ impl Session {
             self.reply("452 4.5.3 Too many recipients");
             return Ok(());
         }
-        let reply = match self.context.core.resolve(&forward_path) {
+        let core = &self.context.core;
+        let found = core.resolve(&forward_path).and_then(|recipient| {
+            // Told before the message comes, as far as it can be (RFC 1870 §6.1).
+            core.check_delivery(recipient.account, transaction.mail.size.unwrap_or(0))?;
+            Ok(recipient)
+        });
+        let reply = match found {
             Ok(recipient) => {
                 transaction.recipients.add(forward_path, recipient);
                 "250 2.1.5 OK"

@@ -2,6 +2,8 @@
 
 use super::device::Presence;
 use super::notify::Notify;
+use super::quota::QuotaRules;
+use super::retention::RetentionRules;
 use super::{Appended, Delivery, DeliveryTarget, Error, Staged, Watch, list};
 use crate::store::schema::{AccountState, User, kind};
 use crate::store::txn::Tx;
@@ -31,6 +33,10 @@ pub struct Options {
     pub pop3: PopPolicy,
     /// Where the time comes from.
     pub clock: Clock,
+    /// What accounts may hold where their settings do not say otherwise.
+    pub quota: QuotaRules,
+    /// How long mail is kept where their settings do not say otherwise.
+    pub retention: RetentionRules,
 }
 
 impl Options {
@@ -45,6 +51,8 @@ impl Options {
             max_message_size: 200_000_000,
             pop3: PopPolicy::default(),
             clock: Clock::system(),
+            quota: QuotaRules::default(),
+            retention: RetentionRules::default(),
         }
     }
 }
@@ -165,6 +173,10 @@ fn remove_account(tx: &mut Tx<'_>, name: &str) -> Result<AccountId, store::Error
         tx.delete_address(address)?;
     }
     tx.delete_devices(id)?;
+    for (mailbox, _) in tx.view().lost_of(id)? {
+        tx.delete_lost(mailbox)?;
+    }
+    tx.add_garbage(kind::ACCOUNT, u64::from(id.0))?;
     tx.delete_annotations(id, None)?;
     tx.delete_user(id)?;
     tx.put_settings(id, &Settings::default())?;
@@ -216,6 +228,14 @@ impl Core {
 
     pub(super) const fn max_message_size(&self) -> u64 {
         self.options.max_message_size
+    }
+
+    pub(super) const fn retention_rules(&self) -> RetentionRules {
+        self.options.retention
+    }
+
+    pub(super) const fn quota_rules(&self) -> QuotaRules {
+        self.options.quota
     }
 
     /// Makes an account with INBOX and the special-use mailboxes, all subscribed. Without a password nobody can log in.

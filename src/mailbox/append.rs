@@ -1,11 +1,14 @@
 //! The one way in for mail: LMTP, `deliver`, APPEND and import all stream through [`Incoming`].
 
 use super::edit::{Edit, NewRow, check_flags};
+use super::quota::{self, QuotaRules, Slack};
+use super::retention::Removal;
 use super::{Account, Core, Error, account, list, name};
 use crate::message::{Normalizer, Record, Scanner};
 use crate::store::schema::{CODEC_IDENTITY, Content, kind};
 use crate::store::txn::Tx;
-use crate::store::{self, Commit, Refusal, Store};
+use crate::store::view::View;
+use crate::store::{self, Cause, Commit, Refusal, Store};
 use crate::types::{AccountId, BodyId, DateTime, Door, Flags, InstanceId, MailboxId, Uid, UidSet, UidValidity};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -202,14 +205,24 @@ impl Parts {
         Ok(body)
     }
 
+    /// Without an empty line behind it, the first line of a message that has no header would be read as one.
+    fn needs_line(&self, prefix: &[u8]) -> bool {
+        !prefix.is_empty() && !self.has_header
+    }
+
+    /// RFC822.SIZE behind `prefix`.
+    fn size_behind(&self, prefix: &[u8]) -> u64 {
+        self.size + prefix.len() as u64 + if self.needs_line(prefix) { 2 } else { 0 }
+    }
+
     /// The content that shows the body behind `prefix`, and its size.
     fn content(&self, body: BodyId, prefix: &[u8]) -> (Content, u64) {
+        let size = self.size_behind(prefix);
+        let needs_line = self.needs_line(prefix);
         let mut prefix = prefix.to_vec();
-        // Without this line the first line of a message that has no header would be read as one.
-        if !prefix.is_empty() && !self.has_header {
+        if needs_line {
             prefix.extend_from_slice(b"\r\n");
         }
-        let size = self.size + prefix.len() as u64;
         (Content { body, body_len: self.size, codec: CODEC_IDENTITY, prefix, record: self.record.clone() }, size)
     }
 }
@@ -279,12 +292,13 @@ impl Core {
         deliveries: Vec<Delivery>,
     ) -> Result<Vec<Result<Appended, Error>>, Error> {
         let mut staged = staged;
-        let parts = staged.parts();
+        let (parts, rules) = (staged.parts(), self.quota_rules());
         let made = self
             .store_arc()
             .write_heavy(parts.pending.len(), move |tx| {
                 // Look first: where nobody can have it, nothing is written.
                 let targets: Vec<_> = deliveries.iter().map(|delivery| find_target(tx, delivery)).collect();
+                let targets = within_quota(&tx.view(), &rules, &parts, &deliveries, targets)?;
                 let reached = i64::try_from(targets.iter().filter(|target| target.is_ok()).count()).unwrap_or(0);
                 if reached == 0 {
                     return Ok(targets.into_iter().map(|target| target.and(Err(Refusal::NotFound.into()))).collect());
@@ -321,6 +335,13 @@ impl Batch {
     /// Adds a message with its flags and its internal date (None: now).
     pub fn push(&mut self, staged: Staged, flags: Flags, date: Option<DateTime>) {
         self.messages.push((staged, flags, date));
+    }
+
+    /// How many messages it holds, and their octets together.
+    #[must_use]
+    pub fn size(&self) -> (u64, u64) {
+        let octets = self.messages.iter().fold(0_u64, |sum, (staged, ..)| sum.saturating_add(staged.size()));
+        (self.messages.len() as u64, octets)
     }
 
     /// Whether no further message may be added.
@@ -373,6 +394,7 @@ impl Account {
             weight += parts.pending.len();
             messages.push((parts, self.delivery(mailbox, std::mem::take(flags), *date)));
         }
+        let (account, door, rules) = (self.id, self.door, self.core.quota_rules());
         let job = self.core.store_arc().write_heavy(weight, move |tx| {
             // Look first: what cannot be stored is refused before anything is written.
             let mut target = None;
@@ -380,6 +402,9 @@ impl Account {
                 target = Some(find_target(tx, delivery)?);
             }
             let Some(mailbox) = target else { return Err(Refusal::Invalid("there is no message").into()) };
+            let sum = messages.iter().fold(0_u64, |sum, (parts, _)| sum.saturating_add(parts.size));
+            let size = (messages.len() as u64, sum);
+            quota::admit(&tx.view(), &rules, account, Slack::of(&door), size)?;
             let mut made = BatchAppended { uid_validity: UidValidity(0), uids: UidSet::new() };
             for (parts, delivery) in &messages {
                 let body = parts.put_body(tx)?;
@@ -407,15 +432,20 @@ impl Account {
         let parts = staged.parts();
         let delivery = self.delivery(mailbox, flags, date);
         self.may_change()?;
+        let (account, door, rules) = (self.id, self.door, self.core.quota_rules());
+        let kept = self.core.retention_rules();
         let made = self.core.store_arc().write_heavy(parts.pending.len(), move |tx| {
             let mailbox = find_target(tx, &delivery)?;
             let Some(old) = tx.view().row(source, uid)? else { return Ok(None) };
+            let more = parts.size.saturating_sub(old.size);
+            if more > 0 {
+                quota::admit(&tx.view(), &rules, account, Slack::of(&door), (0, more))?;
+            }
             let body = parts.put_body(tx)?;
             let made = put_message(tx, &parts, body, mailbox, &delivery)?;
             let mut edit = Edit::open(tx, source)?;
-            edit.remove(tx, uid, &old)?;
-            tx.release_content(old.content)?;
-            tx.forget_pop_state(edit.state.account, old.instance)?;
+            let removal = Removal::new(tx, kept, account, &door, Cause::Replaced)?;
+            removal.run(tx, &mut edit, uid, &old)?;
             edit.finish(tx)?;
             Ok::<_, store::Error>(Some(made))
         });
@@ -423,6 +453,37 @@ impl Account {
         self.core.store_arc().purge();
         Ok(made)
     }
+}
+
+/// The targets, without those whose account is full. What several of them bring to one account counts together.
+fn within_quota(
+    view: &View<'_>,
+    rules: &QuotaRules,
+    parts: &Parts,
+    deliveries: &[Delivery],
+    targets: Vec<Result<MailboxId, store::Error>>,
+) -> Result<Vec<Result<MailboxId, store::Error>>, store::Error> {
+    let mut added: Vec<(AccountId, u64, u64)> = Vec::new();
+    let mut allowed = Vec::with_capacity(targets.len());
+    for (delivery, target) in deliveries.iter().zip(targets) {
+        if target.is_err() {
+            allowed.push(target);
+            continue;
+        }
+        let before = added.iter().filter(|(account, ..)| *account == delivery.account);
+        let before = before.fold((0, 0), |sum, (_, messages, bytes)| (sum.0 + messages, sum.1 + bytes));
+        let size = parts.size_behind(&delivery.prefix);
+        let slack = Slack::of(&delivery.door);
+        match quota::admit(view, rules, delivery.account, slack, (before.0 + 1, before.1 + size)) {
+            Ok(()) => {
+                added.push((delivery.account, 1, size));
+                allowed.push(target);
+            }
+            Err(store::Error::Refused(refusal)) => allowed.push(Err(refusal.into())),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(allowed)
 }
 
 fn find_target(tx: &Tx<'_>, delivery: &Delivery) -> Result<MailboxId, store::Error> {

@@ -1,11 +1,12 @@
 //! COPY and MOVE: rows only; the content is shared.
 
 use super::edit::{Edit, NewRow};
+use super::quota::{self, QuotaRules, Slack};
 use super::{Error, Mailbox, name};
-use crate::store::schema::{MessageRow, kind};
+use crate::store::schema::{MessageRow, OriginId, kind};
 use crate::store::txn::Tx;
 use crate::store::{self, Refusal};
-use crate::types::{AccountId, Door, MailboxId, Uid, UidSet, UidValidity};
+use crate::types::{AccountId, Door, DoorKind, MailboxId, SpecialUse, Uid, UidSet, UidValidity};
 
 /// What a COPY or MOVE made (RFC 4315 COPYUID): `from[i]` became `to[i]`.
 #[derive(Clone, Debug)]
@@ -29,6 +30,11 @@ fn source_rows(tx: &Tx<'_>, mailbox: MailboxId, uids: &UidSet) -> Result<Vec<(Ui
     Ok(rows)
 }
 
+/// A notice of ours that somebody keeps elsewhere counts like other mail.
+pub(super) fn moved_origin(tx: &mut Tx<'_>, origin: OriginId) -> Result<OriginId, store::Error> {
+    if origin == OriginId::NOTICE { tx.intern(&Door::of(DoorKind::Policy)) } else { Ok(origin) }
+}
+
 /// A COPY or MOVE as the writer's job gets it.
 pub(super) struct Transfer {
     pub(super) account: AccountId,
@@ -38,6 +44,7 @@ pub(super) struct Transfer {
     pub(super) destination: String,
     pub(super) move_them: bool,
     pub(super) door: Door,
+    pub(super) quota: QuotaRules,
 }
 
 pub(super) fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store::Error> {
@@ -51,6 +58,15 @@ pub(super) fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store:
     let mut copied = Copied { uid_validity, from: Vec::new(), to: Vec::new() };
     if rows.is_empty() {
         return Ok(copied);
+    }
+    if !job.move_them {
+        let sum = rows.iter().fold(0_u64, |sum, (_, row)| sum.saturating_add(row.size));
+        let slack = if entry.is_some_and(|entry| entry.special_use == Some(SpecialUse::Trash)) {
+            Slack::Headroom
+        } else {
+            Slack::of(&job.door)
+        };
+        quota::admit(&tx.view(), &job.quota, job.account, slack, (rows.len() as u64, sum))?;
     }
     let now = tx.now()?;
     let origin = tx.intern(&job.door)?;
@@ -72,7 +88,7 @@ pub(super) fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store:
             internal_date: row.internal_date,
             save_date: now,
             size: row.size,
-            origin: if job.move_them { row.origin } else { origin },
+            origin: if job.move_them { moved_origin(tx, row.origin)? } else { origin },
         };
         let to = destination.insert(tx, &new)?;
         copied.from.push(uid.0);
@@ -89,12 +105,12 @@ impl Mailbox {
     /// Copies messages, all or none (RFC 9051 §6.4.7). Messages that are gone are left out silently.
     ///
     /// # Errors
-    /// `NotFound`: no such destination. `Limit`, `Temporary`.
+    /// `NotFound`: no such destination. `OverQuota`, but for a little room in \Trash. `Limit`, `Temporary`.
     pub async fn copy(&self, uids: &UidSet, destination: &str) -> Result<Copied, Error> {
         self.transfer(uids, destination, false).await
     }
 
-    /// Moves messages, all or none (RFC 6851); they keep their instance and so their POP3 unique-id.
+    /// Moves messages, all or none (RFC 6851), whatever the quota says; they keep their instance and so their POP3 unique-id.
     ///
     /// # Errors
     /// `NotFound`: no such destination. `Limit`, `Temporary`.
@@ -113,6 +129,7 @@ impl Mailbox {
             destination,
             move_them,
             door: self.account.door,
+            quota: self.account.core.quota_rules(),
         };
         Ok(self.account.core.store.write(move |tx| transfer(tx, &job)).await?)
     }

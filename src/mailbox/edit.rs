@@ -39,6 +39,10 @@ pub(super) struct Edit {
     expunged: UidSet,
     messages: i64,
     bytes: i64,
+    /// How notices of ours came and went: their number, and their octets.
+    notices: (i64, i64),
+    /// How hidden messages came and went.
+    hidden: (i64, i64),
 }
 
 impl Edit {
@@ -51,7 +55,18 @@ impl Edit {
         }
         let keywords = view.keywords(id)?;
         let keywords_before = state.keywords;
-        Ok(Self { id, state, keywords, keywords_before, modseq: None, expunged: UidSet::new(), messages: 0, bytes: 0 })
+        Ok(Self {
+            id,
+            state,
+            keywords,
+            keywords_before,
+            modseq: None,
+            expunged: UidSet::new(),
+            messages: 0,
+            bytes: 0,
+            notices: (0, 0),
+            hidden: (0, 0),
+        })
     }
 
     /// The MODSEQ of this job's changes.
@@ -114,6 +129,22 @@ impl Edit {
         }
     }
 
+    /// Notes for the account that a message came (1) or went (-1).
+    fn count(&mut self, origin: OriginId, size: u64, sign: i64) {
+        let size = sign.saturating_mul(i64::try_from(size).unwrap_or(i64::MAX));
+        self.messages += sign;
+        self.bytes = self.bytes.saturating_add(size);
+        if origin == OriginId::NOTICE {
+            self.notices = (self.notices.0 + sign, self.notices.1.saturating_add(size));
+        }
+    }
+
+    /// Notes for the account that a message was hidden (1) or brought back (-1).
+    pub(super) fn count_hidden(&mut self, size: u64, sign: i64) {
+        let size = sign.saturating_mul(i64::try_from(size).unwrap_or(i64::MAX));
+        self.hidden = (self.hidden.0 + sign, self.hidden.1.saturating_add(size));
+    }
+
     /// Adds a message; its UID.
     pub(super) fn insert(&mut self, tx: &mut Tx<'_>, new: &NewRow) -> Result<Uid, Error> {
         let uid = Uid(self.state.uid_next);
@@ -139,8 +170,7 @@ impl Edit {
         self.state.recent += 1;
         self.state.bytes += new.size;
         self.count_flags(new.system, new.size, true);
-        self.messages += 1;
-        self.bytes += i64::try_from(new.size).unwrap_or(i64::MAX);
+        self.count(new.origin, new.size, 1);
         Ok(uid)
     }
 
@@ -187,8 +217,7 @@ impl Edit {
             self.state.recent = self.state.recent.saturating_sub(1);
         }
         self.count_flags(row.flags, row.size, false);
-        self.messages -= 1;
-        self.bytes -= i64::try_from(row.size).unwrap_or(i64::MAX);
+        self.count(row.origin, row.size, -1);
         Ok(())
     }
 
@@ -211,11 +240,15 @@ impl Edit {
             }
         }
         tx.put_mailbox_state(self.id, &self.state)?;
-        if self.messages != 0 || self.bytes != 0 {
+        if self.messages != 0 || self.bytes != 0 || self.notices != (0, 0) || self.hidden != (0, 0) {
             let account = self.state.account;
             let mut state = tx.view().account_state(account)?.ok_or(Refusal::NotFound)?;
             state.messages = state.messages.saturating_add_signed(self.messages);
             state.bytes = state.bytes.saturating_add_signed(self.bytes);
+            state.notices = state.notices.saturating_add_signed(self.notices.0);
+            state.notice_bytes = state.notice_bytes.saturating_add_signed(self.notices.1);
+            state.hidden = state.hidden.saturating_add_signed(self.hidden.0);
+            state.hidden_bytes = state.hidden_bytes.saturating_add_signed(self.hidden.1);
             tx.put_account_state(account, &state)?;
         }
         if self.modseq.is_some() {

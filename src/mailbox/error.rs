@@ -1,6 +1,6 @@
 //! The protocol-neutral errors; each protocol maps every kind to its own words.
 
-use crate::store;
+use crate::store::{self, OverQuota};
 
 /// Why an operation on an account did not happen. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub enum Error {
     ReadOnly,
     /// Not allowed for this user.
     Denied,
-    /// The account's quota does not hold it.
-    OverQuota,
+    /// The account's quota does not hold it; what is to happen to mail that comes.
+    OverQuota(OverQuota),
     /// The message is larger than the limit, given in octets.
     TooBig(u64),
     /// The message was expunged by another session.
@@ -43,6 +43,7 @@ impl From<store::Error> for Error {
                 store::Refusal::HasChildren => Self::HasChildren,
                 store::Refusal::Invalid(text) => Self::Invalid(text),
                 store::Refusal::Limit(text) => Self::Limit(text),
+                store::Refusal::OverQuota(what) => Self::OverQuota(what),
             },
             store::Error::Closed => Self::Temporary,
             cause @ (store::Error::Full | store::Error::DiskFull) => {

@@ -1,17 +1,17 @@
 //! Removing messages. Their space is given back later, by the store.
 
 use super::edit::Edit;
+use super::retention::{Removal, RetentionRules};
 use super::{Error, Mailbox};
-use crate::store;
 use crate::store::txn::Tx;
-use crate::types::{MailboxId, SystemFlags, UidSet};
+use crate::store::{self, Cause};
+use crate::types::{Door, MailboxId, SystemFlags, UidSet};
 
 /// Removes the messages of `among`, or only those of them with \Deleted.
 pub(super) fn expunge(
     tx: &mut Tx<'_>,
-    mailbox: MailboxId,
-    among: &UidSet,
-    deleted_only: bool,
+    (mailbox, among, deleted_only): (MailboxId, &UidSet, bool),
+    (door, rules): (&Door, RetentionRules),
 ) -> Result<UidSet, store::Error> {
     let mut edit = Edit::open(tx, mailbox)?;
     let mut gone = UidSet::new();
@@ -30,10 +30,9 @@ pub(super) fn expunge(
     if rows.is_empty() {
         return Ok(gone);
     }
+    let removal = Removal::new(tx, rules, edit.state.account, door, Cause::Expunged)?;
     for (uid, row) in rows {
-        edit.remove(tx, uid, &row)?;
-        tx.release_content(row.content)?;
-        tx.forget_pop_state(edit.state.account, row.instance)?;
+        removal.run(tx, &mut edit, uid, &row)?;
         gone.insert(uid.0);
     }
     edit.finish(tx)?;
@@ -60,8 +59,9 @@ impl Mailbox {
 
     async fn take_out(&self, among: UidSet, deleted_only: bool) -> Result<UidSet, Error> {
         self.account.may_change()?;
-        let id = self.id;
-        let gone = self.account.core.store.write(move |tx| expunge(tx, id, &among, deleted_only)).await?;
+        let (id, door, rules) = (self.id, self.account.door, self.account.core.retention_rules());
+        let job = move |tx: &mut Tx<'_>| expunge(tx, (id, &among, deleted_only), (&door, rules));
+        let gone = self.account.core.store.write(job).await?;
         if !gone.is_empty() {
             self.account.core.store.purge();
         }

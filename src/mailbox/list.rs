@@ -1,19 +1,21 @@
 //! Mailbox names, subscriptions, counters.
 
+use super::copy::moved_origin;
 use super::edit::{Edit, NewRow};
 use super::name::canonical;
+use super::retention::{self, RetentionRules};
 use super::{Account, Error, Mailbox, annotation};
 use crate::store::schema::{AccountState, MailboxEntry, MailboxState, kind};
 use crate::store::txn::Tx;
 use crate::store::view::View;
 use crate::store::{self, Refusal};
-use crate::types::{AccountId, DELIMITER, MailboxId, ModSeq, SpecialUse, Uid, UidValidity};
+use crate::types::{AccountId, DELIMITER, Door, MailboxId, ModSeq, SpecialUse, Uid, UidValidity};
 use std::collections::BTreeMap;
 
 /// The name of the mailbox that mail comes to.
 pub(super) const INBOX: &str = "INBOX";
 /// Limit: mailboxes and subscriptions of one account.
-const NAMES_MAX: usize = 10_000;
+pub(super) const NAMES_MAX: usize = 10_000;
 
 /// A name that LIST or LSUB may show.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,7 +125,7 @@ fn put_superiors(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<(), 
     Ok(())
 }
 
-fn create(
+pub(super) fn create(
     tx: &mut Tx<'_>,
     account: AccountId,
     name: &str,
@@ -160,7 +162,12 @@ pub(super) fn doom(tx: &mut Tx<'_>, account: AccountId, mailbox: MailboxId) -> R
     Ok(())
 }
 
-fn delete(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<(), store::Error> {
+fn delete(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    name: &str,
+    (door, rules): (&Door, RetentionRules),
+) -> Result<(), store::Error> {
     let entry = tx.view().mailbox_entry(account, name)?;
     let Some((mailbox, entry)) = entry.and_then(|entry| Some((entry.mailbox?, entry))) else {
         let below = tx.view().mailbox_entries(account, &format!("{name}{DELIMITER}"))?;
@@ -170,6 +177,7 @@ fn delete(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<(), store::
     if name == INBOX {
         return Err(Refusal::Denied.into());
     }
+    retention::remember(tx, rules, account, door, (mailbox, name))?;
     doom(tx, account, mailbox)?;
     if entry.subscribed {
         // RFC 9051 §6.3.7: a subscription outlives its mailbox.
@@ -241,7 +249,7 @@ fn rename_inbox(tx: &mut Tx<'_>, account: AccountId, to: &str) -> Result<(), sto
             internal_date: row.internal_date,
             save_date: now,
             size: row.size,
-            origin: row.origin,
+            origin: moved_origin(tx, row.origin)?,
         };
         source.remove(tx, uid, &row)?;
         destination.insert(tx, &new)?;
@@ -266,40 +274,73 @@ fn subscribe(tx: &mut Tx<'_>, account: AccountId, name: &str, on: bool) -> Resul
     }
 }
 
+/// The names with the levels above them that have no mailbox, and what lies below each.
+#[must_use]
+pub fn with_levels(entries: Vec<ListEntry>) -> Vec<ListEntry> {
+    let mut names: BTreeMap<String, ListEntry> = BTreeMap::new();
+    let mut above: Vec<String> = Vec::new();
+    for entry in entries {
+        if entry.mailbox.is_some() {
+            above.extend(superiors(&entry.name).map(str::to_owned));
+        }
+        names.insert(entry.name.clone(), entry);
+    }
+    for name in above {
+        let level = names.entry(name.clone()).or_insert_with(|| ListEntry {
+            name,
+            mailbox: None,
+            exists: true,
+            subscribed: false,
+            has_children: true,
+            special_use: None,
+        });
+        level.exists = true;
+        level.has_children = true;
+    }
+    names.into_values().collect()
+}
+
 impl Account {
     /// All mailboxes and subscriptions, by name; INBOX is spelled `INBOX`.
     ///
     /// # Errors
     /// `Temporary` where the store fails.
     pub fn list(&self) -> Result<Vec<ListEntry>, Error> {
+        Ok(with_levels(self.names()?))
+    }
+
+    /// The names that have a mailbox or are subscribed, by name, without what lies below them.
+    ///
+    /// # Errors
+    /// `Temporary` where the store fails.
+    pub fn names(&self) -> Result<Vec<ListEntry>, Error> {
         let entries = self.core.store.read(|view| view.mailbox_entries(self.id, ""))?;
-        let mut names = BTreeMap::new();
-        for (name, entry) in &entries {
-            let listed = ListEntry {
-                name: name.clone(),
-                mailbox: entry.mailbox,
-                exists: entry.mailbox.is_some(),
-                subscribed: entry.subscribed,
-                has_children: false,
-                special_use: entry.special_use,
-            };
-            names.insert(name.clone(), listed);
-        }
-        for (name, _) in entries.iter().filter(|(_, entry)| entry.mailbox.is_some()) {
-            for superior in superiors(name) {
-                let above = names.entry(superior.to_owned()).or_insert_with(|| ListEntry {
-                    name: superior.to_owned(),
-                    mailbox: None,
-                    exists: true,
-                    subscribed: false,
-                    has_children: true,
-                    special_use: None,
-                });
-                above.exists = true;
-                above.has_children = true;
+        let listed = entries.into_iter().map(|(name, entry)| ListEntry {
+            name,
+            mailbox: entry.mailbox,
+            exists: entry.mailbox.is_some(),
+            subscribed: entry.subscribed,
+            has_children: false,
+            special_use: entry.special_use,
+        });
+        Ok(listed.collect())
+    }
+
+    /// The counters of those of these mailboxes that are there, all from one moment.
+    ///
+    /// # Errors
+    /// `Temporary` where the store fails.
+    pub fn statuses(&self, mailboxes: &[MailboxId]) -> Result<Vec<Status>, Error> {
+        let found = self.core.store.read(|view| {
+            let mut found = Vec::with_capacity(mailboxes.len());
+            for id in mailboxes {
+                if let Some(state) = view.mailbox_state(*id)?.filter(|state| state.account == self.id) {
+                    found.push(Status::new(*id, &state));
+                }
             }
-        }
-        Ok(names.into_values().collect())
+            Ok(found)
+        });
+        Ok(found?)
     }
 
     /// One name as [`Account::list`] shows it.
@@ -343,7 +384,8 @@ impl Account {
     pub async fn delete(&self, name: &str) -> Result<(), Error> {
         self.may_change()?;
         let (account, name) = (self.id, canonical(name).map_err(store::Error::from)?);
-        self.core.store.write(move |tx| delete(tx, account, &name)).await?;
+        let (door, rules) = (self.door, self.core.retention_rules());
+        self.core.store.write(move |tx| delete(tx, account, &name, (&door, rules))).await?;
         self.core.store.purge();
         Ok(())
     }

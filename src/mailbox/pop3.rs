@@ -5,6 +5,8 @@
 //! EXPUNGE does.
 
 use super::copy::{Transfer, transfer};
+use super::quota::QuotaRules;
+use super::retention::{RetentionRules, clock_is_behind};
 use super::{Core, Error, Mailbox, expunge, flags, list};
 use crate::store::device::{PopMark, PopState};
 use crate::store::schema::MessageRow;
@@ -51,6 +53,8 @@ struct Update {
     door: Door,
     read_only: bool,
     policy: PopPolicy,
+    kept: RetentionRules,
+    quota: QuotaRules,
     fetched: UidSet,
     deleted: UidSet,
 }
@@ -89,10 +93,10 @@ fn discard(
     account: AccountId,
     inbox: MailboxId,
     uids: &UidSet,
-    door: Door,
+    (door, quota): (Door, QuotaRules),
 ) -> Result<bool, store::Error> {
     let Some(destination) = trash_of(&tx.view(), account)? else { return Ok(false) };
-    let job = Transfer { account, source: inbox, uids: uids.clone(), destination, move_them: true, door };
+    let job = Transfer { account, source: inbox, uids: uids.clone(), destination, move_them: true, door, quota };
     transfer(tx, &job)?;
     Ok(true)
 }
@@ -137,8 +141,11 @@ fn update(tx: &mut Tx<'_>, job: &Update) -> Result<(), store::Error> {
         return Ok(());
     }
     match job.policy.delete {
-        PopDelete::Expunge => expunge::expunge(tx, job.inbox, &job.deleted, false).map(drop),
-        PopDelete::Trash if discard(tx, job.account, job.inbox, &job.deleted, job.door)? => Ok(()),
+        PopDelete::Expunge => {
+            let expunged = expunge::expunge(tx, (job.inbox, &job.deleted, false), (&job.door, job.kept));
+            expunged.map(drop)
+        }
+        PopDelete::Trash if discard(tx, job.account, job.inbox, &job.deleted, (job.door, job.quota))? => Ok(()),
         PopDelete::Trash | PopDelete::Hide => mark(tx, job, &job.deleted, true),
     }
 }
@@ -180,6 +187,8 @@ impl Mailbox {
             door: self.account.door,
             read_only: self.account.is_read_only(),
             policy: core.pop_policy(self.account.id)?,
+            kept: core.retention_rules(),
+            quota: core.quota_rules(),
             fetched: fetched.clone(),
             deleted: deleted.clone(),
         };
@@ -228,8 +237,9 @@ impl Core {
         let mut from = Some(Uid(1));
         while let Some(first) = from {
             from = self.store.read(|view| {
-                // No clock may be behind what is stored: nothing is due by it then that was not due before.
-                let now = now.max(view.globals()?.last_time);
+                if clock_is_behind(view, now)? {
+                    return Ok(None);
+                }
                 let (devices, inbox) = (pop_devices(view, account)?, inbox_of(view, account)?);
                 let Some(inbox) = inbox.filter(|_| !devices.is_empty()) else { return Ok(None) };
                 let (mut count, mut next) = (0, None);
@@ -259,10 +269,11 @@ impl Core {
     pub async fn apply_pop_rules(&self, account: AccountId) -> Result<usize, Error> {
         let found = self.pop_due(account).await?;
         let policy = self.pop_policy(account)?;
+        let rules = (self.now(), self.retention_rules(), self.quota_rules());
         let mut moved = 0;
         for piece in found.chunks(MOVE_MAX) {
             let uids: UidSet = piece.iter().map(|due| due.uid.0).collect();
-            let job = self.store.write(move |tx| take(tx, account, &policy, &uids));
+            let job = self.store.write(move |tx| take(tx, account, (&policy, rules), &uids));
             moved += job.await?;
         }
         if moved > 0 {
@@ -295,8 +306,15 @@ fn inbox_of(view: &View<'_>, account: AccountId) -> Result<Option<MailboxId>, st
 }
 
 /// Takes those of these messages from INBOX that are due still.
-fn take(tx: &mut Tx<'_>, account: AccountId, policy: &PopPolicy, uids: &UidSet) -> Result<usize, store::Error> {
-    let now = tx.now()?;
+fn take(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    (policy, (now, kept, quota)): (&PopPolicy, (i64, RetentionRules, QuotaRules)),
+    uids: &UidSet,
+) -> Result<usize, store::Error> {
+    if clock_is_behind(&tx.view(), now)? {
+        return Ok(0);
+    }
     let mut taken = UidSet::new();
     let view = tx.view();
     let devices = pop_devices(&view, account)?;
@@ -308,8 +326,9 @@ fn take(tx: &mut Tx<'_>, account: AccountId, policy: &PopPolicy, uids: &UidSet) 
             taken.insert(uid);
         }
     }
-    if !taken.is_empty() && !discard(tx, account, inbox, &taken, Door::of(DoorKind::Policy))? {
-        expunge::expunge(tx, inbox, &taken, false)?;
+    let door = Door::of(DoorKind::Policy);
+    if !taken.is_empty() && !discard(tx, account, inbox, &taken, (door, quota))? {
+        expunge::expunge(tx, (inbox, &taken, false), (&door, kept))?;
     }
     Ok(usize::try_from(taken.len()).unwrap_or(usize::MAX))
 }

@@ -42,7 +42,7 @@ pub(super) fn open(error: &mailbox::Error) -> &'static str {
         mailbox::Error::NotFound | mailbox::Error::Denied => "-ERR [SYS/PERM] There is no such maildrop\r\n",
         mailbox::Error::Exists
         | mailbox::Error::ReadOnly
-        | mailbox::Error::OverQuota
+        | mailbox::Error::OverQuota(_)
         | mailbox::Error::TooBig(_)
         | mailbox::Error::Expunged
         | mailbox::Error::HasChildren
@@ -61,7 +61,7 @@ pub(super) fn read(error: &mailbox::Error) -> &'static str {
         mailbox::Error::Denied
         | mailbox::Error::Exists
         | mailbox::Error::ReadOnly
-        | mailbox::Error::OverQuota
+        | mailbox::Error::OverQuota(_)
         | mailbox::Error::TooBig(_)
         | mailbox::Error::HasChildren
         | mailbox::Error::Invalid(_)

@@ -1,6 +1,7 @@
 //! Reads everything and checks every invariant that ARCHITECTURE.md names.
 
 use super::codec::{Fields, key_u32_u32, key_u32_u64_u32};
+use super::hidden::{Hidden, HiddenAt, Lost};
 use super::schema::{
     AccountState, Annotation, Content, MailboxState, MessageRow, OriginId, decode_door, kind, origin_kind, state_kind,
     table,
@@ -47,6 +48,7 @@ pub(crate) fn check(view: &View<'_>) -> Result<Vec<String>, Error> {
     check.mailboxes(&mailboxes)?;
     check.rows_have_mailboxes()?;
     check.devices()?;
+    check.hidden()?;
     check.annotations()?;
     check.account_states()?;
     let bodies = check.contents()?;
@@ -174,6 +176,7 @@ impl Check<'_, '_> {
         let (mut uids, mut changed, mut problems) = (UidSet::new(), 0_u64, Vec::new());
         let view = self.view;
         let last_origin = view.last_origin()?;
+        let mut notices = (0, 0);
         for entry in rows(view, id)? {
             let (uid, row) = match entry? {
                 (uid, Ok(row)) => (uid, row),
@@ -196,7 +199,9 @@ impl Check<'_, '_> {
             say(uid.0 < state.uid_next, "UID is not below UIDNEXT");
             say(row.created <= row.modseq && row.modseq <= state.highest_modseq, "MODSEQ out of order");
             say(row.keywords.0.checked_shr(u32::from(state.keywords)).unwrap_or(0) == 0, "unknown keyword");
-            say(row.origin <= last_origin, "its origin was never given out");
+            say(row.origin <= last_origin || row.origin == OriginId::NOTICE, "its origin was never given out");
+            notices.0 += u64::from(row.origin == OriginId::NOTICE);
+            notices.1 += if row.origin == OriginId::NOTICE { row.size } else { 0 };
             say(row.flags.contains(SystemFlags::SEEN) || uid.0 >= state.unseen_floor, "unseen below the floor");
             if row.modseq != row.created {
                 changed += 1;
@@ -224,6 +229,8 @@ impl Check<'_, '_> {
             if let Some(account) = self.accounts.get_mut(&state.account) {
                 account.messages += u64::from(counted.messages);
                 account.bytes += counted.bytes;
+                account.notices += notices.0;
+                account.notice_bytes += notices.1;
             }
         }
         Ok(())
@@ -313,6 +320,46 @@ impl Check<'_, '_> {
                 }
                 Err(error) => self.tell(format!("{name}: {error}")),
             }
+        }
+        Ok(())
+    }
+
+    /// Hidden messages belong to accounts and show contents; deleted mailboxes that are remembered have owners.
+    fn hidden(&mut self) -> Result<(), Error> {
+        let view = self.view;
+        for entry in view.tables.hidden.iter(view.txn)? {
+            let (key, value) = entry?;
+            let (account, at) = HiddenAt::of(key)?;
+            let name = format!("hidden message {} of account {}", at.instance.0, account.0);
+            let hidden = match Hidden::decode(value, at.instance) {
+                Ok(hidden) => hidden,
+                Err(error) => {
+                    self.tell(format!("{name}: {error}"));
+                    continue;
+                }
+            };
+            let shown = self.shown.entry(hidden.row.content).or_insert((0, hidden.row.size));
+            shown.0 += 1;
+            let same_size = shown.1 == hidden.row.size;
+            self.expect(same_size, || format!("{name}: two sizes for one content"));
+            if let Some(state) = self.accounts.get_mut(&account) {
+                state.hidden += 1;
+                state.hidden_bytes += hidden.row.size;
+            } else {
+                let doomed = view.is_garbage(kind::ACCOUNT, u64::from(account.0))?;
+                self.expect(doomed, || format!("{name} belongs to no user"));
+            }
+            let home = match view.mailbox_state(hidden.mailbox)? {
+                Some(state) => state.account == account,
+                None => view.lost(hidden.mailbox)?.is_none_or(|lost| lost.account == account),
+            };
+            self.expect(home, || format!("{name} was in a mailbox of somebody else"));
+        }
+        for entry in view.tables.lost.iter(view.txn)? {
+            let (key, value) = entry?;
+            let mailbox = super::view::key_u32(key, 0, table::LOST)?;
+            let known = Lost::decode(value).is_ok_and(|lost| self.accounts.contains_key(&lost.account));
+            self.expect(known, || format!("deleted mailbox {mailbox} is damaged or belongs to no user"));
         }
         Ok(())
     }

@@ -32,11 +32,13 @@ pub(crate) struct Tables {
     pub(crate) pop3: Table,
     pub(crate) origins: Table,
     pub(crate) settings: Table,
+    pub(crate) hidden: Table,
+    pub(crate) lost: Table,
     pub(crate) annotations: Table,
 }
 
 impl Tables {
-    pub(crate) const fn all(&self) -> [(&'static str, Table); 19] {
+    pub(crate) const fn all(&self) -> [(&'static str, Table); 21] {
         [
             (table::META, self.meta),
             (table::STATE, self.state),
@@ -56,6 +58,8 @@ impl Tables {
             (table::POP3, self.pop3),
             (table::ORIGINS, self.origins),
             (table::SETTINGS, self.settings),
+            (table::HIDDEN, self.hidden),
+            (table::LOST, self.lost),
             (table::ANNOTATIONS, self.annotations),
         ]
     }
@@ -225,6 +229,8 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
             create(table::POP3)?,
             create(table::ORIGINS)?,
             create(table::SETTINGS)?,
+            create(table::HIDDEN)?,
+            create(table::LOST)?,
             create(table::ANNOTATIONS)?,
         );
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((first, second, third)))
@@ -232,7 +238,7 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
     let (
         (meta, state, users, addresses, mailboxes, keywords, messages),
         (changes, holes, expunges, contents, chunks, refs, garbage),
-        (devices, pop3, origins, settings, annotations),
+        (devices, pop3, origins, settings, hidden, lost, annotations),
     ) = made.unwrap_commit();
     Ok(Tables {
         meta,
@@ -253,6 +259,8 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
         pop3,
         origins,
         settings,
+        hidden,
+        lost,
         annotations,
     })
 }

@@ -1,5 +1,6 @@
 //! Why the store could not do what it was asked.
 
+use super::OverQuota;
 use std::fmt;
 
 /// A failure of the store. Nothing of the failed job was kept.
@@ -34,6 +35,8 @@ pub enum Refusal {
     Invalid(&'static str),
     /// A named limit was reached.
     Limit(&'static str),
+    /// The account's quota does not hold it.
+    OverQuota(OverQuota),
 }
 
 impl fmt::Display for Error {

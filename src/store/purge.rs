@@ -1,9 +1,10 @@
 //! Giving back the space of deleted messages and mailboxes, in bounded pieces.
 
 use super::Error;
+use super::hidden::{Cause, Hidden, HiddenAt};
 use super::schema::kind;
 use super::txn::Tx;
-use crate::types::{BodyId, MailboxId};
+use crate::types::{AccountId, BodyId, MailboxId};
 
 /// Removes one piece; whether there was anything to remove. Bodies that a reader holds are left for later.
 pub(crate) fn piece(tx: &mut Tx<'_>, entries: usize, chunks: u32, rows: usize) -> Result<bool, Error> {
@@ -30,6 +31,13 @@ pub(crate) fn piece(tx: &mut Tx<'_>, entries: usize, chunks: u32, rows: usize) -
                 tx.delete_mailbox_remains(MailboxId(mailbox))?;
                 tx.delete_garbage(kind, id)?;
             }
+            kind::ACCOUNT => {
+                let Ok(account) = u32::try_from(id) else { continue };
+                if !account_hidden(tx, AccountId(account), rows)? {
+                    break;
+                }
+                tx.delete_garbage(kind, id)?;
+            }
             // Staged bodies belong to a delivery that is going on; `open` clears those of the last run.
             _ => {}
         }
@@ -45,13 +53,50 @@ fn mailbox_rows(tx: &mut Tx<'_>, mailbox: MailboxId, max: usize) -> Result<bool,
         Ok(found.len() <= max)
     })?;
     let complete = found.len() <= max;
+    // The messages of a mailbox that is remembered can be brought back.
+    let keeper = match tx.view().lost(mailbox)? {
+        Some(lost) => tx.view().account_state(lost.account)?.map(|state| (lost, state)),
+        None => None,
+    };
     let account = tx.view().mailbox_state(mailbox)?.map(|state| state.account);
-    for (uid, row) in found {
-        tx.delete_row(mailbox, uid)?;
-        tx.release_content(row.content)?;
+    for (_, row) in &found {
         if let Some(account) = account {
             tx.forget_pop_state(account, row.instance)?;
         }
+    }
+    let Some((lost, mut state)) = keeper else {
+        for (uid, row) in found {
+            tx.delete_row(mailbox, uid)?;
+            tx.release_content(row.content)?;
+        }
+        return Ok(complete);
+    };
+    let names = tx.view().keywords(mailbox)?;
+    for (uid, row) in found {
+        tx.delete_row(mailbox, uid)?;
+        state.hidden += 1;
+        state.hidden_bytes += row.size;
+        let set = |bit: u32| row.keywords.0.checked_shr(bit).is_some_and(|bits| bits & 1 == 1);
+        let named = (0_u32..).zip(&names).filter(|(bit, _)| set(*bit));
+        let keywords = named.map(|(_, name)| name.clone()).collect();
+        let hidden = Hidden { mailbox, uid, row, by: lost.by, cause: Cause::MailboxDeleted, keywords };
+        tx.put_hidden(lost.account, lost.time, &hidden)?;
+    }
+    tx.put_account_state(lost.account, &state)?;
+    Ok(complete)
+}
+
+/// Removes hidden messages of a removed account; whether none is left.
+fn account_hidden(tx: &mut Tx<'_>, account: AccountId, max: usize) -> Result<bool, Error> {
+    let mut found = Vec::new();
+    tx.view().hidden(account, HiddenAt::from(0), |at, hidden| {
+        found.push((at, hidden.row.content));
+        Ok(found.len() <= max)
+    })?;
+    let complete = found.len() <= max;
+    for (at, content) in found {
+        tx.delete_hidden(account, at)?;
+        tx.release_content(content)?;
     }
     Ok(complete)
 }

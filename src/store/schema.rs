@@ -36,6 +36,8 @@ pub(crate) mod table {
     pub(crate) const ANNOTATIONS: &str = "annotations";
     pub(crate) const ORIGINS: &str = "origins";
     pub(crate) const SETTINGS: &str = "settings";
+    pub(crate) const HIDDEN: &str = "hidden";
+    pub(crate) const LOST: &str = "lost";
 }
 
 /// Kinds of keys in `state`.
@@ -55,6 +57,8 @@ pub(crate) mod origin_kind {
 
 /// Kinds of keys in `refs` and `garbage`.
 pub(crate) mod kind {
+    /// A removed account whose hidden messages are to be removed (`garbage`).
+    pub(crate) const ACCOUNT: u8 = b'A';
     /// A body whose chunks are to be removed (`garbage`), or shared (`refs`).
     pub(crate) const BODY: u8 = b'B';
     /// A content that several rows share (`refs`).
@@ -145,20 +149,40 @@ pub(crate) struct AccountState {
     /// Sum of RFC822.SIZE.
     pub(crate) bytes: u64,
     pub(crate) mailboxes: u32,
+    /// Of these messages so many are notices of ours, which no quota counts.
+    pub(crate) notices: u64,
+    /// Sum of their RFC822.SIZE.
+    pub(crate) notice_bytes: u64,
+    /// Expunged messages that can be brought back; not among the others.
+    pub(crate) hidden: u64,
+    /// Sum of their RFC822.SIZE.
+    pub(crate) hidden_bytes: u64,
 }
 
 impl AccountState {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(20);
+        let mut out = Vec::with_capacity(52);
         out.extend_from_slice(&self.messages.to_be_bytes());
         out.extend_from_slice(&self.bytes.to_be_bytes());
         out.extend_from_slice(&self.mailboxes.to_be_bytes());
+        out.extend_from_slice(&self.notices.to_be_bytes());
+        out.extend_from_slice(&self.notice_bytes.to_be_bytes());
+        out.extend_from_slice(&self.hidden.to_be_bytes());
+        out.extend_from_slice(&self.hidden_bytes.to_be_bytes());
         out
     }
 
     pub(crate) fn decode(value: &[u8]) -> Result<Self, Error> {
         let mut fields = Fields::new(value, table::STATE);
-        Ok(Self { messages: fields.u64()?, bytes: fields.u64()?, mailboxes: fields.u32()? })
+        let mut state =
+            Self { messages: fields.u64()?, bytes: fields.u64()?, mailboxes: fields.u32()?, ..Self::default() };
+        // Version 1 ends here.
+        if !fields.rest().is_empty() {
+            (state.notices, state.notice_bytes) = (fields.u64()?, fields.u64()?);
+            (state.hidden, state.hidden_bytes) = (fields.u64()?, fields.u64()?);
+        }
+        fields.end()?;
+        Ok(state)
     }
 }
 
@@ -351,6 +375,8 @@ pub(crate) struct OriginId(pub(crate) u32);
 impl OriginId {
     /// Nobody noted by which door.
     pub(crate) const UNKNOWN: Self = Self(0);
+    /// Our own notice to the user, which no quota counts. Only in INBOX: elsewhere it is a message like others.
+    pub(crate) const NOTICE: Self = Self(u32::MAX);
 }
 
 /// The value of an origin: protocol, device, address as text.

@@ -7,7 +7,7 @@ use super::schema::{
     User, decode_door, encode_door, origin_kind, state_kind, table,
 };
 use super::{Error, Settings};
-use crate::types::{AccountId, BodyId, ContentId, Door, MailboxId, ModSeq, Uid, UidSet};
+use crate::types::{AccountId, BodyId, ContentId, Door, DoorKind, MailboxId, ModSeq, Uid, UidSet};
 use heed::RoTxn;
 use std::ops::Bound;
 
@@ -107,6 +107,9 @@ impl View<'_> {
 
     /// The door behind an identifier; unknown where nobody noted it.
     pub(crate) fn door(&self, id: OriginId) -> Result<Door, Error> {
+        if id == OriginId::NOTICE {
+            return Ok(Door::of(DoorKind::Policy));
+        }
         let value = self.tables.origins.get(self.txn, &key_kind_u32(origin_kind::ID, id.0))?;
         value.map_or(Ok(Door::UNKNOWN), decode_door)
     }

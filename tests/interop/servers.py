@@ -154,6 +154,8 @@ key = "{self.dir / 'key.pem'}"
 {self.settings_auth}
 [limits]
 {self.settings_limits}
+[quota]
+bytes = "none"
 """)
 
     def command(self, *arguments):

@@ -20,7 +20,7 @@ fn a_long_body_search_does_not_delay_others() {
             house.mailbox().copy(&UidSet::from_range(1, u32::MAX), "INBOX").await.expect("copies");
         }
         let (mut busy, mut quick) =
-            (Client::log_in(house.connect(), false).await, Client::log_in(house.connect(), false).await);
+            (Client::log_in(house.connect(), false, false).await, Client::log_in(house.connect(), false, false).await);
         busy.select(true).await;
         quick.select(true).await;
         let (searching, answered) = (Cell::new(true), Cell::new(0));

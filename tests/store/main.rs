@@ -6,4 +6,5 @@ mod files;
 mod migrate;
 mod model;
 mod pop3;
+mod retention;
 mod scratch;

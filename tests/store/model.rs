@@ -1,10 +1,13 @@
 //! The mailbox core against a plain in-memory model, over random operations, with reopening in between.
 
-use crate::scratch::{Scratch, open};
-use mailnook::mailbox::{Account, Core, Delivery, DeliveryTarget, Door, DoorKind, Error, Mailbox};
+use crate::scratch::{Scratch, options};
+use mailnook::mailbox::{
+    Account, Clock, Core, Delivery, DeliveryTarget, Door, DoorKind, Error, Mailbox, Options, RetentionRules, Undelete,
+};
 use mailnook::types::{FlagOperation, Flags, ModSeq, SystemFlags, Uid, UidSet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// A small deterministic generator: the same seed gives the same operations everywhere.
 struct Random(u64);
@@ -29,6 +32,8 @@ struct ModelMessage {
     deleted: bool,
     keyword: bool,
     instance: u64,
+    /// When it came into its mailbox.
+    saved: i64,
 }
 
 #[derive(Default)]
@@ -66,12 +71,83 @@ fn read_all(mailbox: &Mailbox, uid: u32) -> Vec<u8> {
 
 const NAMES: [&str; 4] = ["INBOX", "Trash", "Archive", "work/project"];
 
+const DAY: i64 = 86_400;
+const RETENTION: RetentionRules = RetentionRules { trash_days: 3, junk_days: 0, undelete_days: 2 };
+
 struct World {
     account: Account,
     mailboxes: BTreeMap<&'static str, ModelMailbox>,
+    /// What was expunged and can be brought back: when, its instance, from where, and the message.
+    hidden: BTreeMap<(i64, u64), (&'static str, ModelMessage)>,
+    hand: Arc<AtomicI64>,
 }
 
 impl World {
+    fn now(&self) -> i64 {
+        self.hand.load(Ordering::SeqCst)
+    }
+
+    fn hide(&mut self, name: &'static str, uid: u32) {
+        let message = self.mailboxes.get_mut(name).unwrap().messages.remove(&uid).unwrap();
+        self.hidden.insert((self.now(), message.instance), (name, message));
+    }
+
+    /// Expiry by the model, then by the core.
+    async fn sweep(&mut self, core: &Arc<Core>) {
+        let now = self.now();
+        let trash = &self.mailboxes["Trash"].messages;
+        let old = trash.iter().filter(|(_, message)| message.saved < now - 3 * DAY).map(|(uid, _)| *uid);
+        let old: Vec<u32> = old.collect();
+        for uid in &old {
+            self.hide("Trash", *uid);
+        }
+        let hidden = self.hidden.len();
+        self.hidden.retain(|(time, _), _| *time >= now - 2 * DAY);
+        let swept = core.sweep(false).await.unwrap();
+        assert_eq!(swept.expired.values().map(|sum| sum.0).sum::<u64>(), old.len() as u64);
+        assert_eq!(swept.removed.values().map(|sum| sum.0).sum::<u64>(), (hidden - self.hidden.len()) as u64);
+    }
+
+    async fn undelete(&mut self, core: &Arc<Core>, random: &mut Random, only: Option<&'static str>) {
+        let since = self.now() - i64::try_from(random.next() % 200_000).unwrap();
+        let request = Undelete { since, mailbox: only.map(str::to_owned), dry_run: false };
+        let back = core.undelete(self.account.id(), &request).await.unwrap();
+        let now = self.now();
+        let mut expected: BTreeMap<String, u64> = BTreeMap::new();
+        for (at, (name, message)) in std::mem::take(&mut self.hidden) {
+            if at.0 < since || only.is_some_and(|only| only != name) {
+                self.hidden.insert(at, (name, message));
+                continue;
+            }
+            *expected.entry(name.to_owned()).or_default() += 1;
+            let model = self.mailboxes.get_mut(name).unwrap();
+            model.messages.insert(model.uid_next, ModelMessage { deleted: false, saved: now, ..message });
+            model.uid_next += 1;
+        }
+        let came: BTreeMap<String, u64> = back.into_iter().map(|(name, (messages, _))| (name, messages)).collect();
+        assert_eq!(came, expected);
+    }
+
+    /// A full account takes nothing by APPEND and COPY, and lets everything be moved.
+    async fn full(&mut self, core: &Arc<Core>, random: &mut Random, name: &'static str) {
+        let used = self.account.quota().unwrap().bytes;
+        let sum = |mailbox: &ModelMailbox| mailbox.messages.values().map(|m| m.octets.len() as u64).sum::<u64>();
+        assert_eq!(used, self.mailboxes.values().map(sum).sum::<u64>());
+        self.account.set_limits(Some(used), None).await.unwrap();
+        let mut incoming = core.incoming();
+        incoming.push(&octets(random)).await.unwrap();
+        let staged = incoming.finish().await.unwrap();
+        let appended = self.account.append(staged, name, Flags::default(), None).await;
+        assert!(matches!(appended, Err(Error::OverQuota(_))), "{appended:?}");
+        if let Some(uid) = self.mailboxes[name].messages.keys().next() {
+            let copied = self.account.open(name).unwrap().copy(&UidSet::from_range(*uid, *uid), "Archive").await;
+            assert!(matches!(copied, Err(Error::OverQuota(_))), "{copied:?}");
+        }
+        self.transfer(random, name, "Archive", true).await;
+        assert!(core.recount(self.account.id()).await.unwrap().sum_was_right);
+        self.account.set_limits(None, None).await.unwrap();
+    }
+
     fn some(&self, random: &mut Random, name: &str) -> UidSet {
         let uids: Vec<u32> = self.mailboxes[name].messages.keys().copied().collect();
         let mut set = UidSet::new();
@@ -107,6 +183,7 @@ impl World {
         // Two recipients share one body; a third does not exist.
         let made = core.deliver(staged, vec![delivery(name), delivery("nowhere"), delivery("INBOX")]).await.unwrap();
         assert_eq!(made[1], Err(Error::NotFound));
+        let saved = self.now();
         for (to, made) in [(name, made[0].clone()), ("INBOX", made[2].clone())] {
             let made = made.unwrap();
             let model = self.mailboxes.get_mut(to).unwrap();
@@ -114,7 +191,7 @@ impl World {
             model.uid_next += 1;
             let octets = [&prefix[..], &text[..]].concat();
             let message =
-                ModelMessage { octets, seen: false, deleted: false, keyword: false, instance: made.instance.0 };
+                ModelMessage { octets, seen: false, deleted: false, keyword: false, instance: made.instance.0, saved };
             model.messages.insert(made.uid.0, message);
         }
     }
@@ -157,6 +234,7 @@ impl World {
         let copied = if move_them { mailbox.move_to(&set, to).await } else { mailbox.copy(&set, to).await }.unwrap();
         for (old, new) in copied.from.iter().zip(&copied.to) {
             let mut message = self.mailboxes[from].messages[old].clone();
+            message.saved = self.now();
             if move_them {
                 self.mailboxes.get_mut(from).unwrap().messages.remove(old);
             } else {
@@ -174,7 +252,7 @@ impl World {
 
     async fn expunge(&mut self, random: &mut Random, name: &'static str) {
         let mailbox = self.account.open(name).unwrap();
-        let model = self.mailboxes.get_mut(name).unwrap();
+        let model = &self.mailboxes[name];
         let gone = match random.below(3) {
             0 => mailbox.expunge(None).await.unwrap(),
             1 => mailbox.expunge(Some(&UidSet::from_range(1, 20))).await.unwrap(),
@@ -184,7 +262,7 @@ impl World {
             }
         };
         for uid in gone.iter() {
-            assert!(model.messages.remove(&uid).is_some());
+            self.hide(name, uid);
         }
     }
 
@@ -290,7 +368,14 @@ fn mailbox_has(uids: &[u32], uid: u32) -> bool {
 async fn play(seed: u64, steps: usize) {
     let scratch = Scratch::new(&format!("model-{seed}"));
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let mut core = open(&scratch.0);
+    let hand = Arc::new(AtomicI64::new(1_700_000_000));
+    let shown = hand.clone();
+    let clock = Clock::new(move || shown.load(Ordering::SeqCst));
+    let open = || {
+        let options = Options { clock: clock.clone(), retention: RETENTION, ..options(&scratch.0) };
+        Core::open(options).unwrap()
+    };
+    let mut core = open();
     let id = core.create_account("anna", None).await.unwrap();
     let account = core.account(id).unwrap();
     account.create("work/project", None).await.unwrap();
@@ -298,17 +383,24 @@ async fn play(seed: u64, steps: usize) {
         .iter()
         .map(|name| (*name, ModelMailbox { uid_next: 1, known_next: 1, ..ModelMailbox::default() }))
         .collect();
-    let mut world = World { account, mailboxes };
+    let mut world = World { account, mailboxes, hidden: BTreeMap::new(), hand };
     let mut history = Vec::new();
     for step in 0..steps {
         let name = NAMES[random.below(NAMES.len())];
         let other = NAMES[random.below(NAMES.len())];
-        match random.below(12) {
+        world.hand.fetch_add(i64::try_from(random.next() % 20_000).unwrap(), Ordering::SeqCst);
+        match random.below(16) {
             0..=3 => world.append(&core, &mut random, name).await,
             4..=6 => world.store(&mut random, name).await,
             7 => world.transfer(&mut random, name, other, false).await,
             8 | 9 => world.transfer(&mut random, name, other, true).await,
-            10 => world.expunge(&mut random, name).await,
+            10 | 11 => world.expunge(&mut random, name).await,
+            12 => world.sweep(&core).await,
+            13 => {
+                let only = (random.below(2) == 0).then_some(name);
+                world.undelete(&core, &mut random, only).await;
+            }
+            14 => world.full(&core, &mut random, name).await,
             _ => world.follow(name),
         }
         world.check(name);
@@ -325,7 +417,7 @@ async fn play(seed: u64, steps: usize) {
                 core.close();
                 drop(world.account);
                 drop(core);
-                core = open(&scratch.0);
+                core = open();
                 core.account(id).unwrap()
             };
         }
@@ -334,6 +426,7 @@ async fn play(seed: u64, steps: usize) {
         world.follow(name);
         world.check(name);
     }
+    assert_eq!(core.hidden(id).unwrap().0, world.hidden.len() as u64);
     let info = core.account_info("anna").unwrap();
     let messages: Vec<&ModelMessage> = world.mailboxes.values().flat_map(|mailbox| mailbox.messages.values()).collect();
     assert_eq!(info.messages, messages.len() as u64);

@@ -137,6 +137,11 @@ impl World {
                 let octets = variables.get(*message).ok_or_else(|| format!("there is no message {message}"))?;
                 self.append(name, mailbox, octets, rest).await?;
             }
+            ["quota", name, bytes] => {
+                let bytes: u64 = bytes.parse().map_err(|error| format!("{bytes}: {error}"))?;
+                let account = self.account(name)?;
+                account.set_limits(Some(bytes), None).await.map_err(|error| format!("{error:?}"))?;
+            }
             ["shutdown"] => self.server()?.shutdown.request(),
             ["verify"] => return self.verify(),
             _ => return Err(format!("not understood: @{}", words.join(" "))),
@@ -154,6 +159,9 @@ impl World {
             "line_before_login" => limits.line_before_login = size,
             "line_after_login" => limits.line_after_login = size,
             "protocol_errors" => limits.protocol_errors = u32::try_from(value).map_err(|error| error.to_string())?,
+            "messages_per_command" => {
+                limits.messages_per_command = u32::try_from(value).map_err(|error| error.to_string())?;
+            }
             "recipients" => limits.recipients = size,
             "imap_idle_ms" => limits.imap_idle = Duration::from_millis(value),
             "pop3_idle_ms" => limits.pop3_idle = Duration::from_millis(value),
@@ -162,6 +170,11 @@ impl World {
             "imap_progress_ms" => limits.imap_progress = Duration::from_millis(value),
             "write_ms" => limits.write = Duration::from_millis(value),
             "login_ms" => limits.login = Duration::from_millis(value),
+            "quota_bytes" => self.config.quota.bytes = Some(value),
+            "quota_messages" => self.config.quota.messages = Some(value),
+            "quota_bounce" => self.config.quota.bounce = value != 0,
+            "quota_grace" => self.config.quota.grace = value,
+            "quota_users_may_set" => self.config.quota.users_may_set = value != 0,
             _ => return Err(format!("there is no setting {key}")),
         }
         Ok(())
@@ -282,6 +295,8 @@ impl Server {
             domains: config.domains.clone(),
             catch_all: config.catch_all.clone(),
             max_message_size: config.limits.message_size,
+            quota: mailnook::admin::quota_rules(&config.quota),
+            retention: mailnook::admin::retention_rules(&config.retention),
             ..mailbox::Options::new(directory.join("store"))
         })?;
         let auth = Authenticator::new(Arc::clone(core.store()), &config.auth).map_err(|error| format!("{error:?}"))?;

@@ -9,7 +9,7 @@ use crate::imap::sync::Selected;
 use crate::imap::wire::Receiver;
 use crate::mailbox::{Account, Error};
 use crate::net::Connection;
-use crate::types::Uid;
+use crate::types::{Uid, UidSet};
 
 /// What to replace, and with what.
 pub struct Request<'a> {
@@ -31,13 +31,15 @@ pub async fn run(
     connection: &mut Connection,
     receiver: &mut Receiver,
     context: &Context,
-    (account, selected): (&Account, &Selected),
+    (account, selected): (&Account, &mut Selected),
     request: Request<'_>,
 ) -> Result<Reply, Failure> {
     let Request { uid, set, mailbox, message } = request;
     let (literal, utf8) = (message.literal, message.utf8);
     let old = match replaceable(selected, uid, set) {
-        Ok(old) => append::acceptable(context, account, mailbox, (&message, receiver.enabled)).map(|()| old),
+        Ok((old, size)) => append::acceptable(context, account, mailbox, (&message, receiver.enabled))
+            .and_then(|()| Ok(account.check_append((0, literal.size.saturating_sub(size)))?))
+            .map(|()| old),
         Err(failure) => Err(failure),
     };
     let (old, allowed) = match old {
@@ -56,6 +58,8 @@ pub async fn run(
         Error::Expunged => gone(),
         other => destination(other),
     })?;
+    selected.note_removed(&UidSet::from_range(old.0, old.0));
+    selected.note_made(appended.uid_validity, &UidSet::from_range(appended.uid.0, appended.uid.0));
     // RFC 8508 §4.3: before the client hears that the old one went.
     let code = format!("OK [APPENDUID {} {}] Replacement message ready", appended.uid_validity.0, appended.uid.0);
     let out = &mut Output::new(connection, selected.enabled);
@@ -68,9 +72,11 @@ fn gone() -> Failure {
     Reply::no("There is no such message to replace").into()
 }
 
-/// The message that goes.
-fn replaceable(selected: &Selected, uid: bool, set: &SequenceSet) -> Result<Uid, Failure> {
+/// The message that goes, and its size.
+fn replaceable(selected: &Selected, uid: bool, set: &SequenceSet) -> Result<(Uid, u64), Failure> {
     writable(selected)?;
     let uids = resolve(selected, uid, set)?;
-    uids.first().map(Uid).ok_or_else(gone)
+    let old = uids.first().map(Uid).ok_or_else(gone)?;
+    let row = selected.mailbox.rows(&uids, old)?.into_iter().next().filter(|row| row.uid == old);
+    Ok((old, row.ok_or_else(gone)?.size))
 }

@@ -33,14 +33,30 @@ pub async fn run(
     out: &mut Output<'_>,
     request: Request<'_>,
     enabled: Enabled,
+    message_limit: u32,
 ) -> Result<(Reply, Selected), Failure> {
     let Request { name, read_only, resync } = request;
     let read_only = read_only || account.is_read_only();
     let mailbox = account.open(name)?;
     let unseen = if enabled.rev2 { None } else { mailbox.first_unseen()? };
     let Snapshot { uids, status, keywords } = mailbox.snapshot()?;
-    let view = View::new(uids, status.uid_next, status.highest_modseq);
-    let mut selected = Selected { mailbox, view, read_only, keywords, enabled, owes_modseq: false };
+    let mut view = View::new(uids, status.uid_next, status.highest_modseq);
+    if enabled.uid_only {
+        view.forget_numbers();
+    }
+    let mut selected = Selected {
+        mailbox,
+        view,
+        read_only,
+        keywords,
+        enabled,
+        message_limit,
+        contexts: Vec::new(),
+        listening: None,
+        owes_modseq: false,
+        check_quota: true,
+        over_quota: false,
+    };
     selected.find_recent(Uid(1)).await;
 
     selected.tell_keywords(out).await?;

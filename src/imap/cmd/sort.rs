@@ -34,12 +34,12 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, reque
     let Request { uid, returns, criteria, keys } = request;
     let asks_modseq = SearchKey::any(&keys, &|key| matches!(key, SearchKey::ModSeq(_)));
     let saves = returns.is_some_and(|returns| returns.save);
-    let query = search::translate(selected, keys);
+    let query = search::translate(&selected.view, keys);
     if saves {
         // RFC 5182 §2.1: what fails leaves nothing saved.
         selected.view.save(&UidSet::new());
     }
-    let found = find(selected, out, &query?).await?;
+    let found = find(selected, out, &query?, selected.view.uids()).await?;
     let sorted = sort(selected, out, &criteria, found).await?;
     let told = returns.map_or_else(UidSet::new, |returns| told(returns, &sorted));
     if saves && !selected.view.save(&told) {

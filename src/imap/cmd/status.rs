@@ -1,5 +1,5 @@
-//! STATUS (RFC 3501 §6.3.10), answered from counters, with SIZE (RFC 8438), DELETED (RFC 9051 §6.3.11), MAILBOXID
-//! (RFC 8474 §4.3) and APPENDLIMIT (RFC 7889 §3.1). RFC 9051 knows no RECENT; who asks for it all the same is told 0, which
+//! STATUS (RFC 3501 §6.3.10), answered from counters, with SIZE (RFC 8438), DELETED (RFC 9051 §6.3.11), DELETED-STORAGE
+//! (RFC 9208 §4.1.4), MAILBOXID (RFC 8474 §4.3) and APPENDLIMIT (RFC 7889 §3.1). RFC 9051 knows no RECENT; who asks for it all the same is told 0, which
 //! is what its messages are.
 //!
 //! Quirk(K-9, FairEmail): STATUS on the selected mailbox, which the RFC advises against, is answered too.
@@ -55,6 +55,7 @@ pub async fn tell(
             StatusItem::HighestModSeq => ("HIGHESTMODSEQ ", status.highest_modseq.0),
             StatusItem::Unseen => ("UNSEEN ", u64::from(status.unseen)),
             StatusItem::Deleted => ("DELETED ", u64::from(status.deleted)),
+            StatusItem::DeletedStorage => ("DELETED-STORAGE ", status.deleted_bytes),
             StatusItem::Size => ("SIZE ", status.bytes),
             StatusItem::MailboxId => {
                 let id = object_id::mailbox(status.mailbox);

@@ -27,8 +27,8 @@ pub struct Request {
 /// NO where the store fails, with `[LIMIT]` where there are too many messages.
 pub async fn run(selected: &Selected, out: &mut Output<'_>, request: Request) -> Result<Reply, Failure> {
     let Request { uid, algorithm, keys } = request;
-    let query = search::translate(selected, keys)?;
-    let found = find(selected, out, &query).await?;
+    let query = search::translate(&selected.view, keys)?;
+    let found = find(selected, out, &query, selected.view.uids()).await?;
     let mut threading = selected.mailbox.threading(algorithm, found)?;
     while let Some(progress) = threading.step().await? {
         out.progress(progress).await?;

@@ -136,7 +136,7 @@ pub(super) fn status_items(cursor: &mut Cursor<'_>) -> Result<Vec<StatusItem>, F
 }
 
 fn status_item(name: &str) -> Option<StatusItem> {
-    const ITEMS: [(&str, StatusItem); 10] = [
+    const ITEMS: [(&str, StatusItem); 11] = [
         ("HIGHESTMODSEQ", StatusItem::HighestModSeq),
         ("MESSAGES", StatusItem::Messages),
         ("RECENT", StatusItem::Recent),
@@ -144,6 +144,7 @@ fn status_item(name: &str) -> Option<StatusItem> {
         ("UIDVALIDITY", StatusItem::UidValidity),
         ("UNSEEN", StatusItem::Unseen),
         ("DELETED", StatusItem::Deleted),
+        ("DELETED-STORAGE", StatusItem::DeletedStorage),
         ("SIZE", StatusItem::Size),
         ("APPENDLIMIT", StatusItem::AppendLimit),
         ("MAILBOXID", StatusItem::MailboxId),

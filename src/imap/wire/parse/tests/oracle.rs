@@ -54,6 +54,7 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
             Command::Enable(capabilities.into_iter().map(|name| name.to_string().to_ascii_uppercase()).collect())
         }
         CommandBody::Id { parameters } => {
+            // See quirks::ascii_only.
             let ascii = |octet: &u8| if octet.is_ascii() { char::from(*octet) } else { '?' };
             let text = |octets: &[u8]| octets.iter().map(ascii).collect::<String>();
             let fields = parameters.map(|fields| {
@@ -69,6 +70,17 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
         }
         CommandBody::Examine { mailbox, parameters } => {
             Command::Select { mailbox: name(&mailbox)?, read_only: true, parameters: select_parameters(&parameters)? }
+        }
+        CommandBody::GetQuota { root } => Command::GetQuota(quota_root(&root)?),
+        CommandBody::GetQuotaRoot { mailbox } => Command::GetQuotaRoot(name(&mailbox)?),
+        CommandBody::SetQuota { root, quotas } => {
+            // Numbers have 63 bits (RFC 9208 §3.1.2), and there are not that many resources.
+            if quotas.len() > 16 || quotas.iter().any(|quota| i64::try_from(quota.limit).is_err()) {
+                return None;
+            }
+            let limits =
+                quotas.iter().map(|quota| (quota.resource.to_string().to_ascii_uppercase(), quota.limit)).collect();
+            Command::SetQuota { root: quota_root(&root)?, limits }
         }
         CommandBody::Create { mailbox } => Command::Create { mailbox: name(&mailbox)?, uses: Vec::new() },
         CommandBody::Delete { mailbox } => Command::Delete(name(&mailbox)?),
@@ -86,7 +98,7 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
         CommandBody::Status { mailbox, item_names } => {
             let mut items = Vec::new();
             for item in item_names.iter() {
-                let item = status_item(item)?;
+                let item = status_item(item);
                 if !items.contains(&item) {
                     items.push(item);
                 }
@@ -200,7 +212,6 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
             let entries = entry_values.as_ref().iter().map(entry).collect::<Option<_>>()?;
             Command::SetMetadata { mailbox: annotated(&mailbox)?, entries }
         }
-        _ => return None,
     })
 }
 
@@ -375,16 +386,22 @@ fn pattern(pattern: &ListMailbox<'_>) -> Option<String> {
     }
 }
 
-fn status_item(item: &StatusDataItemName) -> Option<StatusItem> {
-    Some(match item {
+/// None: not UTF-8.
+fn quota_root(root: &AString<'_>) -> Option<String> {
+    String::from_utf8(root.as_ref().to_vec()).ok()
+}
+
+fn status_item(item: &StatusDataItemName) -> StatusItem {
+    match item {
         StatusDataItemName::Messages => StatusItem::Messages,
         StatusDataItemName::Recent => StatusItem::Recent,
         StatusDataItemName::UidNext => StatusItem::UidNext,
         StatusDataItemName::UidValidity => StatusItem::UidValidity,
+        StatusDataItemName::Deleted => StatusItem::Deleted,
+        StatusDataItemName::DeletedStorage => StatusItem::DeletedStorage,
         StatusDataItemName::Unseen => StatusItem::Unseen,
         StatusDataItemName::HighestModSeq => StatusItem::HighestModSeq,
-        _ => return None,
-    })
+    }
 }
 
 fn flags(given: &[Flag<'_>], append: bool) -> Option<Flags> {

@@ -19,6 +19,7 @@ pub(super) const SEEDS: &[&str] = &[
     "LOGIN \"fr\\\"ed\" \"blurdy\\\\bloop\"",
     "LOGIN {4}\r\nanna {6+}\r\nsecret",
     "ID NIL",
+    "ID (\"name\" \"J\u{fc}rgen\")",
     "ID (\"name\" \"Thunderbird\" \"version\" NIL)",
     "ID (\"name\" \"iPhone Mail\" \"version\" \"20F66\" \"os\" \"iOS\" \"os-version\" \"16.5\")",
     "ENABLE CONDSTORE",
@@ -95,17 +96,24 @@ pub(super) const SEEDS: &[&str] = &[
     "MOVE 2 inBox",
     "UID MOVE 42:69 foo",
     "UID EXPUNGE 3000:3002",
+    "GETQUOTA \"#user/anna\"",
     "GETMETADATA \"\" /shared/comment",
     "GETMETADATA (MAXSIZE 1024 DEPTH infinity) INBOX (/shared/comment /private/vendor/x/y)",
     "GETMETADATA (DEPTH 1) \"a b\" /private",
     "SETMETADATA INBOX (/private/comment \"My new comment\" /shared/comment NIL)",
     "SETMETADATA \"\" (/private/vendor/x/y {3}\r\nabc /shared/comment ~{1}\r\nx)",
     "GETQUOTAROOT INBOX",
+    "SETQUOTA \"\" (STORAGE 512 MESSAGE 1000)",
+    "SETQUOTA a ()",
     "COMPRESS DEFLATE",
 ];
 
 /// What mutations put in.
 pub(super) const PIECES: &[&str] = &[
+    "ESEARCH IN (mailboxes (a b) subtree-one c) ",
+    "UIDBATCHES 500 1:2",
+    " UIDAFTER 5",
+    " UIDBEFORE $",
     " ",
     "  ",
     "(",

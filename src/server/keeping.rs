@@ -1,0 +1,59 @@
+//! What the server does by itself: removes what is older than it is kept, and makes room where the disk is short.
+
+use super::Shared;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A server that was just started may not have the right time yet: boards get theirs from the network.
+const FIRST_SWEEP: u32 = 10;
+/// Minutes from one sweep to the next.
+const SWEEP_EVERY: u32 = 60;
+
+/// Runs until the server ends.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut minutes = 0_u32;
+    loop {
+        let waiting = async {
+            async_io::Timer::after(Duration::from_mins(1)).await;
+            false
+        };
+        let ended = async {
+            shared.shutdown.wait().await;
+            true
+        };
+        if smol::future::or(waiting, ended).await {
+            return;
+        }
+        minutes = minutes.wrapping_add(1);
+        match shared.core.make_room().await {
+            Ok(0) => {}
+            Ok(number) => log::warn!("the disk is short: gave up {number} expunged messages before their time"),
+            Err(error) => log::error!("making room failed: {error:?}"),
+        }
+        if minutes >= FIRST_SWEEP && minutes % SWEEP_EVERY == FIRST_SWEEP {
+            sweep(&shared).await;
+        }
+    }
+}
+
+async fn sweep(shared: &Shared) {
+    if let Err(error) = shared.core.upkeep().await {
+        log::error!("applying the POP3 rules failed: {error:?}");
+    }
+    match shared.core.sweep(false).await {
+        Ok(swept) if swept.clock_is_behind => {
+            log::warn!("the clock is behind the newest mail: nothing is removed until it is right");
+        }
+        Ok(swept) => {
+            for ((user, mailbox), (messages, octets)) in swept.expired {
+                log::info!(
+                    "retention: user={user} mailbox={mailbox:?}: {messages} messages of {octets} octets expired"
+                );
+            }
+            for (user, (messages, octets)) in swept.removed {
+                log::info!("retention: user={user}: {messages} expunged messages of {octets} octets went for good");
+            }
+        }
+        Err(error) => log::error!("removing old mail failed: {error:?}"),
+    }
+}

@@ -1,0 +1,266 @@
+//! What expires, what is brought back, and what a wrong clock does to both.
+
+use crate::scratch::{Scratch, options};
+use mailnook::mailbox::{Account, Clock, Core, Error, Options, RetentionRules, Swept, Undelete};
+use mailnook::types::{FlagOperation, Flags, SystemFlags, Uid, UidSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+const DAY: i64 = 86_400;
+const START: i64 = 1_700_000_000;
+
+struct House {
+    core: Arc<Core>,
+    account: Account,
+    hand: Arc<AtomicI64>,
+    scratch: Scratch,
+    options: Options,
+}
+
+impl House {
+    async fn new(name: &str, undelete_days: u32) -> Self {
+        let scratch = Scratch::new(name);
+        let hand = Arc::new(AtomicI64::new(START));
+        let shown = hand.clone();
+        let options = Options {
+            clock: Clock::new(move || shown.load(Ordering::SeqCst)),
+            retention: RetentionRules { trash_days: 30, junk_days: 0, undelete_days },
+            ..options(&scratch.0)
+        };
+        let core = Core::open(options.clone()).unwrap();
+        let id = core.create_account("anna", None).await.unwrap();
+        let account = core.account(id).unwrap();
+        Self { core, account, hand, scratch, options }
+    }
+
+    fn days(&self, days: i64) {
+        self.hand.store(START + days * DAY, Ordering::SeqCst);
+    }
+
+    async fn append(&self, mailbox: &str, subject: &str, keyword: &str) -> u64 {
+        let mut incoming = self.core.incoming();
+        incoming.push(format!("Subject: {subject}\r\n\r\n{}", "x".repeat(5000)).as_bytes()).await.unwrap();
+        let staged = incoming.finish().await.unwrap();
+        let flags = Flags { system: SystemFlags::SEEN, keywords: vec![keyword.to_owned()] };
+        self.account.append(staged, mailbox, flags, None).await.unwrap().instance.0
+    }
+
+    fn instances(&self, mailbox: &str) -> Vec<u64> {
+        let mailbox = self.account.open(mailbox).unwrap();
+        let rows = mailbox.rows(&mailbox.snapshot().unwrap().uids, Uid(1)).unwrap();
+        rows.iter().map(|row| row.instance.0).collect()
+    }
+
+    async fn undelete(&self, since_days: i64, mailbox: Option<&str>, dry_run: bool) -> Vec<(String, u64)> {
+        let since = START + since_days * DAY;
+        let request = Undelete { since, mailbox: mailbox.map(str::to_owned), dry_run };
+        let back = self.core.undelete(self.account.id(), &request).await.unwrap();
+        self.verify();
+        back.into_iter().map(|(mailbox, (messages, _))| (mailbox, messages)).collect()
+    }
+
+    async fn expunge(&self, mailbox: &str) {
+        let mailbox = self.account.open(mailbox).unwrap();
+        mailbox.remove(&UidSet::from_range(1, 1000)).await.unwrap();
+        self.verify();
+    }
+
+    async fn sweep(&self) -> Swept {
+        let swept = self.core.sweep(false).await.unwrap();
+        self.verify();
+        swept
+    }
+
+    fn hidden(&self) -> u64 {
+        self.core.hidden(self.account.id()).unwrap().0
+    }
+
+    fn verify(&self) {
+        assert_eq!(self.core.verify().unwrap(), Vec::<String>::new());
+    }
+
+    /// Waits until the writer has emptied deleted mailboxes and removed accounts.
+    async fn emptied(&self, hidden: u64) {
+        for _ in 0..100 {
+            self.verify();
+            if self.hidden() == hidden {
+                return;
+            }
+            smol::Timer::after(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("{} messages are hidden, not {hidden}", self.hidden());
+    }
+
+    fn reopen(self) -> Self {
+        let id = self.account.id();
+        self.core.close();
+        drop((self.account, self.core));
+        let core = Core::open(self.options.clone()).unwrap();
+        let account = core.account(id).unwrap();
+        Self { core, account, hand: self.hand, scratch: self.scratch, options: self.options }
+    }
+}
+
+#[test]
+fn expunged_mail_comes_back_with_flags_and_instance_until_its_time() {
+    smol::block_on(async {
+        let house = House::new("undelete", 7).await;
+        let first = house.append("INBOX", "first", "$Label").await;
+        let second = house.append("Archive", "second", "Todo").await;
+        let before = house.core.account_info("anna").unwrap();
+        let inbox = house.account.open("INBOX").unwrap();
+        let deleted = Flags { system: SystemFlags::DELETED, keywords: Vec::new() };
+        inbox.store_flags(&UidSet::from_range(1, 1), FlagOperation::Add, &deleted, None).await.unwrap();
+        inbox.expunge(None).await.unwrap();
+        drop(inbox);
+        house.expunge("Archive").await;
+        // Not in the quota, not in a mailbox.
+        assert_eq!(house.core.account_info("anna").unwrap().bytes, 0);
+        assert_eq!((house.account.quota().unwrap().bytes, house.hidden()), (0, 2));
+        let house = house.reopen();
+        assert_eq!(house.undelete(0, None, true).await, [("Archive".to_owned(), 1), ("INBOX".to_owned(), 1)]);
+        assert_eq!(house.hidden(), 2);
+        assert_eq!(house.undelete(0, Some("inbox"), false).await, [("INBOX".to_owned(), 1)]);
+        assert_eq!(house.undelete(1, None, false).await, []);
+        assert_eq!(house.undelete(0, None, false).await, [("Archive".to_owned(), 1)]);
+        assert_eq!(house.undelete(0, None, false).await, []);
+        assert_eq!((house.instances("INBOX"), house.instances("Archive")), (vec![first], vec![second]));
+        let after = house.core.account_info("anna").unwrap();
+        assert_eq!((after.messages, after.bytes), (before.messages, before.bytes));
+        let inbox = house.account.open("INBOX").unwrap();
+        let row = inbox.rows(&UidSet::from_range(2, 2), Uid(1)).unwrap().remove(0);
+        assert_eq!(row.flags, SystemFlags::SEEN);
+        assert_eq!(inbox.keywords().unwrap()[row.keywords.0.trailing_zeros() as usize], "$Label");
+        let text = inbox.message(Uid(2)).unwrap().read(0, 20).unwrap();
+        assert_eq!(text, b"Subject: first\r\n\r\nxx");
+        // A week later it is gone for good.
+        house.expunge("INBOX").await;
+        house.days(7);
+        assert_eq!(house.sweep().await, Swept::default());
+        house.hand.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(house.sweep().await.removed["anna"].0, 1);
+        assert_eq!((house.hidden(), house.undelete(0, None, false).await), (0, vec![]));
+    });
+}
+
+#[test]
+fn trash_expires_by_the_day_mail_came_there_and_can_still_be_brought_back() {
+    smol::block_on(async {
+        let house = House::new("expire", 7).await;
+        house.append("INBOX", "old", "a").await;
+        let moved = house.append("INBOX", "moved later", "a").await;
+        house.append("Trash", "at once", "a").await;
+        house.append("Junk", "for ever here", "a").await;
+        house.days(20);
+        let inbox = house.account.open("INBOX").unwrap();
+        inbox.move_to(&UidSet::from_range(2, 2), "Trash").await.unwrap();
+        house.days(30);
+        assert_eq!(house.core.sweep(true).await.unwrap(), Swept::default());
+        house.days(31);
+        let dry = house.core.sweep(true).await.unwrap();
+        assert_eq!(
+            dry.expired.into_iter().map(|(at, (messages, _))| (at.1, messages)).collect::<Vec<_>>(),
+            [("Trash".to_owned(), 1)]
+        );
+        assert_eq!(house.account.status("Trash").unwrap().messages, 2);
+        assert_eq!(house.sweep().await.expired.len(), 1);
+        assert_eq!(house.instances("Trash"), [moved]);
+        assert_eq!(house.sweep().await, Swept::default());
+        assert_eq!(
+            (house.account.status("INBOX").unwrap().messages, house.account.status("Junk").unwrap().messages),
+            (1, 1)
+        );
+        assert_eq!(house.undelete(31, None, false).await, [("Trash".to_owned(), 1)]);
+        // It counts as new in \Trash.
+        house.days(45);
+        assert_eq!(house.sweep().await, Swept::default());
+        house.core.change_settings(house.account.id(), |settings| settings.trash_days = Some(0)).await.unwrap();
+        house.days(500);
+        assert_eq!(house.sweep().await, Swept::default());
+        house.core.change_settings(house.account.id(), |settings| settings.trash_days = Some(1)).await.unwrap();
+        assert_eq!(house.sweep().await.expired.len(), 1);
+        assert_eq!(house.account.status("Trash").unwrap().messages, 0);
+    });
+}
+
+#[test]
+fn a_clock_that_is_behind_removes_nothing() {
+    smol::block_on(async {
+        let house = House::new("behind", 7).await;
+        house.append("Trash", "x", "a").await;
+        house.append("INBOX", "y", "a").await;
+        house.expunge("INBOX").await;
+        house.days(100);
+        house.append("INBOX", "z", "a").await;
+        for wrong in [-20_000, 0, 99] {
+            house.days(wrong);
+            let swept = house.sweep().await;
+            assert!(swept.clock_is_behind && swept.expired.is_empty() && swept.removed.is_empty());
+        }
+        assert_eq!((house.account.status("Trash").unwrap().messages, house.hidden()), (1, 1));
+        house.days(100);
+        let swept = house.sweep().await;
+        assert_eq!((swept.expired.len(), swept.removed.len(), swept.clock_is_behind), (1, 1, false));
+    });
+}
+
+#[test]
+fn deleted_mailboxes_come_back_with_their_mail() {
+    smol::block_on(async {
+        let house = House::new("lost", 7).await;
+        house.account.create("work/old", None).await.unwrap();
+        let one = house.append("work/old", "one", "Todo").await;
+        house.append("work/old", "two", "Todo").await;
+        let old = house.account.open("work/old").unwrap();
+        old.remove(&UidSet::from_range(2, 2)).await.unwrap();
+        drop(old);
+        house.account.delete("work/old").await.unwrap();
+        assert_eq!(house.core.account_info("anna").unwrap().messages, 0);
+        house.emptied(2).await;
+        let house = house.reopen();
+        // One of that name that was made meanwhile takes them.
+        assert_eq!(house.undelete(0, None, false).await, [("work/old".to_owned(), 2)]);
+        assert!(house.instances("work/old").contains(&one));
+        let mailbox = house.account.open("work/old").unwrap();
+        assert_eq!(mailbox.keywords().unwrap(), ["Todo"]);
+        // A rename is followed.
+        house.expunge("work/old").await;
+        house.account.rename("work/old", "elsewhere").await.unwrap();
+        assert_eq!(house.undelete(0, None, true).await, [("elsewhere".to_owned(), 2)]);
+        // What is forgotten goes with all it had.
+        house.account.delete("elsewhere").await.unwrap();
+        house.emptied(2).await;
+        house.days(8);
+        assert_eq!(house.sweep().await.removed["anna"].0, 2);
+        assert_eq!(house.undelete(0, None, false).await, []);
+    });
+}
+
+#[test]
+fn without_days_nothing_is_kept_and_accounts_take_all_with_them() {
+    smol::block_on(async {
+        let house = House::new("nothing-kept", 0).await;
+        house.append("INBOX", "x", "a").await;
+        house.expunge("INBOX").await;
+        assert_eq!((house.hidden(), house.undelete(0, None, false).await), (0, vec![]));
+        house.core.change_settings(house.account.id(), |settings| settings.undelete_days = Some(3)).await.unwrap();
+        house.account.create("gone", None).await.unwrap();
+        for mailbox in ["INBOX", "gone"] {
+            house.append(mailbox, "x", "a").await;
+        }
+        house.expunge("INBOX").await;
+        house.account.delete("gone").await.unwrap();
+        house.emptied(2).await;
+        house.core.remove_account("anna").await.unwrap();
+        let request = Undelete { since: 0, mailbox: None, dry_run: false };
+        assert_eq!(house.core.undelete(house.account.id(), &request).await, Err(Error::NotFound));
+        for _ in 0..100 {
+            house.verify();
+            if house.core.store_size().unwrap().1 < 100_000 {
+                break;
+            }
+            smol::Timer::after(std::time::Duration::from_millis(50)).await;
+        }
+        house.verify();
+    });
+}
