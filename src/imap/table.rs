@@ -47,11 +47,6 @@ const fn uids_anywhere(name: &'static str, stem: &'static str) -> Row {
     Row { name, stem, states: States::Authenticated, uses_numbers: false, uid: true }
 }
 
-/// RFC 7162 §3.2.10.2: a UID SEARCH by sequence numbers announces no expunges either.
-fn by_number(keys: &[SearchKey]) -> bool {
-    SearchKey::any(keys, &|key| matches!(key, SearchKey::Sequence(set) if !set.is_saved()))
-}
-
 /// The row of a command.
 #[must_use]
 pub fn of(command: &Command) -> Row {
@@ -100,6 +95,7 @@ pub fn of(command: &Command) -> Row {
         Command::Expunge { uids: Some(_) } => uids("UID EXPUNGE", "expunge"),
         Command::Search { uid: false, .. } => numbers("SEARCH", "search"),
         Command::Search { uid: true, keys, .. } => {
+            // RFC 7162 §3.2.10.2: a UID SEARCH by sequence numbers announces no expunges either.
             Row { uses_numbers: by_number(keys), ..uids("UID SEARCH", "search") }
         }
         Command::Sort { uid: false, .. } => numbers("SORT", "sort"),
@@ -136,6 +132,11 @@ pub fn speaks_of_numbers(command: &Command) -> bool {
         Command::Select { parameters, .. } => parameters.qresync.as_ref().is_some_and(|known| known.matches.is_some()),
         _ => false,
     }
+}
+
+/// Whether a search names messages by sequence number.
+fn by_number(keys: &[SearchKey]) -> bool {
+    SearchKey::any(keys, &|key| matches!(key, SearchKey::Sequence(set) if !set.is_saved()))
 }
 
 #[cfg(test)]

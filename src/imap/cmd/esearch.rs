@@ -64,10 +64,10 @@ pub async fn run(
         let (mailbox, found) = match selected.as_deref().filter(|_| selected_id == Some(id)) {
             Some(selected) => {
                 let query = translate(&selected.view, keys.clone())?;
-                let found = selected.mailbox.search(&query, selected.view.uids()).await?;
+                let found = search::find(selected, out, &query).await?;
                 (selected.mailbox.clone(), found)
             }
-            None => match elsewhere(account, name, &keys).await {
+            None => match elsewhere(account, out, name, &keys).await {
                 Ok(searched) => searched,
                 Err(Failure::Refused(reply)) if reply.code.as_deref() == Some("NONEXISTENT") => continue,
                 Err(failure) => return Err(failure),
@@ -100,7 +100,12 @@ pub async fn run(
 }
 
 /// Searches a mailbox that is not selected.
-async fn elsewhere(account: &Account, name: &str, keys: &[SearchKey]) -> Result<(Mailbox, UidSet), Failure> {
+async fn elsewhere(
+    account: &Account,
+    out: &mut Output<'_>,
+    name: &str,
+    keys: &[SearchKey],
+) -> Result<(Mailbox, UidSet), Failure> {
     let mailbox = account.open(name)?;
     let snapshot = mailbox.snapshot()?;
     let status = snapshot.status;
@@ -110,7 +115,7 @@ async fn elsewhere(account: &Account, name: &str, keys: &[SearchKey]) -> Result<
         view.add_recent(first, status.uid_next);
     }
     let query = translate(&view, keys.to_vec())?;
-    let found = mailbox.search(&query, view.uids()).await?;
+    let found = search::find_among(&mailbox, out, &query, view.uids()).await?;
     Ok((mailbox, found))
 }
 

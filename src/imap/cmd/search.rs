@@ -60,7 +60,7 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, reque
     let query = query?;
     let among = message_limit::searched(&query, selected.view.uids());
     let (among, cut) = message_limit::cut(among, selected.message_limit);
-    let found = find(selected, out, &query, &among).await?;
+    let found = find_among(&selected.mailbox, out, &query, &among).await?;
     let reply = Reply::ok("SEARCH completed");
     let Some(returns) = returns else {
         tell_list(selected, out, uid, asks_modseq, &found).await?;
@@ -82,17 +82,22 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, reque
     with_limit(reply, cut, out).await
 }
 
-/// Those of `among` that match; tells how far the search has come.
+/// The messages that match; tells how far the search has come.
 ///
 /// # Errors
 /// NO where the store fails.
-pub(super) async fn find(
-    selected: &Selected,
+pub(super) async fn find(selected: &Selected, out: &mut Output<'_>, query: &Query) -> Result<UidSet, Failure> {
+    find_among(&selected.mailbox, out, query, selected.view.uids()).await
+}
+
+/// The same in any mailbox, among these messages.
+pub(super) async fn find_among(
+    mailbox: &Mailbox,
     out: &mut Output<'_>,
     query: &Query,
     among: &UidSet,
 ) -> Result<UidSet, Failure> {
-    let mut search = selected.mailbox.searching(query, among)?;
+    let mut search = mailbox.searching(query, among)?;
     while let Some(progress) = search.step().await? {
         out.progress(progress).await?;
     }

@@ -39,16 +39,15 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, reque
         // RFC 5182 §2.1: what fails leaves nothing saved.
         selected.view.save(&UidSet::new());
     }
-    let found = find(selected, out, &query?, selected.view.uids()).await?;
-    let sorted = sort(selected, out, &criteria, found).await?;
-    let told = returns.map_or_else(UidSet::new, |returns| told(returns, &sorted));
+    let found = find(selected, out, &query?).await?;
+    let sorted = sort(selected, out, &criteria, found.clone()).await?;
+    let told = told(returns, &sorted, found);
     if saves && !selected.view.save(&told) {
         return Err(Reply::no("The result is too large to be saved").code("NOTSAVED").into());
     }
     let is_asked_for = returns != Some(SearchReturn { save: true, ..SearchReturn::default() });
     if is_asked_for {
-        let among = if returns.is_some() { told } else { sorted.iter().copied().collect() };
-        let modseq = if asks_modseq { search::highest_modseq(&selected.mailbox, &among).await? } else { None };
+        let modseq = if asks_modseq { search::highest_modseq(&selected.mailbox, &told).await? } else { None };
         // Of messages that went meanwhile the client still knows the number.
         let number = |found: &u32| if uid { Some(*found) } else { selected.view.number(Uid(*found)) };
         let numbers: Vec<u32> = sorted.iter().filter_map(number).collect();
@@ -82,15 +81,16 @@ async fn sort(
 
 /// The messages that `$` stands for afterwards, and whose highest MODSEQ is told: those that the answer names (RFC 5182
 /// §2.4, RFC 4731 §3.2).
-fn told(returns: SearchReturn, sorted: &[u32]) -> UidSet {
-    let SearchReturn { min, max, all, count, partial, .. } = returns;
+fn told(returns: Option<SearchReturn>, sorted: &[u32], found: UidSet) -> UidSet {
+    let SearchReturn { min, max, all, count, partial, .. } = returns.unwrap_or_default();
     if all || count || !(min || max || partial.is_some()) {
-        return sorted.iter().copied().collect();
+        return found;
     }
-    let mut told: UidSet = partial.map_or(&[][..], |partial| part(partial, sorted)).iter().copied().collect();
-    let ends = [sorted.first().filter(|_| min), sorted.last().filter(|_| max)];
-    ends.into_iter().flatten().for_each(|uid| told.insert(*uid));
-    told
+    let mut told = partial.map_or(&[][..], |partial| part(partial, sorted)).to_vec();
+    told.extend([sorted.first().filter(|_| min), sorted.last().filter(|_| max)].into_iter().flatten());
+    // A set is made fast of what ascends.
+    told.sort_unstable();
+    told.into_iter().collect()
 }
 
 /// The places of a sorted result that PARTIAL asks for, in its order.

@@ -28,7 +28,7 @@ pub struct Request {
 pub async fn run(selected: &Selected, out: &mut Output<'_>, request: Request) -> Result<Reply, Failure> {
     let Request { uid, algorithm, keys } = request;
     let query = search::translate(&selected.view, keys)?;
-    let found = find(selected, out, &query, selected.view.uids()).await?;
+    let found = find(selected, out, &query).await?;
     let mut threading = selected.mailbox.threading(algorithm, found)?;
     while let Some(progress) = threading.step().await? {
         out.progress(progress).await?;
