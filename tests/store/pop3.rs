@@ -243,7 +243,6 @@ async fn play(seed: u64, steps: usize) {
             6..=10 => world.session(&mut random).await,
             11 | 12 => world.move_some(&mut random).await,
             13 => world.expunge_some(&mut random).await,
-            14 => world.apply().await,
             15 | 16 => drop(world.hand.fetch_add(DAY * 5, Ordering::SeqCst)),
             17 => world.change_rules(&mut random).await,
             18 if random.below(4) == 0 => world.revoke_device(&mut random).await,
