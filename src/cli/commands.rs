@@ -244,8 +244,8 @@ account holds removes nothing: it takes no more mail until there is room.
         options: &[flag("dry-run", "only tell what would go")],
         summary: "move on and remove what is older than it is kept",
         details: "\
-The running server does this every hour by itself: what POP3 devices have deleted or fetched goes from INBOX to the trash
-by the rules of `mailnook user pop3`; mail in \\Trash and \\Junk goes after the days of [retention] in the
+The running server does this every hour by itself: what POP3 devices have deleted or fetched goes from INBOX to the
+trash by the rules of `mailnook user pop3`; mail in \\Trash and \\Junk goes after the days of [retention] in the
 configuration, and expunged mail can be brought back with `mailnook undelete` for some days more.
 ",
     },
