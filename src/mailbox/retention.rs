@@ -77,6 +77,8 @@ impl Removal {
     /// Takes a message out of its mailbox.
     pub(super) fn run(&self, tx: &mut Tx<'_>, edit: &mut Edit, uid: Uid, row: &MessageRow) -> Result<(), store::Error> {
         edit.remove(tx, uid, row)?;
+        // Whoever gets it back gets it as new.
+        tx.forget_pop_state(edit.state.account, row.instance)?;
         if !self.keep {
             return tx.release_content(row.content);
         }
@@ -115,7 +117,7 @@ pub(super) fn remember(
 }
 
 /// Whether the clock is behind what is stored.
-fn clock_is_behind(view: &View<'_>, now: i64) -> Result<bool, store::Error> {
+pub(super) fn clock_is_behind(view: &View<'_>, now: i64) -> Result<bool, store::Error> {
     Ok(now < view.globals()?.last_time)
 }
 

@@ -5,5 +5,6 @@ mod clock;
 mod files;
 mod migrate;
 mod model;
+mod pop3;
 mod retention;
 mod scratch;
