@@ -388,6 +388,29 @@ fn expunged_mail_is_brought_back() {
         assert_eq!(outcome.code, code, "{arguments:?} gave {outcome:?}");
         assert!(outcome.out.contains(part) || outcome.errors.contains(part), "{arguments:?} gave {outcome:?}");
     }
+    let why = place.run(&["why", "anna", "1"], "");
+    assert_eq!(why.code, 0, "{why:?}");
+    for part in [
+        "message without a Message-ID of anna\n",
+        "came, 181 B, by mailnook deliver\n",
+        "marked \\Flagged \\Deleted by IMAP from 127.0.0.1\n",
+        "expunged from INBOX by IMAP from 127.0.0.1\n",
+        "brought back to INBOX by a mailnook command\n",
+        "now: in INBOX, UID 2, \\Flagged\n",
+    ] {
+        assert!(why.out.contains(part), "{part} is not in {}", why.out);
+    }
+    for (arguments, code, part) in [
+        (&["why", "anna", "7"][..], 1, "nothing is known of UID 7 in INBOX of anna"),
+        (&["why", "anna", "<a@b>"], 1, "nothing is known of a message <a@b> of anna"),
+        (&["why", "anna", "a\u{1b}b"], 64, "MESSAGE is a Message-ID"),
+        (&["why", "anna", "1", "-m", "a//b"], 64, "--mailbox: "),
+        (&["why", "nobody", "1"], 67, "there is no user nobody"),
+    ] {
+        let outcome = place.run(arguments, "");
+        assert_eq!(outcome.code, code, "{arguments:?} gave {outcome:?}");
+        assert!(outcome.out.contains(part) || outcome.errors.contains(part), "{arguments:?} gave {outcome:?}");
+    }
     // The session hears of it as of new mail, with its flag.
     imap.send("e NOOP");
     imap.hear("* 1 EXISTS");

@@ -170,6 +170,7 @@ fn remove_account(tx: &mut Tx<'_>, name: &str) -> Result<(), store::Error> {
     for (mailbox, _) in tx.view().lost_of(id)? {
         tx.delete_lost(mailbox)?;
     }
+    tx.delete_journal(id)?;
     tx.add_garbage(kind::ACCOUNT, u64::from(id.0))?;
     tx.delete_annotations(id, None)?;
     tx.delete_user(id)?;

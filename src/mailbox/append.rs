@@ -442,9 +442,10 @@ impl Account {
             let body = parts.put_body(tx)?;
             let made = put_message(tx, &parts, body, mailbox, &delivery)?;
             let mut edit = Edit::open(tx, source)?;
-            let removal = Removal::new(tx, kept, account, &door, Cause::Replaced)?;
+            let mut removal = Removal::new(tx, kept, account, &door, Cause::Replaced)?;
             removal.run(tx, &mut edit, uid, &old)?;
             edit.finish(tx)?;
+            removal.finish(tx, source)?;
             Ok::<_, store::Error>(Some(made))
         });
         let made = made.await?.ok_or(Error::Expunged)?;

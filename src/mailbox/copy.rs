@@ -2,7 +2,9 @@
 
 use super::edit::{Edit, NewRow};
 use super::quota::{self, QuotaRules, Slack};
+use super::why::Note;
 use super::{Error, Mailbox, name};
+use crate::store::journal::Action;
 use crate::store::schema::{MessageRow, OriginId, kind};
 use crate::store::txn::Tx;
 use crate::store::{self, Refusal};
@@ -68,6 +70,7 @@ fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store::Error> {
     }
     let now = tx.now()?;
     let origin = tx.intern(&job.door)?;
+    let mut note = Note::new(origin, job.source, Action::Moved(target));
     for (uid, row) in rows {
         let names = source.keyword_names(row.keywords);
         let instance = if job.move_them { row.instance } else { tx.new_instance()? };
@@ -89,6 +92,9 @@ fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store::Error> {
             origin: if job.move_them { moved_origin(tx, row.origin)? } else { origin },
         };
         let to = destination.insert(tx, &new)?;
+        if job.move_them {
+            note.add(uid, row.instance);
+        }
         copied.from.push(uid.0);
         copied.to.push(to.0);
     }
@@ -96,6 +102,7 @@ fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store::Error> {
     if let Some(edit) = other {
         edit.finish(tx)?;
     }
+    note.write(tx, job.account)?;
     Ok(copied)
 }
 

@@ -30,12 +30,13 @@ fn expunge(
     if rows.is_empty() {
         return Ok(gone);
     }
-    let removal = Removal::new(tx, rules, edit.state.account, door, Cause::Expunged)?;
+    let mut removal = Removal::new(tx, rules, edit.state.account, door, Cause::Expunged)?;
     for (uid, row) in rows {
         removal.run(tx, &mut edit, uid, &row)?;
         gone.insert(uid.0);
     }
     edit.finish(tx)?;
+    removal.finish(tx, mailbox)?;
     Ok(gone)
 }
 

@@ -32,11 +32,12 @@ pub(crate) struct Tables {
     pub(crate) settings: Table,
     pub(crate) hidden: Table,
     pub(crate) lost: Table,
+    pub(crate) journal: Table,
     pub(crate) annotations: Table,
 }
 
 impl Tables {
-    pub(crate) const fn all(&self) -> [(&'static str, Table); 19] {
+    pub(crate) const fn all(&self) -> [(&'static str, Table); 20] {
         [
             (table::META, self.meta),
             (table::STATE, self.state),
@@ -56,6 +57,7 @@ impl Tables {
             (table::SETTINGS, self.settings),
             (table::HIDDEN, self.hidden),
             (table::LOST, self.lost),
+            (table::JOURNAL, self.journal),
             (table::ANNOTATIONS, self.annotations),
         ]
     }
@@ -225,6 +227,7 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
             create(table::SETTINGS)?,
             create(table::HIDDEN)?,
             create(table::LOST)?,
+            create(table::JOURNAL)?,
             create(table::ANNOTATIONS)?,
         );
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((first, second, third)))
@@ -232,7 +235,7 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
     let (
         (meta, state, users, addresses, mailboxes, keywords, messages),
         (changes, holes, expunges, contents, chunks, refs, garbage),
-        (origins, settings, hidden, lost, annotations),
+        (origins, settings, hidden, lost, journal, annotations),
     ) = made.unwrap_commit();
     Ok(Tables {
         meta,
@@ -253,6 +256,7 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
         settings,
         hidden,
         lost,
+        journal,
         annotations,
     })
 }

@@ -10,6 +10,7 @@ mod codec;
 mod env;
 mod error;
 pub(crate) mod hidden;
+pub(crate) mod journal;
 mod migrate;
 mod password;
 pub(crate) mod purge;

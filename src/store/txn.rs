@@ -54,7 +54,7 @@ impl<'t> Tx<'t> {
         Ok(table.delete(&mut self.txn, key)?)
     }
 
-    fn delete_range(&mut self, table: Table, first: &[u8], last: &[u8]) -> Result<usize, Error> {
+    pub(super) fn delete_range(&mut self, table: Table, first: &[u8], last: &[u8]) -> Result<usize, Error> {
         self.writes += 1;
         Ok(table.delete_range(&mut self.txn, &(Bound::Included(first), Bound::Included(last)))?)
     }

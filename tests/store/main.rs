@@ -7,3 +7,4 @@ mod migrate;
 mod model;
 mod retention;
 mod scratch;
+mod why;
