@@ -46,6 +46,7 @@ pub fn open(config: &Config, data_dir: &DataDir) -> Result<Arc<Core>, String> {
         max_message_size: config.limits.message_size,
         quota: quota_rules(&config.quota),
         retention: retention_rules(&config.retention),
+        hostname: config.hostname.clone(),
         ..mailbox::Options::new(data_dir.store())
     })
 }

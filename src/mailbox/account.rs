@@ -3,6 +3,7 @@
 use super::notify::Notify;
 use super::quota::QuotaRules;
 use super::retention::RetentionRules;
+use super::warning::Attention;
 use super::{Appended, Delivery, DeliveryTarget, Error, Staged, Watch, list};
 use crate::store::schema::{AccountState, User, kind};
 use crate::store::txn::Tx;
@@ -34,6 +35,8 @@ pub struct Options {
     pub quota: QuotaRules,
     /// How long mail is kept where their settings do not say otherwise.
     pub retention: RetentionRules,
+    /// Our name, in messages that we write.
+    pub hostname: String,
 }
 
 impl Options {
@@ -49,6 +52,7 @@ impl Options {
             clock: Clock::system(),
             quota: QuotaRules::default(),
             retention: RetentionRules::default(),
+            hostname: "localhost".to_owned(),
         }
     }
 }
@@ -58,6 +62,7 @@ pub struct Core {
     pub(super) store: Arc<Store>,
     notify: Arc<Notify>,
     options: Options,
+    pub(super) attention: Attention,
 }
 
 /// An account as administration sees it.
@@ -211,7 +216,7 @@ impl Core {
             let committed = move |topics: &[Topic]| waker.wake(topics);
             Store::open(&options.path, options.map_size, options.clock.clone(), committed)?
         };
-        Ok(Arc::new(Self { store, notify, options }))
+        Ok(Arc::new(Self { store, notify, options, attention: Attention::default() }))
     }
 
     /// Stops the writer after all queued work is durable. Blocks. Later writes fail with `Temporary`.
@@ -221,6 +226,10 @@ impl Core {
 
     pub(super) const fn max_message_size(&self) -> u64 {
         self.options.max_message_size
+    }
+
+    pub(super) fn hostname(&self) -> &str {
+        &self.options.hostname
     }
 
     pub(super) const fn retention_rules(&self) -> RetentionRules {
@@ -338,7 +347,9 @@ impl Core {
             tx.put_settings(id, &settings)?;
             Ok::<_, store::Error>(settings)
         });
-        Ok(changed.await?)
+        let changed = changed.await?;
+        self.usage_changed(id);
+        Ok(changed)
     }
 
     /// Seconds since 1970, as the store's clock tells it.
@@ -508,6 +519,16 @@ impl Account {
     #[must_use]
     pub fn watch_all(&self) -> Watch {
         self.core.notify.watch_account(self.id)
+    }
+
+    /// The newest alert that a session has not told yet; `told` is the number of the last one that it has.
+    pub fn alert(&self, told: &mut u64) -> Option<Arc<str>> {
+        let (number, text) = self.core.alert(self.id);
+        if number <= *told {
+            return None;
+        }
+        *told = number;
+        text
     }
 
     /// Wakes when the mailbox may have changed.

@@ -135,6 +135,10 @@ impl Mailbox {
             door: self.account.door,
             quota: self.account.core.quota_rules(),
         };
-        Ok(self.account.core.store.write(move |tx| transfer(tx, &job)).await?)
+        let copied = self.account.core.store.write(move |tx| transfer(tx, &job)).await?;
+        if !move_them {
+            self.account.core.usage_changed(self.account.id);
+        }
+        Ok(copied)
     }
 }

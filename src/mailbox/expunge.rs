@@ -64,6 +64,7 @@ impl Mailbox {
         let gone = self.account.core.store.write(job).await?;
         if !gone.is_empty() {
             self.account.core.store.purge();
+            self.account.core.usage_changed(self.account.id);
         }
         Ok(gone)
     }

@@ -17,6 +17,7 @@ mod retention;
 pub mod search;
 mod sync;
 pub mod trace;
+mod warning;
 mod why;
 
 pub use account::{Account, AccountInfo, Core, Options, Recipient};
@@ -33,6 +34,7 @@ pub use notify::Watch;
 pub use quota::{Quota, QuotaRules, Recounted};
 pub use retention::{RetentionRules, Swept, Undelete, Undeleted};
 pub use sync::{Change, Changes, Mailbox, Snapshot};
+pub use warning::{Usage, report};
 pub use why::{Happened, Place, Story, Whose};
 
 pub use crate::store::{Cause, Clock, MainPassword, OverQuota, PopDelete, Settings};

@@ -69,7 +69,7 @@ impl Quota {
     /// Limit: mailboxes of an account, whatever its settings.
     pub const MAILBOXES_MAX: u64 = NAMES_MAX as u64;
 
-    fn of(view: &View<'_>, rules: &QuotaRules, account: AccountId) -> Result<Self, store::Error> {
+    pub(super) fn of(view: &View<'_>, rules: &QuotaRules, account: AccountId) -> Result<Self, store::Error> {
         let state = view.account_state(account)?.ok_or(Refusal::NotFound)?;
         let settings = view.settings(account)?;
         let limit = |own: Option<u64>, rule: Option<u64>| match own {

@@ -39,7 +39,7 @@ pub struct RetentionRules {
 }
 
 impl RetentionRules {
-    fn of(self, view: &View<'_>, account: AccountId) -> Result<Self, store::Error> {
+    pub(super) fn of(self, view: &View<'_>, account: AccountId) -> Result<Self, store::Error> {
         let settings = view.settings(account)?;
         Ok(Self {
             trash_days: settings.trash_days.unwrap_or(self.trash_days),
@@ -48,7 +48,7 @@ impl RetentionRules {
         })
     }
 
-    const fn days(self, special_use: SpecialUse) -> u32 {
+    pub(super) const fn days(self, special_use: SpecialUse) -> u32 {
         match special_use {
             SpecialUse::Trash => self.trash_days,
             SpecialUse::Junk => self.junk_days,

@@ -39,6 +39,9 @@ pub async fn run(
     let unseen = if enabled.rev2 { None } else { mailbox.first_unseen()? };
     let Snapshot { uids, status, keywords } = mailbox.snapshot()?;
     let view = View::new(uids, status.uid_next, status.highest_modseq);
+    // Alerts are for sessions that are open when they come; later ones find the message.
+    let mut alert = 0;
+    let _told = mailbox.account().alert(&mut alert);
     let mut selected = Selected {
         mailbox,
         view,
@@ -48,6 +51,7 @@ pub async fn run(
         owes_modseq: false,
         check_quota: true,
         over_quota: false,
+        alert,
     };
     selected.find_recent(Uid(1)).await;
 
