@@ -28,6 +28,7 @@ const KEYS: [(&str, &[&str]); 7] = [
             "lmtp_idle",
             "login",
             "write",
+            "disk_reserve",
         ],
     ),
     ("auth", &["argon2_memory", "argon2_passes", "concurrent_hashes", "queue", "cache"]),
@@ -273,6 +274,7 @@ impl Reader<'_> {
         self.key(table, "lmtp_idle", &mut limits.lmtp_idle, |v| value::duration(v, MINUTE, HOUR));
         self.key(table, "login", &mut limits.login, |v| value::duration(v, 5, 10 * MINUTE));
         self.key(table, "write", &mut limits.write, |v| value::duration(v, 5, 30 * MINUTE));
+        self.key(table, "disk_reserve", &mut limits.disk_reserve, |v| value::size(v, 4 << 20, 1 << 50));
     }
 
     fn auth(&mut self, table: &DeTable<'_>, config: &mut Config) {

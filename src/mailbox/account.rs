@@ -7,7 +7,7 @@ use super::warning::Attention;
 use super::{Appended, Delivery, DeliveryTarget, Error, Staged, Watch, list};
 use crate::store::schema::{AccountState, User, kind};
 use crate::store::txn::Tx;
-use crate::store::{self, Clock, KEY_TEXT_MAX, Password, Refusal, Settings, Store, Topic};
+use crate::store::{self, Clock, KEY_TEXT_MAX, Password, Refusal, Room, Settings, Store, Topic};
 use crate::types::{AccountId, DateTime, Door, Flags, MailboxId, SpecialUse};
 use chrono::Offset as _;
 use std::path::PathBuf;
@@ -37,6 +37,8 @@ pub struct Options {
     pub retention: RetentionRules,
     /// Our name, in messages that we write.
     pub hostname: String,
+    /// How much room new mail leaves on the disk.
+    pub room: Room,
 }
 
 impl Options {
@@ -53,6 +55,7 @@ impl Options {
             quota: QuotaRules::default(),
             retention: RetentionRules::default(),
             hostname: "localhost".to_owned(),
+            room: Room::default(),
         }
     }
 }
@@ -214,7 +217,7 @@ impl Core {
         let waker = notify.clone();
         let store = {
             let committed = move |topics: &[Topic]| waker.wake(topics);
-            Store::open(&options.path, options.map_size, options.clock.clone(), committed)?
+            Store::open(&options.path, options.map_size, (options.clock.clone(), options.room.clone()), committed)?
         };
         Ok(Arc::new(Self { store, notify, options, attention: Attention::default() }))
     }

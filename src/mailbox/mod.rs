@@ -37,5 +37,5 @@ pub use sync::{Change, Changes, Mailbox, Snapshot};
 pub use warning::{Usage, report};
 pub use why::{Happened, Place, Story, Whose};
 
-pub use crate::store::{Cause, Clock, MainPassword, OverQuota, PopDelete, Settings};
+pub use crate::store::{Cause, Clock, FreeSpace, MainPassword, OverQuota, PopDelete, Room, Settings};
 pub use crate::types::{Door, DoorKind};

@@ -273,7 +273,8 @@ impl Account {
         let configured = self.core.max_message_size();
         let Ok(quota) = self.quota() else { return configured };
         let room = if quota.messages_limit.is_some_and(|limit| quota.messages >= limit) { Some(0) } else { None };
-        configured.min(room.or(quota.free_bytes()).unwrap_or(u64::MAX))
+        let disk = self.core.store.room().unwrap_or(u64::MAX);
+        configured.min(disk).min(room.or(quota.free_bytes()).unwrap_or(u64::MAX))
     }
 
     /// Sets the limits, as SETQUOTA does (RFC 9208 §4.1.3): None is no limit.

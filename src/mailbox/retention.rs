@@ -25,7 +25,9 @@ const GONE_MAX: usize = 1000;
 /// Limit: deleted mailboxes of an account that are remembered.
 const LOST_MAX: usize = 1000;
 /// Limit: hidden messages that are given up at once where the disk is short.
-const STEP_SHORT: usize = 32;
+const STEP_SHORT: usize = 256;
+/// Octets of hidden messages that are given up at once then; a minute later there may be more.
+const SHORT_OCTETS: u64 = 32 << 20;
 
 /// How long mail is kept where an account's settings do not say otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -365,6 +367,7 @@ impl Core {
     /// `Temporary` where the store fails.
     pub async fn make_room(&self) -> Result<usize, Error> {
         if self.check_room().is_ok() {
+            self.store.keep_reserve();
             return Ok(0);
         }
         let gone = self.store.write(|tx| {
@@ -374,6 +377,12 @@ impl Core {
                 all.extend(old.into_iter().map(|(at, hidden)| (at, account, hidden)));
             }
             all.sort_by_key(|(at, ..)| *at);
+            let mut octets = 0_u64;
+            all.retain(|(_, _, hidden)| {
+                let wanted = octets < SHORT_OCTETS;
+                octets = octets.saturating_add(hidden.row.size);
+                wanted
+            });
             all.truncate(STEP_SHORT);
             let number = all.len();
             for (at, account, hidden) in all {

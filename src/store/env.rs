@@ -2,7 +2,7 @@
 
 use super::schema::{Format, SCHEMA_VERSION, table};
 use super::view::View;
-use super::{Error, migrate};
+use super::{Error, Room, migrate};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, WithoutTls};
 use std::io::Write as _;
@@ -70,6 +70,7 @@ pub(crate) struct Environment {
     pub(crate) tables: Tables,
     pub(crate) chunk_size: usize,
     path: PathBuf,
+    pub(crate) room: Room,
 }
 
 /// Limit: tables; LMDB wants to know before it opens the file.
@@ -92,7 +93,7 @@ const UNWRITTEN_PAGES_MAX: u64 = 2048;
 
 impl Environment {
     /// Opens the store in the directory `path`, or makes it.
-    pub(crate) fn open(path: &Path, map_size: Option<usize>) -> Result<Self, String> {
+    pub(crate) fn open(path: &Path, map_size: Option<usize>, room: Room) -> Result<Self, String> {
         std::fs::create_dir_all(path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
         let lock = path.join("lock.mdb");
         allocate_lock(&lock).map_err(|error| format!("cannot make {}: {error}", lock.display()))?;
@@ -105,7 +106,7 @@ impl Environment {
             FormatProblem::Text(text) => text,
             FormatProblem::Store(error) => failed(error),
         })?;
-        Ok(Self { env, tables, chunk_size: format.chunk_size as usize, path: path.to_owned() })
+        Ok(Self { env, tables, chunk_size: format.chunk_size as usize, path: path.to_owned(), room })
     }
 
     /// Runs `read` in a short transaction over one snapshot.

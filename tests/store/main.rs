@@ -6,5 +6,6 @@ mod files;
 mod migrate;
 mod model;
 mod retention;
+mod room;
 mod scratch;
 mod why;
