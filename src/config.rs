@@ -132,6 +132,8 @@ pub struct Limits {
     pub line_after_login: usize,
     /// Errors after which a session is ended.
     pub protocol_errors: u32,
+    /// Messages that one IMAP command may touch (RFC 9738).
+    pub messages_per_command: u32,
     /// Recipients of one LMTP transaction.
     pub recipients: usize,
     /// An authenticated IMAP session may be silent for so long (RFC 9051 §5.4: 30 minutes at least).
@@ -140,6 +142,8 @@ pub struct Limits {
     pub pop3_idle: Duration,
     /// LMTP: 5 minutes (RFC 5321 §4.5.3.2.7).
     pub lmtp_idle: Duration,
+    /// IMAP: how often the client of a long command hears how far it has come (RFC 9585).
+    pub imap_progress: Duration,
     /// From connect to login, TLS handshake included.
     pub login: Duration,
     /// A peer that takes no data for so long is gone.
@@ -244,10 +248,12 @@ impl Default for Limits {
             line_before_login: 8 << 10,
             line_after_login: 64 << 10,
             protocol_errors: 20,
+            messages_per_command: 10_000_000,
             recipients: 100,
             imap_idle: Duration::from_mins(30),
             pop3_idle: Duration::from_mins(10),
             lmtp_idle: Duration::from_mins(5),
+            imap_progress: Duration::from_secs(10),
             login: Duration::from_mins(1),
             write: Duration::from_mins(1),
             disk_reserve: 50_000_000,

@@ -12,11 +12,11 @@ mod session;
 mod signals;
 pub mod systemd;
 
-use crate::admin::{self, DataDir, Refused, Registry, Running, exit};
+use crate::admin::{self, DataDir, Protocol, Refused, Registry, Running, exit};
 use crate::auth::{Authenticator, generate_password};
 use crate::config::Config;
 use crate::mailbox::Core;
-use crate::net::{Limiter, Shutdown, TlsAcceptor, TlsFiles};
+use crate::net::{Limiter, Shutdown, Socket, TlsAcceptor, TlsFiles};
 use bind::Bound;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::Path;
@@ -86,21 +86,45 @@ impl Server {
     /// Everything that is in the way.
     pub fn start(mut config: Config) -> Result<Self, Failure> {
         raise_descriptors(&config);
+        let bind = |config: &Config| bind::public(config).map_err(|texts| Failure { code: exit::TEMPORARY, texts });
+        // Root binds the low ports before it becomes the owner of the mail. Everybody else first finds out whether
+        // another server has the directory, which says more than that it has the ports.
+        let early = if admin::is_foreign_to_root(&config.data_dir) {
+            let sockets = bind(&config)?;
+            if let Some(socket) = &config.listen.lmtp_socket
+                && let Err(error) = admin::give_to_owner(socket, &config.data_dir)
+            {
+                log::warn!("{} stays root's: {error}", socket.display());
+            }
+            Some(sockets)
+        } else {
+            None
+        };
         let data_dir = DataDir::claim(&config.data_dir)?;
         config.set_data_dir(data_dir.path().to_owned());
         let core = admin::open(&config, &data_dir).map_err(|text| Failure::new(exit::TEMPORARY, text))?;
-        let wired = Self::wire(config, Arc::clone(&core), data_dir);
+        let sockets = early.map_or_else(|| bind(&config), Ok);
+        let wired = sockets.and_then(|sockets| Self::wire(config, Arc::clone(&core), data_dir, sockets));
         if wired.is_err() {
             core.close();
         }
         wired
     }
 
-    fn wire(config: Config, core: Arc<Core>, data_dir: DataDir) -> Result<Self, Failure> {
+    fn wire(
+        config: Config,
+        core: Arc<Core>,
+        data_dir: DataDir,
+        sockets: Vec<(Protocol, Socket)>,
+    ) -> Result<Self, Failure> {
         let tls = certificate(&config)?;
         let auth = Authenticator::new(Arc::clone(core.store()), &config.auth)
             .map_err(|error| Failure::new(exit::CONFIG, error.to_string()))?;
-        let listeners = bind::all(&config, &data_dir).map_err(|texts| Failure { code: exit::TEMPORARY, texts })?;
+        let failed = |text: String| Failure::new(exit::TEMPORARY, text);
+        let listeners = sockets.into_iter().map(|(protocol, socket)| Bound::new(protocol, socket));
+        let listeners =
+            listeners.chain(std::iter::once_with(|| bind::control(&data_dir))).collect::<Result<Vec<_>, _>>();
+        let listeners = listeners.map_err(failed)?;
         let config = Arc::new(config);
         let registry = Registry::new();
         let shutdown = Shutdown::new();

@@ -1,4 +1,4 @@
-//! SEARCH: bounded depth and size whatever is asked, and agreement with imap-codec about what is a search at all.
+//! SEARCH, SORT and THREAD: bounded depth and size whatever is asked, and agreement with imap-codec about what is a search at all.
 #![no_main]
 
 use imap_codec::CommandCodec;
@@ -20,6 +20,12 @@ fn depth(key: &SearchKey) -> usize {
 }
 
 fuzz_target!(|data: &[u8]| {
+    for verb in [&b"a UID SORT "[..], b"a THREAD "] {
+        let Some(frame) = Frame::from_text(&[verb, data, b"\r\n"].concat()) else { return };
+        if let Ok((_, Command::Sort { keys, .. } | Command::Thread { keys, .. })) = parse(&frame) {
+            assert!(!keys.is_empty() && keys.iter().map(depth).max() <= Some(129));
+        }
+    }
     let text = [b"a SEARCH ", data, b"\r\n"].concat();
     let Some(frame) = Frame::from_text(&text) else { return };
     match parse(&frame) {

@@ -1,6 +1,6 @@
 //! The data directory and who owns it: one process at a time, by a lock that ends with the process.
 
-use super::exit;
+use super::{exit, privilege};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
@@ -140,7 +140,7 @@ fn create(path: &Path) -> Result<(), Refused> {
     made.map_err(|error| Refused::io("cannot make the data directory", path, &error))
 }
 
-/// The absolute path of a directory that this user may own.
+/// The absolute path of a directory that this user may own; root becomes its owner.
 fn settle(path: &Path) -> Result<PathBuf, Refused> {
     let absolute = path.canonicalize().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Refused::new(
@@ -153,11 +153,11 @@ fn settle(path: &Path) -> Result<PathBuf, Refused> {
     if !metadata.is_dir() {
         return Err(Refused::new(exit::CONFIG, format!("{} is not a directory; set data_dir", absolute.display())));
     }
-    // Files that root makes in another user's directory would keep the server, which runs as that user, from starting.
-    if rustix::process::geteuid().is_root() && metadata.uid() != 0 {
+    if let Err(error) = privilege::become_owner(&metadata) {
         let (path, owner) = (absolute.display(), metadata.uid());
         let text = format!(
-            "{path} belongs to user {owner}; run mailnook as that user: setpriv --reuid={owner} --clear-groups mailnook ..."
+            "{path} belongs to user {owner}, and root cannot become that user ({error}); \
+             try: setpriv --reuid={owner} --clear-groups mailnook ..."
         );
         return Err(Refused::new(exit::PERMISSION, text));
     }

@@ -22,10 +22,12 @@ const KEYS: [(&str, &[&str]); 7] = [
             "line_before_login",
             "line_after_login",
             "protocol_errors",
+            "messages_per_command",
             "recipients",
             "imap_idle",
             "pop3_idle",
             "lmtp_idle",
+            "imap_progress",
             "login",
             "write",
             "disk_reserve",
@@ -268,10 +270,14 @@ impl Reader<'_> {
         self.key(table, "line_before_login", &mut limits.line_before_login, |v| value::size_usize(v, 1 << 10, 1 << 20));
         self.key(table, "line_after_login", &mut limits.line_after_login, |v| value::size_usize(v, 8 << 10, 16 << 20));
         self.key(table, "protocol_errors", &mut limits.protocol_errors, |v| value::count_u32(v, 1, 10_000));
+        self.key(table, "messages_per_command", &mut limits.messages_per_command, |v| {
+            value::count_u32(v, 1000, u64::from(u32::MAX))
+        });
         self.key(table, "recipients", &mut limits.recipients, |v| value::count_usize(v, 100, 10_000));
         self.key(table, "imap_idle", &mut limits.imap_idle, |v| value::duration(v, 30 * MINUTE, 7 * DAY));
         self.key(table, "pop3_idle", &mut limits.pop3_idle, |v| value::duration(v, 10 * MINUTE, DAY));
         self.key(table, "lmtp_idle", &mut limits.lmtp_idle, |v| value::duration(v, MINUTE, HOUR));
+        self.key(table, "imap_progress", &mut limits.imap_progress, |v| value::duration(v, 1, 10 * MINUTE));
         self.key(table, "login", &mut limits.login, |v| value::duration(v, 5, 10 * MINUTE));
         self.key(table, "write", &mut limits.write, |v| value::duration(v, 5, 30 * MINUTE));
         self.key(table, "disk_reserve", &mut limits.disk_reserve, |v| value::size(v, 4 << 20, 1 << 50));

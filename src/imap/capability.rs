@@ -45,7 +45,19 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("SEARCHRES", When::LoggedIn, "RFC 5182"),
     ("WITHIN", When::LoggedIn, "RFC 5032"),
     ("PARTIAL", When::LoggedIn, "RFC 9394"),
+    ("SORT", When::LoggedIn, "RFC 5256"),
+    ("SORT=DISPLAY", When::LoggedIn, "RFC 5957"),
+    ("ESORT", When::LoggedIn, "RFC 5267 §3"),
+    ("THREAD=ORDEREDSUBJECT", When::LoggedIn, "RFC 5256"),
+    ("THREAD=REFERENCES", When::LoggedIn, "RFC 5256"),
+    ("THREAD=REFS", When::LoggedIn, "draft-ietf-morg-inthread"),
+    ("I18NLEVEL=1", When::LoggedIn, "RFC 5255 §4.3"),
+    ("INPROGRESS", When::LoggedIn, "RFC 9585"),
     ("SPECIAL-USE", When::LoggedIn, "RFC 6154"),
+    ("CONTEXT=SEARCH", When::LoggedIn, "RFC 5267"),
+    ("MULTISEARCH", When::LoggedIn, "RFC 7377"),
+    ("UIDONLY", When::LoggedIn, "RFC 9586"),
+    ("UIDBATCHES", When::LoggedIn, "RFC 10022"),
     ("COMPRESS=DEFLATE", When::LoggedIn, "RFC 4978"),
     ("CREATE-SPECIAL-USE", When::LoggedIn, "RFC 6154 §3"),
     ("LIST-EXTENDED", When::LoggedIn, "RFC 5258"),
@@ -53,6 +65,7 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("STATUS=SIZE", When::LoggedIn, "RFC 8438"),
     ("METADATA", When::LoggedIn, "RFC 5464"),
     ("LIST-METADATA", When::LoggedIn, "RFC 9590"),
+    ("NOTIFY", When::LoggedIn, "RFC 5465"),
     ("OBJECTID", When::LoggedIn, "RFC 8474"),
     ("SAVEDATE", When::LoggedIn, "RFC 8514"),
     ("UNAUTHENTICATE", When::LoggedIn, "RFC 8437"),
@@ -66,11 +79,15 @@ const CAPABILITIES: &[(&str, When, &str)] = &[
     ("QUOTA=RES-MAILBOX", When::LoggedIn, "RFC 9208 §5.3"),
     ("QUOTASET", When::QuotaSet, "RFC 9208 §4.1.3"),
     ("UTF8=ACCEPT", When::LoggedIn, "RFC 6855"),
+    (MESSAGE_LIMIT, When::LoggedIn, "RFC 9738"),
     (APPEND_LIMIT, When::LoggedIn, "RFC 7889"),
 ];
 
 /// The capability that tells a number: octets of the largest message that APPEND takes.
 const APPEND_LIMIT: &str = "APPENDLIMIT";
+
+/// The capability that tells how many messages one command may touch.
+const MESSAGE_LIMIT: &str = "MESSAGELIMIT";
 
 /// What decides the list.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none follows from another")]
@@ -84,6 +101,8 @@ pub struct Circumstances {
     pub passwords_allowed: bool,
     /// Octets of the largest message that APPEND takes.
     pub append_limit: u64,
+    /// How many messages one command may touch.
+    pub message_limit: u32,
     /// Logins can be bound to the connection.
     pub channel_binding: bool,
     /// Users may set their own limits.
@@ -93,8 +112,7 @@ pub struct Circumstances {
 /// The list as CAPABILITY tells it: `CAPABILITY IMAP4rev1 ...`.
 #[must_use]
 pub fn list(circumstances: Circumstances) -> String {
-    let Circumstances { logged_in, can_start_tls, passwords_allowed, append_limit, channel_binding, quota_set } =
-        circumstances;
+    let Circumstances { logged_in, can_start_tls, passwords_allowed, channel_binding, quota_set, .. } = circumstances;
     let mut line = String::from("CAPABILITY");
     for (name, when, _) in CAPABILITIES {
         let shown = match when {
@@ -109,9 +127,14 @@ pub fn list(circumstances: Circumstances) -> String {
         if shown {
             line.push(' ');
             line.push_str(name);
-            if *name == APPEND_LIMIT {
+            let number = match *name {
+                APPEND_LIMIT => Some(circumstances.append_limit),
+                MESSAGE_LIMIT => Some(u64::from(circumstances.message_limit)),
+                _ => None,
+            };
+            if let Some(number) = number {
                 line.push('=');
-                line.push_str(&append_limit.to_string());
+                line.push_str(&number.to_string());
             }
         }
     }
@@ -147,6 +170,7 @@ mod tests {
             can_start_tls: true,
             passwords_allowed: false,
             append_limit: 7,
+            message_limit: 1000,
             channel_binding: false,
             quota_set: true,
         };
@@ -165,12 +189,15 @@ mod tests {
             channel_binding: true,
             quota_set: false,
             append_limit: 7,
+            message_limit: 1000,
         });
         assert!(!inside.contains("STARTTLS") && !inside.contains("AUTH="), "{inside}");
         assert!(
-            inside.contains(" UIDPLUS MOVE IDLE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN PARTIAL SPECIAL-USE "),
+            inside.contains(
+                " UIDPLUS MOVE IDLE CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN PARTIAL SORT SORT=DISPLAY ESORT "
+            ),
             "{inside}"
         );
-        assert!(inside.contains(" APPENDLIMIT=7") && !inside.contains("QUOTASET"), "{inside}");
+        assert!(inside.contains(" MESSAGELIMIT=1000 APPENDLIMIT=7") && !inside.contains("QUOTASET"), "{inside}");
     }
 }

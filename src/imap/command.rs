@@ -1,6 +1,8 @@
 //! Our own command type. imap-codec's cannot be extended; parsers in `wire` make these.
 
 use super::partial::Partial;
+use crate::mailbox::sort::Criterion;
+use crate::mailbox::thread::Algorithm;
 use crate::types::{DateTime, FlagOperation, Flags, ModSeq};
 
 /// Sequence numbers or UIDs as the client wrote them (RFC 9051 sequence-set).
@@ -79,6 +81,8 @@ pub enum Command {
     Status { mailbox: MailboxName, items: Vec<StatusItem> },
     /// GETMETADATA (RFC 5464); no mailbox: the server. Values over `max_size` octets are not told.
     GetMetadata { mailbox: Option<MailboxName>, entries: Vec<EntryName>, max_size: Option<u32>, depth: Depth },
+    /// NOTIFY (RFC 5465)
+    Notify(NotifyRequest),
     /// SETMETADATA (RFC 5464); no value: the entry is removed.
     SetMetadata { mailbox: Option<MailboxName>, entries: Vec<(EntryName, Option<Vec<u8>>)> },
     /// APPEND; the literal follows on the wire and is streamed. More messages may stand behind it (RFC 3502).
@@ -105,6 +109,21 @@ pub enum Command {
     Expunge { uids: Option<SequenceSet> },
     /// SEARCH; `returns` are the result options of RFC 4731.
     Search { uid: bool, returns: Option<SearchReturn>, charset: Option<String>, keys: Vec<SearchKey> },
+    /// SORT (RFC 5256); `returns` are the result options of RFC 5267.
+    Sort { uid: bool, returns: Option<SearchReturn>, criteria: Vec<Criterion>, charset: String, keys: Vec<SearchKey> },
+    /// THREAD (RFC 5256)
+    Thread { uid: bool, algorithm: Algorithm, charset: String, keys: Vec<SearchKey> },
+    /// ESEARCH (RFC 7377); no `sources`: the selected mailbox.
+    MultiSearch {
+        sources: Option<Vec<MailboxFilter>>,
+        returns: SearchReturn,
+        charset: Option<String>,
+        keys: Vec<SearchKey>,
+    },
+    /// CANCELUPDATE (RFC 5267) with the tags of searches
+    CancelUpdate(Vec<String>),
+    /// UIDBATCHES (RFC 10022): messages in a batch, and which batches, as the client wrote them.
+    UidBatches { size: u32, range: Option<(u32, u32)> },
     /// FETCH
     Fetch { uid: bool, set: SequenceSet, items: Vec<FetchItem>, modifiers: FetchModifiers },
     /// STORE; `unchanged_since` is the modifier of RFC 7162 §3.1.3.
@@ -147,6 +166,57 @@ impl EntryName {
     #[must_use]
     pub fn lower(&self) -> &str {
         &self.lower
+    }
+}
+
+/// What NOTIFY asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotifyRequest {
+    /// NONE: nothing
+    None,
+    /// SET
+    Set {
+        /// The counters are told first.
+        status: bool,
+        /// Which events of which mailboxes.
+        groups: Vec<EventGroup>,
+    },
+}
+
+/// Events of some mailboxes (RFC 5465 §8, event-group).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventGroup {
+    /// The mailboxes.
+    pub filter: MailboxFilter,
+    /// The events.
+    pub events: Events,
+}
+
+/// Events of RFC 5465 §5; none of them: NONE.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "they are events, each there or not")]
+pub struct Events {
+    /// MessageNew and MessageExpunge
+    pub messages: bool,
+    /// What to fetch of new messages.
+    pub fetch: Vec<FetchItem>,
+    /// FlagChange; only with `messages`.
+    pub flags: bool,
+    /// MailboxName
+    pub mailbox_name: bool,
+    /// SubscriptionChange
+    pub subscription: bool,
+    /// MailboxMetadataChange
+    pub mailbox_metadata: bool,
+    /// ServerMetadataChange
+    pub server_metadata: bool,
+}
+
+impl Events {
+    /// NONE
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        !(self.messages || self.mailbox_name || self.subscription || self.mailbox_metadata || self.server_metadata)
     }
 }
 
@@ -238,6 +308,27 @@ pub struct Resync {
     pub matches: Option<(SequenceSet, SequenceSet)>,
 }
 
+/// Which mailboxes (RFC 5465 §6, RFC 7377 §2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailboxFilter {
+    /// The selected one.
+    Selected,
+    /// The selected one, its expunges told only when a command allows it; for NOTIFY alone.
+    SelectedDelayed,
+    /// Those that mail can be delivered to.
+    Inboxes,
+    /// All of the account.
+    Personal,
+    /// The subscribed ones.
+    Subscribed,
+    /// These and all below them.
+    Subtree(Vec<MailboxName>),
+    /// These and those directly below them; for ESEARCH alone.
+    SubtreeOne(Vec<MailboxName>),
+    /// These.
+    Mailboxes(Vec<MailboxName>),
+}
+
 /// The result options of SEARCH.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "they are options, each there or not")]
@@ -252,6 +343,8 @@ pub struct SearchReturn {
     pub count: bool,
     /// SAVE (RFC 5182)
     pub save: bool,
+    /// UPDATE (RFC 5267 §4.3). CONTEXT, a mere hint, makes no difference.
+    pub update: bool,
     /// PARTIAL (RFC 9394); not with ALL.
     pub partial: Option<Partial>,
 }
@@ -375,6 +468,10 @@ pub enum SearchKey {
     Sequence(SequenceSet),
     /// UID set
     Uid(SequenceSet),
+    /// UIDAFTER (RFC 9738 §3.2): a higher UID than this one; None: than all of `$`.
+    UidAfter(Option<u32>),
+    /// UIDBEFORE: a lower one.
+    UidBefore(Option<u32>),
     /// A system flag is set (ANSWERED ...) or not (UNANSWERED ...).
     Flag { flag: crate::types::SystemFlags, set: bool },
     /// KEYWORD, UNKEYWORD

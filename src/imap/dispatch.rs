@@ -3,12 +3,13 @@
 //! Every command's future is boxed alone, so that a session that waits in IDLE pays for IDLE only.
 
 use super::cmd::{
-    append, authenticate, capability, check, close, compress, copy, create, delete, enable, expunge, fetch, id, idle,
-    list, login, logout, metadata, namespace, noop, quota, rename, replace, search, select, starttls, status, store,
-    subscribe, unauthenticate, unselect,
+    append, authenticate, cancelupdate, capability, check, close, compress, copy, create, delete, enable, esearch,
+    expunge, fetch, id, idle, list, login, logout, metadata, namespace, noop, notify, quota, rename, replace, search,
+    select, sort, starttls, status, store, subscribe, thread, uidbatches, unauthenticate, unselect,
 };
 use super::command::Command;
 use super::output::Output;
+use super::progress::Ticker;
 use super::reply::{Failure, Reply};
 use super::session::{Session, Then};
 use super::wire::Tag;
@@ -65,10 +66,17 @@ impl Session {
 
     /// Commands of the authenticated and the selected state.
     async fn dispatch_authenticated(&mut self, tag: &Tag, command: Command) -> Result<Reply, Failure> {
+        if let Command::Enable(names) = &command {
+            let metadata = names.iter().any(|name| name == "METADATA") && self.follow_metadata();
+            let told = &mut self.told_enabled;
+            return enable::run(names, metadata, told, &mut Output::new(&mut self.connection, self.enabled)).await;
+        }
+        if matches!(command, Command::Idle) && self.notify.is_some() {
+            return Box::pin(self.idle_listening()).await;
+        }
         let Some(account) = &self.account else { return Err(OUT_OF_STATE.into()) };
         let out = &mut Output::new(&mut self.connection, self.enabled);
         match command {
-            Command::Enable(names) => enable::run(&names, &mut self.told_enabled, out).await,
             Command::Namespace => namespace::run(out).await,
             Command::Select { mailbox, read_only, parameters } => {
                 if parameters.qresync.is_some() && !self.enabled.qresync {
@@ -80,7 +88,10 @@ impl Session {
                     out.untagged("OK [CLOSED] The mailbox before is closed").await?;
                 }
                 let request = select::Request { name: &mailbox, read_only, resync: parameters.qresync.as_ref() };
-                let (reply, selected) = Box::pin(select::run(account, out, request, self.enabled)).await?;
+                let limit = self.context.config.limits.messages_per_command;
+                let (reply, mut selected) = Box::pin(select::run(account, out, request, self.enabled, limit)).await?;
+                let known = selected.view.modseq();
+                selected.listening = self.notify.as_ref().and_then(|notifier| notifier.listening(known));
                 self.selected = Some(Box::new(selected));
                 Ok(reply)
             }
@@ -106,18 +117,31 @@ impl Session {
                 Box::pin(metadata::get(account, out, &self.context.config, request)).await
             }
             Command::SetMetadata { mailbox, entries } => {
-                Box::pin(metadata::set(account, mailbox.as_deref(), entries)).await
+                let (reply, set) = Box::pin(metadata::set(account, mailbox.as_deref(), entries)).await?;
+                if let Some(notifier) = self.notify.as_deref_mut() {
+                    notifier.annotated(set);
+                }
+                Ok(reply)
+            }
+            Command::Notify(request) => {
+                let selected = self.selected.as_deref_mut();
+                Box::pin(notify::run(account, &mut self.notify, selected, out, request)).await
             }
             Command::Append { mailbox, message } => {
                 let request = (mailbox.as_str(), message);
-                let append = append::run(&mut self.connection, &mut self.receiver, &self.context, account, request);
+                let of = (account, self.selected.as_deref_mut());
+                let append = append::run(&mut self.connection, &mut self.receiver, &self.context, of, request);
                 Box::pin(append).await
             }
             Command::Replace { uid, set, mailbox, message } => {
-                let Some(selected) = self.selected.as_deref() else { return Err(OUT_OF_STATE.into()) };
+                let Some(selected) = self.selected.as_deref_mut() else { return Err(OUT_OF_STATE.into()) };
                 let request = replace::Request { uid, set: &set, mailbox: &mailbox, message };
                 let of = (account, selected);
                 Box::pin(replace::run(&mut self.connection, &mut self.receiver, &self.context, of, request)).await
+            }
+            Command::MultiSearch { sources, returns, charset: _, keys } => {
+                let request = esearch::Request { sources, returns, keys };
+                Box::pin(esearch::run(account, self.selected.as_deref_mut(), out, tag, request)).await
             }
             Command::GetQuota(root) => quota::get(account, out, &root).await,
             Command::GetQuotaRoot(mailbox) => quota::get_root(account, out, &mailbox).await,
@@ -140,7 +164,8 @@ impl Session {
     /// Commands of the selected state.
     async fn dispatch_selected(&mut self, tag: &Tag, command: Command) -> Result<Reply, Failure> {
         let Some(selected) = self.selected.as_deref_mut() else { return Err(OUT_OF_STATE.into()) };
-        let out = &mut Output::new(&mut self.connection, self.enabled);
+        let ticker = Ticker::new(tag, self.context.config.limits.imap_progress);
+        let out = &mut Output::new(&mut self.connection, self.enabled).reporting(ticker);
         match command {
             Command::Check => Ok(check::run()),
             Command::Close => {
@@ -152,10 +177,18 @@ impl Session {
                 self.selected = None;
                 Ok(unselect::run())
             }
-            Command::Expunge { uids } => Box::pin(expunge::run(selected, uids.as_ref())).await,
+            Command::Expunge { uids } => Box::pin(expunge::run(selected, out, uids.as_ref())).await,
             Command::Search { uid, returns, charset: _, keys } => {
                 Box::pin(search::run(selected, out, tag, search::Request { uid, returns, keys })).await
             }
+            Command::Sort { uid, returns, criteria, charset: _, keys } => {
+                Box::pin(sort::run(selected, out, tag, sort::Request { uid, returns, criteria, keys })).await
+            }
+            Command::Thread { uid, algorithm, charset: _, keys } => {
+                Box::pin(thread::run(selected, out, thread::Request { uid, algorithm, keys })).await
+            }
+            Command::CancelUpdate(tags) => Ok(cancelupdate::run(selected, &tags)),
+            Command::UidBatches { size, range } => uidbatches::run(selected, out, tag, size, range).await,
             Command::Fetch { uid, set, items, modifiers } => {
                 let request = fetch::Request { uid, set: &set, items, modifiers };
                 Box::pin(fetch::run(selected, out, request)).await
@@ -164,7 +197,7 @@ impl Session {
                 let request = store::Request { uid, set: &set, unchanged_since, operation, silent, flags: &flags };
                 Box::pin(store::run(selected, out, request)).await
             }
-            Command::Copy { uid, set, mailbox } => Box::pin(copy::copy(selected, uid, &set, &mailbox)).await,
+            Command::Copy { uid, set, mailbox } => Box::pin(copy::copy(selected, out, uid, &set, &mailbox)).await,
             Command::Move { uid, set, mailbox } => Box::pin(copy::r#move(selected, out, uid, &set, &mailbox)).await,
             _ => Err(OUT_OF_STATE.into()),
         }

@@ -11,6 +11,8 @@ pub struct Enabled {
     pub condstore: bool,
     /// VANISHED instead of EXPUNGE (RFC 7162 §3.2.10). Invariant: only with `condstore`.
     pub qresync: bool,
+    /// No sequence numbers in either direction: UIDFETCH instead of FETCH, VANISHED instead of EXPUNGE (RFC 9586).
+    pub uid_only: bool,
     /// IMAP4rev2: the responses of RFC 9051 instead of those of RFC 3501.
     pub rev2: bool,
     /// UTF8=ACCEPT (RFC 6855)
@@ -46,10 +48,19 @@ impl Enabled {
                 items.contains(&FetchItem::ModSeq) || modifiers.changed_since.is_some()
             }
             Command::Store { unchanged_since, .. } => unchanged_since.is_some(),
-            Command::Search { keys, .. } => SearchKey::any(keys, &|key| matches!(key, SearchKey::ModSeq(_))),
+            Command::Search { keys, .. }
+            | Command::MultiSearch { keys, .. }
+            | Command::Sort { keys, .. }
+            | Command::Thread { keys, .. } => SearchKey::any(keys, &|key| matches!(key, SearchKey::ModSeq(_))),
             _ => false,
         };
-        Self { condstore: condstore || qresync, qresync, rev2: named("IMAP4rev2"), utf8: named("UTF8=ACCEPT") }
+        Self {
+            condstore: condstore || qresync,
+            qresync,
+            uid_only: named("UIDONLY"),
+            rev2: named("IMAP4rev2"),
+            utf8: named("UTF8=ACCEPT"),
+        }
     }
 
     /// What either switches on.
@@ -58,6 +69,7 @@ impl Enabled {
         Self {
             condstore: self.condstore || other.condstore,
             qresync: self.qresync || other.qresync,
+            uid_only: self.uid_only || other.uid_only,
             rev2: self.rev2 || other.rev2,
             utf8: self.utf8 || other.utf8,
         }
@@ -80,6 +92,7 @@ mod tests {
             |names: &[&str]| Enabled::by(&Command::Enable(names.iter().map(|&name| name.to_owned()).collect()));
         assert_eq!(enable(&["QRESYNC"]), enable(&["CONDSTORE", "QRESYNC"]));
         assert_eq!(enable(&["CONDSTORE"]), Enabled { condstore: true, ..Enabled::default() });
+        assert_eq!(enable(&["UIDONLY"]), Enabled { uid_only: true, ..Enabled::default() });
         assert_eq!(enable(&["X"]), Enabled::default());
         let keys = vec![SearchKey::Not(Box::new(SearchKey::ModSeq(crate::types::ModSeq(3))))];
         let search = Command::Search { uid: false, returns: None, charset: None, keys };

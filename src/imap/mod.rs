@@ -9,12 +9,17 @@
 pub mod capability;
 pub mod cmd;
 pub mod command;
+pub mod context;
 mod dispatch;
 pub mod enabled;
+mod listen;
+pub mod message_limit;
+pub mod notify;
 pub mod object_id;
 pub mod output;
 pub mod partial;
 pub mod pattern;
+pub mod progress;
 pub mod reply;
 pub mod resync;
 pub mod selected;

@@ -2,7 +2,8 @@
 //! client has been told and what it must still be told (RFC 3501 §2.3.1.2, §7.4.1). Pure.
 //!
 //! Sequence numbers exist nowhere else. UIDs are kept as ranges, so that 100,000 messages cost
-//! bytes; a prefix sum over the ranges makes both directions of the mapping logarithmic.
+//! bytes; a prefix sum over the ranges makes both directions of the mapping logarithmic. A client that uses UIDs only
+//! (RFC 9586) needs no numbers, and its view keeps no prefix sum.
 //!
 //! Invariant: the view changes only together with what is sent: a message that was expunged keeps
 //! its number until `* n EXPUNGE` goes out.
@@ -26,8 +27,10 @@ pub struct NoSuchNumber;
 pub struct View {
     /// Every message the client was told of and not told to be gone.
     uids: UidSet,
-    /// For each range of `uids` how many messages come before it.
-    before: Vec<u32>,
+    /// For each range of `uids` how many messages come before it; None: the client knows no numbers.
+    before: Option<Vec<u32>>,
+    /// Invariant: how many messages `uids` holds.
+    count: u32,
     /// Messages that are \Recent in this session.
     recent: UidSet,
     /// Invariant: a subset of `uids`. What a SEARCH saved, `$` (RFC 5182).
@@ -50,7 +53,8 @@ impl View {
     pub fn new(uids: UidSet, uid_next: Uid, modseq: ModSeq) -> Self {
         let mut view = Self {
             uids,
-            before: Vec::new(),
+            before: Some(Vec::new()),
+            count: 0,
             recent: UidSet::new(),
             saved: UidSet::new(),
             pending: UidSet::new(),
@@ -66,10 +70,18 @@ impl View {
     /// How many messages the client believes to exist.
     #[must_use]
     pub fn len(&self) -> u32 {
-        match (self.before.last(), self.uids.ranges().last()) {
-            (Some(before), Some(range)) => before + range.len(),
-            _ => 0,
-        }
+        self.count
+    }
+
+    /// The client will use UIDs only (RFC 9586): from now on [`View::number`] has no answer.
+    pub fn forget_numbers(&mut self) {
+        self.before = None;
+    }
+
+    /// Whether the client believes the message to exist.
+    #[must_use]
+    pub fn contains(&self, uid: Uid) -> bool {
+        self.uids.contains(uid.0)
     }
 
     /// Whether the client believes the mailbox to be empty.
@@ -126,7 +138,7 @@ impl View {
     pub fn number(&self, uid: Uid) -> Option<u32> {
         let at = self.uids.ranges().partition_point(|range| range.last < uid.0);
         let range = self.uids.ranges().get(at).filter(|range| range.first <= uid.0)?;
-        Some(self.before.get(at)? + (uid.0 - range.first) + 1)
+        Some(self.before.as_ref()?.get(at)? + (uid.0 - range.first) + 1)
     }
 
     /// The sequence numbers of messages, as a set of numbers. Messages that the view does not hold are left out.
@@ -144,10 +156,26 @@ impl View {
     /// The message of a sequence number.
     #[must_use]
     pub fn uid(&self, number: u32) -> Option<Uid> {
-        let at = self.before.partition_point(|before| *before < number).checked_sub(1)?;
+        let before = self.before.as_ref()?;
+        let at = before.partition_point(|before| *before < number).checked_sub(1)?;
         let range = self.uids.ranges().get(at)?;
-        let offset = number - self.before.get(at)? - 1;
+        let offset = number - before.get(at)? - 1;
         (offset < range.len()).then(|| Uid(range.first + offset))
+    }
+
+    /// The first of the last `count` messages; None where there are none.
+    #[must_use]
+    pub fn first_of_last(&self, mut count: u32) -> Option<Uid> {
+        let mut first = None;
+        for range in self.uids.ranges().iter().rev() {
+            if count == 0 {
+                break;
+            }
+            let here = range.len().min(count);
+            first = Some(Uid(range.last - (here - 1)));
+            count -= here;
+        }
+        first
     }
 
     /// The messages of a set of sequence numbers.
@@ -305,9 +333,10 @@ impl View {
     fn uids_of(&self, runs: &[(u32, u32)]) -> UidSet {
         let mut uids = UidSet::new();
         let ranges = self.uids.ranges();
+        let Some(before_all) = &self.before else { return uids };
         for &(low, high) in runs {
-            let mut at = self.before.partition_point(|before| *before < low).saturating_sub(1);
-            while let (Some(range), Some(&before)) = (ranges.get(at), self.before.get(at)) {
+            let mut at = before_all.partition_point(|before| *before < low).saturating_sub(1);
+            while let (Some(range), Some(&before)) = (ranges.get(at), before_all.get(at)) {
                 if before >= high {
                     break;
                 }
@@ -321,13 +350,18 @@ impl View {
     }
 
     fn count(&mut self) {
-        self.before.clear();
+        let Some(before) = &mut self.before else {
+            self.count = self.uids.len();
+            return;
+        };
+        before.clear();
         let mut sum = 0;
-        self.before.extend(self.uids.ranges().iter().map(|range| {
+        before.extend(self.uids.ranges().iter().map(|range| {
             let before = sum;
             sum += range.len();
             before
         }));
+        self.count = sum;
     }
 }
 
@@ -400,6 +434,21 @@ mod tests {
         // Every other message is too much.
         assert!(!view.save(&(1..=100_000).filter(|uid| uid % 2 == 0).collect()));
         assert!(view.by_number_existing(&SequenceSet::SAVED).is_empty());
+    }
+
+    #[test]
+    fn a_view_without_numbers_knows_its_messages() {
+        let mut view = view(&[2, 3, 7]);
+        assert_eq!(view.first_of_last(2), Some(Uid(3)));
+        assert_eq!(view.first_of_last(9), Some(Uid(2)));
+        assert_eq!(view.first_of_last(0), None);
+        view.forget_numbers();
+        view.arrive(&UidSet::from_range(9, 10), Uid(11));
+        view.expunge(&UidSet::from_range(3, 3));
+        view.drop_expunged();
+        assert_eq!((view.len(), view.number(Uid(2)), view.uid(1)), (4, None, None));
+        assert!(view.contains(Uid(9)) && !view.contains(Uid(3)));
+        assert_eq!(view.by_uid(&set(&[(Some(1), None)])).len(), 4);
     }
 
     #[test]

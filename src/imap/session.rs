@@ -6,7 +6,10 @@
 use super::Context;
 use super::capability::{self, Circumstances};
 use super::command::Command;
+use super::context;
 use super::enabled::Enabled;
+use super::listen;
+use super::notify::Notifier;
 use super::output::Output;
 use super::reply::{Condition, Failure, Reply};
 use super::sync::{Manner, Selected};
@@ -33,6 +36,8 @@ pub(super) struct Session {
     pub(super) account: Option<Account>,
     /// Invariant: only with an account.
     pub(super) selected: Option<Box<Selected>>,
+    /// What the client hears of unasked beside that; None in most sessions.
+    pub(super) notify: Option<Box<Notifier>>,
     /// What the client has switched on.
     pub(super) enabled: Enabled,
     /// What ENABLED responses told.
@@ -68,6 +73,7 @@ impl Session {
             receiver: Receiver::new(),
             account: None,
             selected: None,
+            notify: None,
             enabled: Enabled::default(),
             told_enabled: Vec::new(),
             admission,
@@ -135,6 +141,9 @@ impl Session {
         }
         let limits = &self.context.config.limits;
         let max = if self.account.is_some() { limits.line_after_login } else { limits.line_before_login };
+        if self.listens() {
+            return Box::pin(self.read_listening(deadline, max)).await;
+        }
         if let Some(received) = poll_once(pin!(self.receiver.command(&mut self.connection, max))).await {
             return Ok(received?);
         }
@@ -154,11 +163,13 @@ impl Session {
     /// Runs a command and replies.
     async fn obey(&mut self, tag: Tag, command: Command) -> Result<Then, Failure> {
         let row = table::of(&command);
+        let own = self.notify.as_ref().and_then(|_| listen::own_change(&command));
         if let Some(selected) = self.selected.as_deref_mut() {
             selected.check_quota |=
                 matches!(command, Command::Append { .. } | Command::Copy { .. } | Command::Replace { .. });
         }
-        let outcome = match self.check(row).and_then(|()| self.check_enable(&command)) {
+        let allowed = self.check(row).and_then(|()| self.check_enable(&command));
+        let outcome = match allowed.and_then(|()| self.check_numbers(&command)) {
             Ok(()) => {
                 self.enable(&command);
                 self.dispatch(&tag, command).await
@@ -181,6 +192,10 @@ impl Session {
                 }
             }
         }
+        if self.notify.is_some() && then == Then::Continue {
+            let own = own.filter(|_| reply.condition == Condition::Ok);
+            Box::pin(self.tell_more(own.as_ref())).await?;
+        }
         self.connection.queue(format!("{tag} {}\r\n", reply.line()).as_bytes());
         self.count(reply.condition)?;
         Ok(then)
@@ -194,7 +209,11 @@ impl Session {
         self.receiver.enabled = self.enabled;
         let Some(selected) = self.selected.as_deref_mut().filter(|_| self.enabled != before) else { return };
         selected.enabled = self.enabled;
-        if !before.condstore && !matches!(command, Command::Select { .. }) {
+        if self.enabled.uid_only {
+            selected.view.forget_numbers();
+            context::forget_numbers(selected);
+        }
+        if self.enabled.condstore && !before.condstore && !matches!(command, Command::Select { .. }) {
             let line = format!("* OK [{}] Highest\r\n", selected.highest_modseq());
             self.connection.queue(line.as_bytes());
         }
@@ -226,6 +245,14 @@ impl Session {
             _ if self.account.is_none() => Reply::bad("Log in first"),
             _ => Reply::bad("No mailbox is selected"),
         })
+    }
+
+    /// Refuses sequence numbers once the client said that it uses UIDs only (RFC 9586 §3).
+    fn check_numbers(&self, command: &Command) -> Result<(), Reply> {
+        if self.enabled.uid_only && table::speaks_of_numbers(command) {
+            return Err(Reply::bad("Message numbers are not allowed once UIDONLY is enabled").code("UIDREQUIRED"));
+        }
+        Ok(())
     }
 
     fn refuse(&mut self, error: &ParseError) -> Result<Then, Failure> {
@@ -265,6 +292,7 @@ impl Session {
     fn log_out(&mut self) {
         self.account = None;
         self.selected = None;
+        self.notify = None;
         self.enabled = Enabled::default();
         self.receiver.enabled = self.enabled;
         self.told_enabled = Vec::new();
@@ -283,6 +311,7 @@ impl Session {
             can_start_tls: !tls && self.context.tls.is_some(),
             passwords_allowed: tls || self.connection.peer().is_local(),
             append_limit: self.account.as_ref().map_or(self.context.config.limits.message_size, Account::append_limit),
+            message_limit: self.context.config.limits.messages_per_command,
             quota_set: self.context.config.quota.users_may_set,
             channel_binding: self.account.is_none() && !self.connection.channel_bindings().is_empty(),
         }

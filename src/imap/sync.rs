@@ -4,13 +4,15 @@
 //! sequence: after each command, and in IDLE after each wake-up. Nothing else sends EXISTS,
 //! RECENT or EXPUNGE for a view that exists already.
 
+use super::context::{self, Context};
 use super::enabled::Enabled;
+use super::notify::Wanted;
 use super::output::Output;
 use super::reply::Failure;
 use super::resync;
 use super::selected::View;
 use crate::mailbox::{Change, Changes, Error, KEYWORDS_MAX, Mailbox};
-use crate::types::{KeywordBits, SystemFlags, Uid};
+use crate::types::{KeywordBits, ModSeq, SystemFlags, Uid, UidSet, UidValidity};
 use std::io::Write;
 
 /// The end of a session whose mailbox another session deleted. There is no response that takes a
@@ -30,6 +32,12 @@ pub struct Selected {
     pub keywords: Vec<String>,
     /// What the client has switched on.
     pub enabled: Enabled,
+    /// Limit: messages that one command may touch, from the configuration (RFC 9738).
+    pub message_limit: u32,
+    /// Searches that are kept up to date.
+    pub contexts: Vec<Context>,
+    /// NOTIFY was used; None: everything is told at the end of commands.
+    pub listening: Option<Box<Listening>>,
     /// The client must be told up to which modification sequence it knows everything, because it cannot tell from
     /// what it got (RFC 7162 §6).
     pub owes_modseq: bool,
@@ -39,6 +47,32 @@ pub struct Selected {
     pub over_quota: bool,
     /// The number of the last alert that the client was told.
     pub alert: u64,
+}
+
+/// How a client that used NOTIFY hears of its selected mailbox (RFC 5465 §3.1, §5).
+#[derive(Clone, Debug)]
+pub struct Listening {
+    /// The events that it wants. Those that it does not want wait until it wants them.
+    wanted: Wanted,
+    /// New messages are fetched for it.
+    fetches: bool,
+    /// Without FlagChange: up to here arrivals and expunges were looked at.
+    looked: ModSeq,
+    /// What this session removed itself, which is told in any case.
+    removed: UidSet,
+    /// What this session brought in itself and was not told yet: it is not fetched.
+    made: UidSet,
+    /// New messages that were told and are to be fetched.
+    arrived: UidSet,
+}
+
+impl Listening {
+    /// For a mailbox of which the client knows all up to `known`.
+    #[must_use]
+    pub fn new(wanted: Wanted, fetches: bool, known: ModSeq) -> Self {
+        let (removed, made, arrived) = (UidSet::new(), UidSet::new(), UidSet::new());
+        Self { wanted, fetches, looked: known, removed, made, arrived }
+    }
 }
 
 /// What a synchronisation may send.
@@ -57,7 +91,11 @@ impl Selected {
     /// Where the connection is gone, and `Bye` where the mailbox is.
     pub async fn sync(&mut self, out: &mut Output<'_>, manner: Manner) -> Result<(), Failure> {
         loop {
-            let changes = match self.mailbox.changes(self.view.modseq(), self.view.uid_next()) {
+            let since = match &self.listening {
+                Some(listening) if !listening.wanted.flags => listening.looked.max(self.view.modseq()),
+                _ => self.view.modseq(),
+            };
+            let changes = match self.mailbox.changes(since, self.view.uid_next()) {
                 Ok(changes) => changes,
                 Err(Error::NotFound) => return Err(Failure::Bye(DELETED)),
                 // The client hears of the changes with the next command.
@@ -66,7 +104,10 @@ impl Selected {
                     return Ok(());
                 }
             };
-            let more = changes.more && changes.modseq > self.view.modseq();
+            let more = changes.more && changes.modseq > since;
+            if self.listening.as_ref().is_some_and(|listening| !listening.wanted.messages) {
+                return self.tell_own_expunges(out, manner).await;
+            }
             self.take(changes, out, manner).await?;
             if !more {
                 return self.tell_over_quota(out).await;
@@ -92,12 +133,17 @@ impl Selected {
 
     async fn take(&mut self, changes: Changes, out: &mut Output<'_>, manner: Manner) -> Result<(), Failure> {
         self.view.expunge(&changes.expunged);
+        context::tell_expunged(self, out).await?;
         if manner.expunges && self.view.has_expunged() {
             self.announce_expunges(out).await?;
         }
         let known = self.view.uid_next();
         self.view.arrive(&changes.arrived, changes.uid_next);
         if !changes.arrived.is_empty() {
+            if let Some(listening) = self.listening.as_deref_mut().filter(|listening| listening.fetches) {
+                listening.arrived = listening.arrived.union(&changes.arrived.difference(&listening.made));
+                listening.made = UidSet::new();
+            }
             self.check_quota = true;
             self.find_recent(known).await;
             out.untagged(&format!("{} EXISTS", self.view.len())).await?;
@@ -105,18 +151,61 @@ impl Selected {
                 out.untagged(&format!("{} RECENT", self.view.recent_len())).await?;
             }
         }
-        for change in &changes.flagged {
-            if self.view.was_told(change.modseq) || self.view.is_expunged(change.uid) {
-                continue;
+        // Those that the session changed itself count, too.
+        let changed = (!self.contexts.is_empty())
+            .then(|| changes.flagged.iter().map(|change| change.uid.0).collect::<UidSet>().union(&changes.arrived));
+        if let Some(listening) = self.listening.as_deref_mut().filter(|listening| !listening.wanted.flags) {
+            listening.looked = listening.looked.max(changes.modseq);
+        } else {
+            let uids = manner.uids || self.listening.is_some();
+            for change in &changes.flagged {
+                if self.view.was_told(change.modseq) || self.view.is_expunged(change.uid) {
+                    continue;
+                }
+                self.tell_flags(change, out, uids).await?;
             }
-            self.tell_flags(change, out, manner.uids).await?;
+            self.view.advance(changes.modseq);
         }
-        self.view.advance(changes.modseq);
+        match changed {
+            Some(changed) => Box::pin(context::update(self, out, &changed)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Tells what this session removed itself, for a client that wants to hear of nothing else.
+    async fn tell_own_expunges(&mut self, out: &mut Output<'_>, manner: Manner) -> Result<(), Failure> {
+        if let Some(listening) = self.listening.as_deref_mut() {
+            let removed = std::mem::take(&mut listening.removed);
+            self.view.expunge(&removed);
+        }
+        if manner.expunges && self.view.has_expunged() {
+            self.announce_expunges(out).await?;
+        }
         Ok(())
     }
 
+    /// This session removed these messages itself.
+    pub fn note_removed(&mut self, uids: &UidSet) {
+        if let Some(listening) = self.listening.as_deref_mut().filter(|listening| !listening.wanted.messages) {
+            listening.removed = listening.removed.union(uids);
+        }
+    }
+
+    /// This session brought these messages into the mailbox of that UIDVALIDITY, which no other one has.
+    pub fn note_made(&mut self, uid_validity: UidValidity, uids: &UidSet) {
+        let own = uid_validity == self.mailbox.uid_validity();
+        if let Some(listening) = self.listening.as_deref_mut().filter(|listening| own && listening.fetches) {
+            listening.made = listening.made.union(uids);
+        }
+    }
+
+    /// New messages that were told and are to be fetched now.
+    pub fn take_arrived(&mut self) -> UidSet {
+        self.listening.as_deref_mut().map(|listening| std::mem::take(&mut listening.arrived)).unwrap_or_default()
+    }
+
     async fn announce_expunges(&mut self, out: &mut Output<'_>) -> Result<(), Failure> {
-        if self.enabled.qresync {
+        if self.enabled.qresync || self.enabled.uid_only {
             resync::tell_vanished(out, false, self.view.expunged()).await?;
             self.view.drop_expunged();
             self.owes_modseq = true;
@@ -158,8 +247,7 @@ impl Selected {
         if self.read_only {
             // EXAMINE takes none: those that nobody took are the last ones.
             let unclaimed = self.mailbox.status().map_or(0, |status| status.recent);
-            let first = self.view.len().saturating_sub(unclaimed).saturating_add(1);
-            if let Some(first) = self.view.uid(first) {
+            if let Some(first) = self.view.first_of_last(unclaimed) {
                 self.view.add_recent(first.max(known), next);
             }
         } else if let Ok(first) = self.mailbox.claim_recent(next).await {
@@ -174,10 +262,8 @@ impl Selected {
     /// Where the connection is gone.
     pub async fn tell_flags(&mut self, change: &Change, out: &mut Output<'_>, uid: bool) -> Result<(), Failure> {
         self.learn_keywords(change.keywords, out).await?;
-        let Some(number) = self.view.number(change.uid) else { return Ok(()) };
-        let mut line = Vec::with_capacity(96);
-        write_number(&mut line, "* ", u64::from(number), " FETCH (");
-        if uid || self.enabled.condstore || self.enabled.rev2 {
+        let Some(mut line) = self.begin_fetch(change.uid) else { return Ok(()) };
+        if (uid || self.enabled.condstore || self.enabled.rev2) && !self.enabled.uid_only {
             write_number(&mut line, "UID ", u64::from(change.uid.0), " ");
         }
         line.extend_from_slice(b"FLAGS ");
@@ -194,12 +280,27 @@ impl Selected {
     /// # Errors
     /// Where the connection is gone.
     pub async fn tell_modseq(&self, change: &Change, out: &mut Output<'_>) -> Result<(), Failure> {
-        let Some(number) = self.view.number(change.uid) else { return Ok(()) };
-        let mut line = Vec::with_capacity(64);
-        write_number(&mut line, "* ", u64::from(number), " FETCH (UID ");
-        write_number(&mut line, "", u64::from(change.uid.0), " MODSEQ (");
-        write_number(&mut line, "", change.modseq.0, "))\r\n");
+        let Some(mut line) = self.begin_fetch(change.uid) else { return Ok(()) };
+        if !self.enabled.uid_only {
+            write_number(&mut line, "UID ", u64::from(change.uid.0), " ");
+        }
+        write_number(&mut line, "MODSEQ (", change.modseq.0, "))\r\n");
         out.put(&line).await
+    }
+
+    /// The beginning of a FETCH response, up to its parenthesis, or of a UIDFETCH response (RFC 9586 §3.3); None where
+    /// the client does not know the message.
+    #[must_use]
+    pub fn begin_fetch(&self, uid: Uid) -> Option<Vec<u8>> {
+        let mut line = Vec::with_capacity(128);
+        if !self.enabled.uid_only {
+            write_number(&mut line, "* ", u64::from(self.view.number(uid)?), " FETCH (");
+        } else if self.view.contains(uid) {
+            write_number(&mut line, "* ", u64::from(uid.0), " UIDFETCH (");
+        } else {
+            return None;
+        }
+        Some(line)
     }
 
     /// Tells of the mailbox's keywords before one that the client has not heard of is used.

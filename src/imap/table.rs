@@ -43,6 +43,10 @@ const fn uids(name: &'static str, stem: &'static str) -> Row {
     Row { name, stem, states: States::Selected, uses_numbers: false, uid: true }
 }
 
+const fn uids_anywhere(name: &'static str, stem: &'static str) -> Row {
+    Row { name, stem, states: States::Authenticated, uses_numbers: false, uid: true }
+}
+
 /// The row of a command.
 #[must_use]
 pub fn of(command: &Command) -> Row {
@@ -76,18 +80,29 @@ pub fn of(command: &Command) -> Row {
         Command::SetQuota { .. } => row("SETQUOTA", "quota", Authenticated),
         Command::GetMetadata { .. } => row("GETMETADATA", "metadata", Authenticated),
         Command::SetMetadata { .. } => row("SETMETADATA", "metadata", Authenticated),
+        Command::Notify(_) => row("NOTIFY", "notify", Authenticated),
         Command::Idle => row("IDLE", "idle", Authenticated),
         Command::Compress(_) => row("COMPRESS", "compress", Authenticated),
         Command::Check => row("CHECK", "check", Selected),
         Command::Close => row("CLOSE", "close", Selected),
         Command::Unselect => row("UNSELECT", "unselect", Selected),
+        Command::MultiSearch { keys, .. } => {
+            Row { uses_numbers: by_number(keys), ..uids_anywhere("ESEARCH", "esearch") }
+        }
+        Command::CancelUpdate(_) => row("CANCELUPDATE", "cancelupdate", Selected),
+        Command::UidBatches { .. } => row("UIDBATCHES", "uidbatches", Selected),
         Command::Expunge { uids: None } => row("EXPUNGE", "expunge", Selected),
         Command::Expunge { uids: Some(_) } => uids("UID EXPUNGE", "expunge"),
         Command::Search { uid: false, .. } => numbers("SEARCH", "search"),
         Command::Search { uid: true, keys, .. } => {
             // RFC 7162 §3.2.10.2: a UID SEARCH by sequence numbers announces no expunges either.
-            let by_number = SearchKey::any(keys, &|key| matches!(key, SearchKey::Sequence(set) if !set.is_saved()));
-            Row { uses_numbers: by_number, ..uids("UID SEARCH", "search") }
+            Row { uses_numbers: by_number(keys), ..uids("UID SEARCH", "search") }
+        }
+        Command::Sort { uid: false, .. } => numbers("SORT", "sort"),
+        Command::Sort { uid: true, keys, .. } => Row { uses_numbers: by_number(keys), ..uids("UID SORT", "sort") },
+        Command::Thread { uid: false, .. } => numbers("THREAD", "thread"),
+        Command::Thread { uid: true, keys, .. } => {
+            Row { uses_numbers: by_number(keys), ..uids("UID THREAD", "thread") }
         }
         Command::Fetch { uid: false, .. } => numbers("FETCH", "fetch"),
         Command::Fetch { uid: true, .. } => uids("UID FETCH", "fetch"),
@@ -98,6 +113,30 @@ pub fn of(command: &Command) -> Row {
         Command::Move { uid: false, .. } => row("MOVE", "copy", Selected),
         Command::Move { uid: true, .. } => uids("UID MOVE", "copy"),
     }
+}
+
+/// Whether the arguments of a command hold sequence numbers, or its answer would: refused once UIDONLY is enabled
+/// (RFC 9586 §3.2, §3.5, §3.7, §3.8). `$` holds none.
+#[must_use]
+pub fn speaks_of_numbers(command: &Command) -> bool {
+    match command {
+        Command::Fetch { uid, .. }
+        | Command::Store { uid, .. }
+        | Command::Copy { uid, .. }
+        | Command::Move { uid, .. }
+        | Command::Replace { uid, .. } => !uid,
+        Command::Search { uid, keys, .. } | Command::Sort { uid, keys, .. } | Command::Thread { uid, keys, .. } => {
+            !uid || by_number(keys)
+        }
+        Command::MultiSearch { keys, .. } => by_number(keys),
+        Command::Select { parameters, .. } => parameters.qresync.as_ref().is_some_and(|known| known.matches.is_some()),
+        _ => false,
+    }
+}
+
+/// Whether a search names messages by sequence number.
+fn by_number(keys: &[SearchKey]) -> bool {
+    SearchKey::any(keys, &|key| matches!(key, SearchKey::Sequence(set) if !set.is_saved()))
 }
 
 #[cfg(test)]
@@ -139,15 +178,24 @@ mod tests {
         "SETQUOTA a ()",
         "GETMETADATA \"\" /shared/comment",
         "SETMETADATA INBOX (/private/comment NIL)",
+        "NOTIFY NONE",
+        "NOTIFY SET (SELECTED NONE)",
         "IDLE",
         "CHECK",
         "CLOSE",
         "UNAUTHENTICATE",
         "UNSELECT",
+        "ESEARCH ALL",
+        "UIDBATCHES 500",
+        "CANCELUPDATE \"a\"",
         "EXPUNGE",
         "UID EXPUNGE 1",
         "SEARCH ALL",
         "UID SEARCH ALL",
+        "SORT (DATE) UTF-8 ALL",
+        "UID SORT (DATE) UTF-8 ALL",
+        "THREAD REFS UTF-8 ALL",
+        "UID THREAD REFS UTF-8 ALL",
         "FETCH 1 FLAGS",
         "UID FETCH 1 FLAGS",
         "STORE 1 FLAGS ()",
@@ -189,19 +237,37 @@ mod tests {
     }
 
     #[test]
+    fn what_has_a_uid_form_is_refused_without_it_under_uidonly() {
+        let speaks = |text: &str| {
+            let frame = Frame::from_text(format!("a {text}\r\n").as_bytes()).unwrap();
+            speaks_of_numbers(&parse(&frame).unwrap().1)
+        };
+        for text in EVERY {
+            // EXPUNGE takes no numbers.
+            let has_uid_form = EVERY.contains(&format!("UID {text}").as_str());
+            assert_eq!(speaks(text), has_uid_form, "{text}");
+        }
+        assert!(speaks("ESEARCH IN (personal) NOT 1") && !speaks("ESEARCH IN (personal) UID 1"));
+        assert!(speaks("UID SEARCH OR SEEN (UID 7 NOT 3:5)") && speaks("UID SEARCH *"));
+        assert!(!speaks("UID SEARCH OR SEEN (UID 7 NOT $)"));
+        assert!(speaks("SELECT a (QRESYNC (1 2 3 (1 3)))") && !speaks("SELECT a (QRESYNC (1 2 3))"));
+    }
+
+    #[test]
     fn sequence_numbers_hold_off_expunges_where_the_rfc_says_so() {
         for text in EVERY {
             let frame = Frame::from_text(format!("a {text}\r\n").as_bytes()).unwrap();
             let row = of(&parse(&frame).unwrap().1);
-            let wanted = ["FETCH", "STORE", "SEARCH"].contains(&row.name);
+            let wanted = ["FETCH", "STORE", "SEARCH", "SORT", "THREAD"].contains(&row.name);
             assert_eq!(row.uses_numbers, wanted, "{text}");
-            assert_eq!(row.uid, row.name.starts_with("UID "), "{text}");
+            assert_eq!(row.uid, row.name.starts_with("UID ") || row.name == "ESEARCH", "{text}");
         }
         let uses_numbers = |text: &str| {
             let frame = Frame::from_text(format!("a {text}\r\n").as_bytes()).unwrap();
             of(&parse(&frame).unwrap().1).uses_numbers
         };
         assert!(uses_numbers("UID SEARCH OR SEEN (UID 7 NOT 3:5)"));
+        assert!(uses_numbers("UID SORT (DATE) UTF-8 3:5") && uses_numbers("UID THREAD REFS UTF-8 3:5"));
         assert!(!uses_numbers("UID SEARCH OR SEEN (UID 7 NOT $)"));
     }
 }

@@ -47,6 +47,15 @@ impl From<AnnotationHead> for AnnotationInfo {
 /// A change of annotations: an entry in lower case with its new value; None removes it.
 pub type AnnotationChange = (String, Option<Vec<u8>>);
 
+/// What setting annotations did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnnotationsSet {
+    /// The mailbox; None: the server.
+    pub mailbox: Option<MailboxId>,
+    /// Each entry with the stamp that it has now; None: it was removed.
+    pub stamps: Vec<(String, Option<u64>)>,
+}
+
 /// Whose an annotation of the server is: private ones are the account's.
 fn owner(account: AccountId, mailbox: Option<MailboxId>, entry: &str) -> Option<AccountId> {
     let shared = mailbox.is_none() && (entry == "/shared" || entry.starts_with("/shared/"));
@@ -71,7 +80,7 @@ fn set(
     account: AccountId,
     of: Option<&str>,
     changes: &[AnnotationChange],
-) -> Result<Vec<u64>, store::Error> {
+) -> Result<AnnotationsSet, store::Error> {
     let mailbox = resolve(&tx.view(), account, of)?;
     // Look first: all are changed or none (RFC 5464 §4.3).
     for entry_owner in [Some(account), None] {
@@ -100,9 +109,10 @@ fn set(
     }
     let mut stamps = Vec::with_capacity(changes.len());
     for (entry, value) in changes {
-        stamps.push(tx.set_annotation(owner(account, mailbox, entry), mailbox, entry, value.as_deref())?);
+        let stamp = tx.set_annotation(owner(account, mailbox, entry), mailbox, entry, value.as_deref())?;
+        stamps.push((entry.clone(), value.as_ref().map(|_| stamp)));
     }
-    Ok(stamps)
+    Ok(AnnotationsSet { mailbox, stamps })
 }
 
 /// Copies the annotations of a mailbox to a new one (RFC 5464 §4.1: when INBOX is renamed).
@@ -160,12 +170,16 @@ impl Account {
         Ok(stored.map(|stored| stored.value))
     }
 
-    /// Sets and removes annotations, all or none, in their order; the stamp of each change.
+    /// Sets and removes annotations, all or none, in their order.
     ///
     /// # Errors
     /// `NotFound` where there is no such mailbox, `TooBig` for a value over [`ANNOTATION_MAX`], `Limit` for more entries
     /// than there can be, `Temporary`.
-    pub async fn set_annotations(&self, of: Annotated<'_>, changes: Vec<AnnotationChange>) -> Result<Vec<u64>, Error> {
+    pub async fn set_annotations(
+        &self,
+        of: Annotated<'_>,
+        changes: Vec<AnnotationChange>,
+    ) -> Result<AnnotationsSet, Error> {
         if changes.iter().any(|(entry, _)| entry.len() > KEY_TEXT_MAX) {
             return Err(Error::Limit("the name of the entry is too long"));
         }

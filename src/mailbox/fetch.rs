@@ -2,10 +2,11 @@
 
 use super::account::local_time;
 use super::{Error, Mailbox};
-use crate::message::Record;
+use crate::message::{Record, Summary};
 use crate::store::schema::{Content, MessageRow};
+use crate::store::view::View;
 use crate::store::{self, Pin, Refusal, Store};
-use crate::types::{ContentId, DateTime, Door, InstanceId, KeywordBits, ModSeq, SystemFlags, Uid, UidSet};
+use crate::types::{ContentId, DateTime, Door, InstanceId, KeywordBits, MailboxId, ModSeq, SystemFlags, Uid, UidSet};
 use std::sync::Arc;
 
 /// Limit: rows in one answer.
@@ -41,6 +42,22 @@ impl Row {
     #[must_use]
     pub fn save_time(&self) -> DateTime {
         local_time(self.save_date)
+    }
+
+    /// A row of no message.
+    #[cfg(test)]
+    pub(super) fn of_test(uid: u32, arrived: i64, size: u64) -> Self {
+        Self {
+            uid: Uid(uid),
+            flags: SystemFlags::NONE,
+            keywords: KeywordBits(0),
+            modseq: ModSeq(1),
+            internal_date: DateTime { seconds: arrived, zone: 0 },
+            save_date: 0,
+            size,
+            content: ContentId(1),
+            instance: InstanceId(1),
+        }
     }
 
     const fn new(uid: Uid, row: &MessageRow) -> Self {
@@ -126,19 +143,35 @@ impl Mailbox {
     /// # Errors
     /// `Temporary` where the store fails.
     pub fn rows(&self, uids: &UidSet, from: Uid) -> Result<Vec<Row>, Error> {
+        self.read(|view| rows_from(view, self.id, uids, from))
+    }
+
+    /// Looks at the next messages of `uids` from `from` on, at most 64, over one snapshot, and at their records where
+    /// they lie. Gives where to go on; None at the end.
+    ///
+    /// # Errors
+    /// `Temporary` where the store fails or a record is damaged; the log says which.
+    pub(super) fn look(&self, uids: &UidSet, from: Uid, look: &mut impl Look) -> Result<Option<Uid>, Error> {
         self.read(|view| {
-            let mut rows = Vec::new();
-            let ranges = uids.ranges();
-            for range in &ranges[ranges.partition_point(|range| range.last < from.0)..] {
-                if rows.len() >= ROWS_MAX {
-                    break;
-                }
-                view.rows(self.id, range.first.max(from.0), range.last, |uid, row| {
-                    rows.push(Row::new(uid, &row));
-                    Ok(rows.len() < ROWS_MAX)
-                })?;
+            let mut rows = rows_from(view, self.id, uids, from)?;
+            let Some(last) = rows.last().map(|row| row.uid) else { return Ok(None) };
+            rows.retain(|row| look.at_row(row));
+            let ids: Vec<ContentId> = rows.iter().map(|row| row.content).collect();
+            let mut seen = 0;
+            let walked = view.records(&ids, |index, record| {
+                let (Some(row), Ok(summary)) = (rows.get(index), Summary::read(record)) else {
+                    return Err(store::Error::Corrupt("contents"));
+                };
+                look.at_record(row, &summary);
+                seen += 1;
+                Ok(())
+            });
+            if let Some(row) = rows.get(seen) {
+                log_damage(row.uid, row.content);
+                return Err(walked.err().unwrap_or(store::Error::Corrupt("contents")));
             }
-            Ok(rows)
+            walked?;
+            Ok(last.0.checked_add(1).filter(|next| uids.last().is_some_and(|last| *next <= last)).map(Uid))
         })
     }
 
@@ -184,10 +217,38 @@ impl Mailbox {
     }
 }
 
+/// Who looks at many messages in short transactions: it may not wait in them.
+pub(super) trait Look {
+    /// Takes in a row; true where the record is wanted too.
+    fn at_row(&mut self, row: &Row) -> bool;
+    /// Takes in the record of a row that wanted it.
+    fn at_record(&mut self, row: &Row, summary: &Summary<'_>);
+}
+
+/// At most 64 rows of those messages of `uids` that exist, ascending, from `from` on.
+fn rows_from(view: &View<'_>, mailbox: MailboxId, uids: &UidSet, from: Uid) -> Result<Vec<Row>, store::Error> {
+    let mut rows = Vec::new();
+    let ranges = uids.ranges();
+    for range in &ranges[ranges.partition_point(|range| range.last < from.0)..] {
+        if rows.len() >= ROWS_MAX {
+            break;
+        }
+        view.rows(mailbox, range.first.max(from.0), range.last, |uid, row| {
+            rows.push(Row::new(uid, &row));
+            Ok(rows.len() < ROWS_MAX)
+        })?;
+    }
+    Ok(rows)
+}
+
+fn log_damage(uid: Uid, content: ContentId) {
+    log::error!("message {} (content {}): its record is damaged; run 'mailnook verify'", uid.0, content.0);
+}
+
 /// A stored record, checked.
 fn sound(uid: Uid, content: ContentId, record: Vec<u8>) -> Result<Record, Error> {
     Record::from_bytes(record).map_err(|_| {
-        log::error!("message {} (content {}): its record is damaged; run 'mailnook verify'", uid.0, content.0);
+        log_damage(uid, content);
         Error::Temporary
     })
 }

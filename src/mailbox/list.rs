@@ -279,40 +279,73 @@ fn subscribe(tx: &mut Tx<'_>, account: AccountId, name: &str, on: bool) -> Resul
     }
 }
 
+/// The names with the levels above them that have no mailbox, and what lies below each.
+#[must_use]
+pub fn with_levels(entries: Vec<ListEntry>) -> Vec<ListEntry> {
+    let mut names: BTreeMap<String, ListEntry> = BTreeMap::new();
+    let mut above: Vec<String> = Vec::new();
+    for entry in entries {
+        if entry.mailbox.is_some() {
+            above.extend(superiors(&entry.name).map(str::to_owned));
+        }
+        names.insert(entry.name.clone(), entry);
+    }
+    for name in above {
+        let level = names.entry(name.clone()).or_insert_with(|| ListEntry {
+            name,
+            mailbox: None,
+            exists: true,
+            subscribed: false,
+            has_children: true,
+            special_use: None,
+        });
+        level.exists = true;
+        level.has_children = true;
+    }
+    names.into_values().collect()
+}
+
 impl Account {
     /// All mailboxes and subscriptions, by name; INBOX is spelled `INBOX`.
     ///
     /// # Errors
     /// `Temporary` where the store fails.
     pub fn list(&self) -> Result<Vec<ListEntry>, Error> {
+        Ok(with_levels(self.names()?))
+    }
+
+    /// The names that have a mailbox or are subscribed, by name, without what lies below them.
+    ///
+    /// # Errors
+    /// `Temporary` where the store fails.
+    pub fn names(&self) -> Result<Vec<ListEntry>, Error> {
         let entries = self.core.store.read(|view| view.mailbox_entries(self.id, ""))?;
-        let mut names = BTreeMap::new();
-        for (name, entry) in &entries {
-            let listed = ListEntry {
-                name: name.clone(),
-                mailbox: entry.mailbox,
-                exists: entry.mailbox.is_some(),
-                subscribed: entry.subscribed,
-                has_children: false,
-                special_use: entry.special_use,
-            };
-            names.insert(name.clone(), listed);
-        }
-        for (name, _) in entries.iter().filter(|(_, entry)| entry.mailbox.is_some()) {
-            for superior in superiors(name) {
-                let above = names.entry(superior.to_owned()).or_insert_with(|| ListEntry {
-                    name: superior.to_owned(),
-                    mailbox: None,
-                    exists: true,
-                    subscribed: false,
-                    has_children: true,
-                    special_use: None,
-                });
-                above.exists = true;
-                above.has_children = true;
+        let listed = entries.into_iter().map(|(name, entry)| ListEntry {
+            name,
+            mailbox: entry.mailbox,
+            exists: entry.mailbox.is_some(),
+            subscribed: entry.subscribed,
+            has_children: false,
+            special_use: entry.special_use,
+        });
+        Ok(listed.collect())
+    }
+
+    /// The counters of those of these mailboxes that are there, all from one moment.
+    ///
+    /// # Errors
+    /// `Temporary` where the store fails.
+    pub fn statuses(&self, mailboxes: &[MailboxId]) -> Result<Vec<Status>, Error> {
+        let found = self.core.store.read(|view| {
+            let mut found = Vec::with_capacity(mailboxes.len());
+            for id in mailboxes {
+                if let Some(state) = view.mailbox_state(*id)?.filter(|state| state.account == self.id) {
+                    found.push(Status::new(*id, &state));
+                }
             }
-        }
-        Ok(names.into_values().collect())
+            Ok(found)
+        });
+        Ok(found?)
     }
 
     /// One name as [`Account::list`] shows it.

@@ -1,22 +1,32 @@
 //! SEARCH (RFC 9051 §6.4.4): a protocol-neutral query, evaluated from the cheapest source to the dearest.
 //!
 //! For each message: the index row, the cached record, the header, the body; each only if what came
-//! before does not decide. Header and body are read in pieces, all texts that still matter are looked
-//! for in one pass, and memory does not depend on the message. Other tasks run between messages and pieces.
+//! before does not decide. Rows and records are looked at where they lie, 64 in a transaction; header and body
+//! are read in pieces, all texts that still matter are looked for in one pass, and memory does not depend on the
+//! message. Other tasks run between these steps.
 
 mod plan;
 mod reading;
 #[cfg(test)]
 mod tests;
 
-use super::{Error, Mailbox};
+use super::fetch::Look;
+use super::{Error, Mailbox, Row};
+use crate::message::Summary;
 use crate::types::{ContentId, ModSeq, SystemFlags, Uid, UidSet};
-use plan::Plan;
+use plan::{Known, Plan};
 use reading::Reading;
 use smol::future::yield_now;
+use std::collections::VecDeque;
 
-/// Messages whose records are looked at before other tasks get their turn.
-const MESSAGES_AT_ONCE: usize = 16;
+/// How far a long command has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Messages that are done.
+    pub done: u32,
+    /// Of how many.
+    pub goal: u32,
+}
 
 /// What to look for. Sequence numbers, `\Recent` and saved results are resolved to UIDs by the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,48 +101,111 @@ pub enum Query {
 impl Mailbox {
     /// The messages of `among` that match. Messages that are expunged meanwhile do not.
     ///
-    /// Texts are compared without regard to case, encoded words and transfer encodings decoded.
+    /// Texts are compared by i;unicode-casemap (RFC 5051), encoded words and transfer encodings decoded.
     /// Recursion follows the nesting of the query, which its maker bounds.
     ///
     /// # Errors
     /// `NotFound` where the mailbox is gone, `Temporary` where the store fails.
     pub async fn search(&self, query: &Query, among: &UidSet) -> Result<UidSet, Error> {
+        let mut search = self.searching(query, among)?;
+        while search.step().await?.is_some() {}
+        Ok(search.into_found())
+    }
+
+    /// A search that is done step by step, so that the caller can tell how far it has come.
+    ///
+    /// # Errors
+    /// As [`Mailbox::search`].
+    pub fn searching(&self, query: &Query, among: &UidSet) -> Result<Search<'_>, Error> {
         let plan = Plan::new(query, &self.keywords()?);
         let among = plan.narrow(among);
-        let mut found = UidSet::new();
-        let mut known = plan.nothing_known();
-        let (mut next, mut looked_at) = (Uid(1), 0usize);
-        loop {
-            let rows = self.rows(&among, next)?;
-            let Some(last) = rows.last().map(|row| row.uid) else { break };
-            for row in &rows {
-                let matches = match plan.decide(row, None, &mut known) {
-                    Some(matches) => matches,
-                    None => match self.message(row.uid) {
-                        Err(Error::Expunged) => false,
-                        Err(error) => return Err(error),
-                        Ok(message) => {
-                            looked_at += 1;
-                            if looked_at.is_multiple_of(MESSAGES_AT_ONCE) {
-                                yield_now().await;
-                            }
-                            let matches = match plan.decide(row, Some(message.record()), &mut known) {
-                                Some(matches) => matches,
-                                None => Box::pin(Reading::new(&plan, row, &message, &mut known).run()).await?,
-                            };
-                            known.fill(None);
-                            matches
-                        }
-                    },
-                };
-                if matches {
-                    found.insert(row.uid.0);
-                }
-            }
-            let Some(behind) = last.0.checked_add(1) else { break };
-            next = Uid(behind);
-            yield_now().await;
+        let known = plan.nothing_known();
+        let (goal, next) = (among.len(), among.first().map(Uid));
+        let candidates = Candidates { plan, known, found: UidSet::new(), open: VecDeque::new(), done: 0 };
+        Ok(Search { mailbox: self, among, goal, next, candidates })
+    }
+}
+
+/// A search under way.
+pub struct Search<'a> {
+    mailbox: &'a Mailbox,
+    among: UidSet,
+    goal: u32,
+    /// Where the next step goes on.
+    next: Option<Uid>,
+    candidates: Candidates,
+}
+
+/// What is known of the messages so far.
+struct Candidates {
+    plan: Plan,
+    known: Known,
+    found: UidSet,
+    /// Messages that row and record do not decide; at most those of one step.
+    open: VecDeque<Row>,
+    done: u32,
+}
+
+impl Candidates {
+    fn decided(&mut self, uid: Uid, matches: bool) {
+        self.done = self.done.saturating_add(1);
+        if matches {
+            self.found.insert(uid.0);
         }
-        Ok(found)
+    }
+}
+
+impl Look for Candidates {
+    fn at_row(&mut self, row: &Row) -> bool {
+        match self.plan.decide(row, None, &mut self.known) {
+            Some(matches) => self.decided(row.uid, matches),
+            None => return true,
+        }
+        false
+    }
+
+    fn at_record(&mut self, row: &Row, summary: &Summary<'_>) {
+        match self.plan.decide(row, Some(summary), &mut self.known) {
+            Some(matches) => self.decided(row.uid, matches),
+            None => self.open.push_back(row.clone()),
+        }
+        self.known.clear();
+    }
+}
+
+impl Search<'_> {
+    /// Looks at the next rows and records, or through one message. None: all is done.
+    ///
+    /// # Errors
+    /// As [`Mailbox::search`].
+    pub async fn step(&mut self) -> Result<Option<Progress>, Error> {
+        if let Some(row) = self.candidates.open.pop_front() {
+            self.read(&row).await?;
+        } else if let Some(next) = self.next {
+            self.next = self.mailbox.look(&self.among, next, &mut self.candidates)?;
+        } else {
+            return Ok(None);
+        }
+        yield_now().await;
+        // Messages that are gone are never done: the goal is not passed, and perhaps not reached.
+        Ok(Some(Progress { done: self.candidates.done.min(self.goal), goal: self.goal }))
+    }
+
+    /// What was found, once all is done.
+    #[must_use]
+    pub fn into_found(self) -> UidSet {
+        self.candidates.found
+    }
+
+    async fn read(&mut self, row: &Row) -> Result<(), Error> {
+        let Candidates { plan, known, .. } = &mut self.candidates;
+        let matches = match self.mailbox.message(row.uid) {
+            Err(Error::Expunged) => false,
+            Err(error) => return Err(error),
+            Ok(message) => Box::pin(Reading::new(plan, row, &message, known).run()).await?,
+        };
+        known.clear();
+        self.candidates.decided(row.uid, matches);
+        Ok(())
     }
 }

@@ -72,6 +72,40 @@ impl fmt::Debug for Record {
     }
 }
 
+/// What SEARCH, SORT and THREAD ask a record for, read where it lies.
+///
+/// The structure is not looked at, and address lists are only checked as far as they are read: whoever borrows the
+/// octets has compared their checksum, so that what is read here is what the scanner wrote.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary<'a> {
+    /// See [`Record::sent_date`].
+    pub sent_date: Option<DateTime>,
+    /// See [`Record::is_exact`].
+    pub is_exact: bool,
+    /// See [`Record::envelope`].
+    pub envelope: Envelope<'a>,
+    /// See [`Record::references`].
+    pub references: Option<&'a [u8]>,
+}
+
+impl<'a> Summary<'a> {
+    /// Reads the octets of a record.
+    ///
+    /// # Errors
+    /// [`RecordError`] where they are not a record of this version.
+    pub fn read(octets: &'a [u8]) -> Result<Self, RecordError> {
+        let (version, rest) = octets.split_first().ok_or(RecordError::Damaged)?;
+        if *version != VERSION {
+            return Err(RecordError::Version(*version));
+        }
+        let sections = Sections::find(rest, octets.len()).ok_or(RecordError::Damaged)?;
+        let Sections { basics, envelope, references, .. } = sections;
+        let envelope = octets.get(envelope).and_then(Envelope::unpack).ok_or(RecordError::Damaged)?;
+        let references = references.and_then(|range| octets.get(range));
+        Ok(Self { sent_date: basics.date, is_exact: !basics.inexact, envelope, references })
+    }
+}
+
 /// The numbers of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Basics {
@@ -142,6 +176,17 @@ impl Record {
 
     fn slice(&self, range: &Range<usize>) -> &[u8] {
         self.octets.get(range.clone()).unwrap_or_default()
+    }
+
+    /// The parts that are asked for most.
+    #[must_use]
+    pub fn summary(&self) -> Summary<'_> {
+        Summary {
+            sent_date: self.sent_date(),
+            is_exact: self.is_exact(),
+            envelope: self.envelope(),
+            references: self.references(),
+        }
     }
 
     /// Octets of the message's header with its blank line; 0 where it has no header.

@@ -2,7 +2,7 @@
 
 use super::decode::{Base64, charset, guess_utf8, is_ascii_label};
 use encoding_rs::{Encoding, UTF_8};
-use memchr::memmem;
+use memchr::{memchr, memmem};
 
 /// Decodes the encoded words of an unfolded header value.
 ///
@@ -12,7 +12,21 @@ use memchr::memmem;
 /// Octets that are not ASCII are read as UTF-8, or else as windows-1252.
 #[must_use]
 pub fn decode_words(value: &[u8]) -> String {
-    let mut decoder = Decoder { out: String::with_capacity(value.len()), pending: None };
+    let mut out = String::with_capacity(value.len());
+    decode_words_into(value, &mut out);
+    out
+}
+
+/// Appends what [`decode_words`] gives. Without encoded words and 8-bit octets that is the value itself.
+pub fn decode_words_into(value: &[u8], out: &mut String) {
+    if memchr(b'=', value).is_none()
+        && value.is_ascii()
+        && let Ok(text) = std::str::from_utf8(value)
+    {
+        out.push_str(text);
+        return;
+    }
+    let mut decoder = Decoder { out, pending: None };
     let mut rest = value;
     while let Some(at) = memmem::find(rest, b"=?") {
         let (before, from) = rest.split_at(at);
@@ -27,7 +41,6 @@ pub fn decode_words(value: &[u8]) -> String {
         }
     }
     decoder.text(rest, false);
-    decoder.out
 }
 
 struct Word {
@@ -80,13 +93,13 @@ fn decode_q(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-struct Decoder {
-    out: String,
+struct Decoder<'a> {
+    out: &'a mut String,
     /// Octets of words whose charset is the same, not yet decoded.
     pending: Option<Word>,
 }
 
-impl Decoder {
+impl Decoder<'_> {
     fn text(&mut self, text: &[u8], before_word: bool) {
         if before_word && self.pending.is_some() && text.iter().all(u8::is_ascii_whitespace) {
             return;

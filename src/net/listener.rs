@@ -2,7 +2,7 @@
 
 use super::Connection;
 use smol::Async;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Type};
 use std::fmt;
 use std::fs;
 use std::io;
@@ -30,41 +30,45 @@ impl fmt::Display for BindError {
 
 impl std::error::Error for BindError {}
 
-/// A socket that accepts connections. A unix socket's file is removed when this is dropped.
+/// A socket that listens, but is not waited for yet: making it starts no thread. A unix socket's file is removed when
+/// this is dropped.
 #[derive(Debug)]
-pub struct Listener {
-    socket: ListeningSocket,
+pub struct Socket {
+    kind: Kind,
+    file: Option<SocketFile>,
 }
 
 #[derive(Debug)]
-enum ListeningSocket {
-    Tcp(Async<TcpListener>),
-    /// `inode`: of the file that is ours to remove.
-    Unix {
-        socket: Async<UnixListener>,
-        path: PathBuf,
-        inode: Option<u64>,
-    },
+enum Kind {
+    Tcp(TcpListener),
+    Unix(UnixListener),
 }
 
-impl Listener {
+/// The file of a unix socket that is ours to remove.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    inode: u64,
+}
+
+impl Socket {
     /// Listens on a TCP address; port 0 takes a free one. An IPv6 address takes IPv6 only.
     ///
     /// # Errors
     /// The address is taken, not ours, or its port needs a privilege.
     pub fn tcp(address: SocketAddr) -> Result<Self, BindError> {
         let bind = || {
-            let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+            let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
             if address.is_ipv6() {
                 socket.set_only_v6(true)?;
             }
             socket.set_reuse_address(true)?;
             socket.bind(&SockAddr::from(address))?;
             socket.listen(BACKLOG)?;
-            Async::new(TcpListener::from(socket))
+            Ok(TcpListener::from(socket))
         };
         match bind() {
-            Ok(socket) => Ok(Self { socket: ListeningSocket::Tcp(socket) }),
+            Ok(socket) => Ok(socket.into()),
             Err(error) => Err(BindError(format!("cannot listen on {address}: {}", cause(&error)))),
         }
     }
@@ -96,11 +100,11 @@ impl Listener {
             fs::set_permissions(&temporary, fs::Permissions::from_mode(mode))?;
             let inode = fs::symlink_metadata(&temporary)?.ino();
             fs::rename(&temporary, path)?;
-            Ok((Async::new(socket)?, inode))
+            Ok((socket, inode))
         };
         match bind() {
             Ok((socket, inode)) => {
-                Ok(Self { socket: ListeningSocket::Unix { socket, path: path.to_owned(), inode: Some(inode) } })
+                Ok(Self { kind: Kind::Unix(socket), file: Some(SocketFile { path: path.to_owned(), inode }) })
             }
             Err(error) => {
                 let _absent = fs::remove_file(&temporary);
@@ -109,23 +113,65 @@ impl Listener {
         }
     }
 
-    /// Takes over a TCP socket that listens already.
-    ///
-    /// # Errors
-    /// It cannot be waited for.
-    pub fn passed_tcp(socket: TcpListener) -> Result<Self, BindError> {
-        let socket = Async::new(socket).map_err(|error| BindError(cause(&error)))?;
-        Ok(Self { socket: ListeningSocket::Tcp(socket) })
+    /// The address of a TCP socket.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        match &self.kind {
+            Kind::Tcp(socket) => socket.local_addr().ok(),
+            Kind::Unix(_) => None,
+        }
     }
+}
 
-    /// Takes over a unix socket that listens already; its file stays whoever's made it.
+/// A socket that listens already.
+impl From<TcpListener> for Socket {
+    fn from(socket: TcpListener) -> Self {
+        Self { kind: Kind::Tcp(socket), file: None }
+    }
+}
+
+/// A socket that listens already; its file stays whoever's made it.
+impl From<UnixListener> for Socket {
+    fn from(socket: UnixListener) -> Self {
+        Self { kind: Kind::Unix(socket), file: None }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Another server may have put its own socket there.
+        if fs::symlink_metadata(&self.path).is_ok_and(|metadata| metadata.ino() == self.inode) {
+            let _absent = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A socket that accepts connections. A unix socket's file is removed when this is dropped.
+#[derive(Debug)]
+pub struct Listener {
+    socket: ListeningSocket,
+    file: Option<SocketFile>,
+}
+
+#[derive(Debug)]
+enum ListeningSocket {
+    Tcp(Async<TcpListener>),
+    Unix(Async<UnixListener>),
+}
+
+impl Listener {
+    /// Waits for connections to a socket.
     ///
     /// # Errors
-    /// It cannot be waited for.
-    pub fn passed_unix(socket: UnixListener) -> Result<Self, BindError> {
-        let path = socket.local_addr().ok().and_then(|address| address.as_pathname().map(Path::to_owned));
-        let socket = Async::new(socket).map_err(|error| BindError(cause(&error)))?;
-        Ok(Self { socket: ListeningSocket::Unix { socket, path: path.unwrap_or_default(), inode: None } })
+    /// The system refuses.
+    pub fn new(socket: Socket) -> Result<Self, BindError> {
+        let Socket { kind, file } = socket;
+        let failed = |error| BindError(cause(&error));
+        let socket = match kind {
+            Kind::Tcp(socket) => ListeningSocket::Tcp(Async::new(socket).map_err(failed)?),
+            Kind::Unix(socket) => ListeningSocket::Unix(Async::new(socket).map_err(failed)?),
+        };
+        Ok(Self { socket, file })
     }
 
     /// The address of a TCP listener, with the port that was taken.
@@ -133,7 +179,7 @@ impl Listener {
     pub fn address(&self) -> Option<SocketAddr> {
         match &self.socket {
             ListeningSocket::Tcp(socket) => socket.get_ref().local_addr().ok(),
-            ListeningSocket::Unix { .. } => None,
+            ListeningSocket::Unix(_) => None,
         }
     }
 
@@ -160,7 +206,7 @@ impl Listener {
                 // A peer that left meanwhile makes setting options fail.
                 Connection::tcp(stream, address).map_err(|_| io::ErrorKind::ConnectionAborted.into())
             }
-            ListeningSocket::Unix { socket, .. } => Ok(Connection::unix(socket.accept().await?.0)),
+            ListeningSocket::Unix(socket) => Ok(Connection::unix(socket.accept().await?.0)),
         }
     }
 }
@@ -168,22 +214,34 @@ impl Listener {
 /// The address or the path.
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.socket, self.address()) {
-            (ListeningSocket::Unix { path, .. }, _) => path.display().fmt(f),
-            (ListeningSocket::Tcp(_), Some(address)) => address.fmt(f),
-            (ListeningSocket::Tcp(_), None) => f.write_str("tcp"),
+        match &self.socket {
+            ListeningSocket::Tcp(_) => match self.address() {
+                Some(address) => address.fmt(f),
+                None => f.write_str("tcp"),
+            },
+            ListeningSocket::Unix(socket) => write_path(f, socket.get_ref(), self.file.as_ref()),
         }
     }
 }
 
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let ListeningSocket::Unix { path, inode: Some(inode), .. } = &self.socket
-            // Another server may have put its own socket there.
-            && fs::symlink_metadata(path).is_ok_and(|metadata| metadata.ino() == *inode)
-        {
-            let _absent = fs::remove_file(path);
+impl fmt::Display for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.kind, self.address()) {
+            (Kind::Unix(socket), _) => write_path(f, socket, self.file.as_ref()),
+            (Kind::Tcp(_), Some(address)) => address.fmt(f),
+            (Kind::Tcp(_), None) => f.write_str("tcp"),
         }
+    }
+}
+
+/// The path of a unix socket; one of our own was bound under another name before it got this one.
+fn write_path(f: &mut fmt::Formatter<'_>, socket: &UnixListener, file: Option<&SocketFile>) -> fmt::Result {
+    if let Some(file) = file {
+        return write!(f, "{}", file.path.display());
+    }
+    match socket.local_addr().ok().as_ref().and_then(|address| address.as_pathname()) {
+        Some(path) => write!(f, "{}", path.display()),
+        None => f.write_str("unix"),
     }
 }
 

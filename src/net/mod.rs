@@ -21,7 +21,7 @@ pub use binding::ChannelBindings;
 pub use connection::{Connection, OUT_HIGH, ReadError, pair, pair_from, timeout};
 pub use dot::{DotReader, DotStuffer, DotText};
 pub use limit::{Admission, Class, Counts, Limiter, Refusal};
-pub use listener::{BindError, Listener};
+pub use listener::{BindError, Listener, Socket};
 pub use peer::Peer;
 pub use shutdown::Shutdown;
 pub use tls::{TlsAcceptor, TlsError, TlsFiles};

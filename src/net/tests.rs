@@ -133,7 +133,7 @@ fn a_peer_that_takes_nothing_times_out() {
 #[test]
 fn last_words_arrive_although_input_is_unread() {
     run(async {
-        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = Listener::new(Socket::tcp("127.0.0.1:0".parse().unwrap()).unwrap()).unwrap();
         let address = listener.address().unwrap();
         let mut peer = smol::net::TcpStream::connect(address).await.unwrap();
         let mut connection = listener.accept().await;
@@ -173,7 +173,7 @@ async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// A handshake over loopback and a line each way, then the orderly end.
 async fn converse(tls: &TlsAcceptor, config: &Arc<rustls::ClientConfig>, name: &str) -> rustls::HandshakeKind {
-    let listener = Listener::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = Listener::new(Socket::tcp("127.0.0.1:0".parse().unwrap()).unwrap()).unwrap();
     let address = listener.address().unwrap();
     let server = async {
         let mut connection = listener.accept().await;
@@ -385,11 +385,11 @@ fn a_large_answer_passes_tls_with_back_pressure() {
 #[test]
 fn a_port_in_use_is_named() {
     run(async {
-        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = Listener::new(Socket::tcp("127.0.0.1:0".parse().unwrap()).unwrap()).unwrap();
         let address: SocketAddr = listener.address().unwrap();
-        let error = Listener::tcp(address).unwrap_err().to_string();
+        let error = Socket::tcp(address).unwrap_err().to_string();
         assert_eq!(error, format!("cannot listen on {address}: another process uses this address"));
-        let error = Listener::tcp("192.0.2.1:0".parse().unwrap()).unwrap_err().to_string();
+        let error = Socket::tcp("192.0.2.1:0".parse().unwrap()).unwrap_err().to_string();
         assert!(error.contains("this machine does not have this address"), "{error}");
     });
 }
@@ -401,7 +401,7 @@ fn a_unix_socket_has_its_mode_and_replaces_a_stale_file_only() {
         let path = directory.0.join("lmtp.sock");
         let stale = std::os::unix::net::UnixListener::bind(&path).unwrap();
         drop(stale);
-        let listener = Listener::unix(&path, 0o660).unwrap();
+        let listener = Listener::new(Socket::unix(&path, 0o660).unwrap()).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
         let (mut peer, mut connection) =
             both(async { smol::net::unix::UnixStream::connect(&path).await.unwrap() }, listener.accept()).await;
@@ -409,16 +409,16 @@ fn a_unix_socket_has_its_mode_and_replaces_a_stale_file_only() {
         peer.write_all(b"LHLO x\r\n").await.unwrap();
         assert_eq!(connection.line_crlf(100).await.unwrap(), b"LHLO x");
 
-        let error = Listener::unix(&path, 0o660).unwrap_err().to_string();
+        let error = Socket::unix(&path, 0o660).unwrap_err().to_string();
         assert!(error.contains("another process listens there"), "{error}");
         drop(listener);
         assert!(!path.exists());
 
         std::fs::write(&path, b"a file").unwrap();
-        let error = Listener::unix(&path, 0o660).unwrap_err().to_string();
+        let error = Socket::unix(&path, 0o660).unwrap_err().to_string();
         assert!(error.contains("no socket"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), b"a file");
-        let error = Listener::unix(&directory.0.join("none/lmtp.sock"), 0o660).unwrap_err().to_string();
+        let error = Socket::unix(&directory.0.join("none/lmtp.sock"), 0o660).unwrap_err().to_string();
         assert!(error.contains("the directory does not exist"), "{error}");
     });
 }

@@ -5,20 +5,14 @@
 //! configuration.
 
 use crate::admin::Protocol;
-use crate::net::Listener;
+use crate::net::Socket;
 use listenfd::ListenFd;
-
-/// A socket that was passed, and what it speaks.
-pub(super) struct Passed {
-    pub protocol: Protocol,
-    pub listener: Listener,
-}
 
 /// Takes the sockets that were passed to this process; none where it was started otherwise.
 ///
 /// # Errors
 /// A text for each that cannot be used.
-pub(super) fn take() -> Result<Vec<Passed>, Vec<String>> {
+pub(super) fn take() -> Result<Vec<(Protocol, Socket)>, Vec<String>> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut sockets = ListenFd::from_env();
     let (mut passed, mut failures) = (Vec::new(), Vec::new());
@@ -26,19 +20,19 @@ pub(super) fn take() -> Result<Vec<Passed>, Vec<String>> {
     for index in 0..sockets.len() {
         let name = names.get(index).copied().unwrap_or_default();
         // Which of the two it is shows only by trying; the one that does not fit leaves it there.
-        let listener = match sockets.take_tcp_listener(index) {
-            Ok(Some(socket)) => Listener::passed_tcp(socket).map_err(|error| error.to_string()),
+        let socket = match sockets.take_tcp_listener(index) {
+            Ok(Some(socket)) => Ok(Socket::from(socket)),
             _ => match sockets.take_unix_listener(index) {
-                Ok(Some(socket)) => Listener::passed_unix(socket).map_err(|error| error.to_string()),
+                Ok(Some(socket)) => Ok(Socket::from(socket)),
                 Ok(None) => Err("it was taken already".to_owned()),
                 Err(error) => Err(error.to_string()),
             },
         };
-        match listener {
-            Ok(listener) => match protocol(name, listener.address().map(|address| address.port())) {
-                Some(protocol) => passed.push(Passed { protocol, listener }),
+        match socket {
+            Ok(socket) => match protocol(name, socket.address().map(|address| address.port())) {
+                Some(protocol) => passed.push((protocol, socket)),
                 None => failures.push(format!(
-                    "systemd passed {listener} as {name:?}; FileDescriptorName= must be imap, imaps, pop3, pop3s or lmtp"
+                    "systemd passed {socket} as {name:?}; FileDescriptorName= must be imap, imaps, pop3, pop3s or lmtp"
                 )),
             },
             Err(error) => failures.push(format!("{name}: the socket that systemd passed cannot be used: {error}")),

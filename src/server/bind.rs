@@ -1,9 +1,9 @@
 //! All listeners of a configuration.
 
-use super::activation::{self, Passed};
+use super::activation;
 use crate::admin::{DataDir, Protocol};
 use crate::config::Config;
-use crate::net::Listener;
+use crate::net::{Listener, Socket};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -41,22 +41,41 @@ impl Bound {
     }
 }
 
-/// Takes what systemd passed and binds everything else.
+impl Bound {
+    /// Waits for connections to a socket.
+    ///
+    /// # Errors
+    /// A text that names the protocol.
+    pub(super) fn new(protocol: Protocol, socket: Socket) -> Result<Self, String> {
+        let listener = Listener::new(socket).map_err(|error| format!("{}: {error}", protocol.name()))?;
+        Ok(Self { protocol, listener })
+    }
+}
+
+/// The socket of administration.
 ///
 /// # Errors
-/// A text for each listener that cannot be had.
-pub(super) fn all(config: &Config, data_dir: &DataDir) -> Result<Vec<Bound>, Vec<String>> {
+/// A text where it cannot be had.
+pub(super) fn control(data_dir: &DataDir) -> Result<Bound, String> {
+    let socket = Socket::unix(&data_dir.control_socket(), CONTROL_MODE);
+    let socket = socket.map_err(|error| format!("{}: {error}", Protocol::Control.name()))?;
+    Bound::new(Protocol::Control, socket)
+}
+
+/// Takes what systemd passed and binds everything else that is public. No thread is started.
+///
+/// # Errors
+/// A text for each socket that cannot be had.
+pub(super) fn public(config: &Config) -> Result<Vec<(Protocol, Socket)>, Vec<String>> {
     let listen = &config.listen;
     let mut failures = Vec::new();
-    let passed = activation::take().unwrap_or_else(|texts| {
+    let mut sockets = activation::take().unwrap_or_else(|texts| {
         failures.extend(texts);
         Vec::new()
     });
-    let mut bound: Vec<Bound> =
-        passed.into_iter().map(|Passed { protocol, listener }| Bound { protocol, listener }).collect();
-    let given: Vec<Protocol> = bound.iter().map(|bound| bound.protocol).collect();
-    let mut take = |protocol: Protocol, listener: Result<Listener, crate::net::BindError>| match listener {
-        Ok(listener) => bound.push(Bound { protocol, listener }),
+    let given: Vec<Protocol> = sockets.iter().map(|(protocol, _)| *protocol).collect();
+    let mut take = |protocol: Protocol, socket: Result<Socket, crate::net::BindError>| match socket {
+        Ok(socket) => sockets.push((protocol, socket)),
         Err(error) => failures.push(format!("{}: {error}", protocol.name())),
     };
     for (protocol, addresses) in [
@@ -70,14 +89,13 @@ pub(super) fn all(config: &Config, data_dir: &DataDir) -> Result<Vec<Bound>, Vec
             continue;
         }
         for address in addresses.iter().filter(|address| !is_wildcard_without_ipv6(address, addresses)) {
-            take(protocol, Listener::tcp(*address));
+            take(protocol, Socket::tcp(*address));
         }
     }
     if let Some(path) = listen.lmtp_socket.as_ref().filter(|_| !given.contains(&Protocol::Lmtp)) {
-        take(Protocol::Lmtp, Listener::unix(path, listen.lmtp_socket_mode));
+        take(Protocol::Lmtp, Socket::unix(path, listen.lmtp_socket_mode));
     }
-    take(Protocol::Control, Listener::unix(&data_dir.control_socket(), CONTROL_MODE));
-    if failures.is_empty() { Ok(bound) } else { Err(failures) }
+    if failures.is_empty() { Ok(sockets) } else { Err(failures) }
 }
 
 /// Whether this is the IPv6 half of `*:PORT` on a machine without IPv6: then the IPv4 half is all there is.

@@ -494,6 +494,23 @@ impl Content {
     }
 
     pub(crate) fn decode(value: &[u8]) -> Result<Self, Error> {
+        let ContentRef { body, body_len, codec, prefix, record } = ContentRef::decode(value)?;
+        Ok(Self { body, body_len, codec, prefix: prefix.to_vec(), record: record.to_vec() })
+    }
+}
+
+/// A [`Content`] where it lies.
+pub(crate) struct ContentRef<'a> {
+    pub(crate) body: BodyId,
+    pub(crate) body_len: u64,
+    pub(crate) codec: u8,
+    pub(crate) prefix: &'a [u8],
+    pub(crate) record: &'a [u8],
+}
+
+impl<'a> ContentRef<'a> {
+    /// Reads a whole value, whose checksum has to fit.
+    pub(crate) fn decode(value: &'a [u8]) -> Result<Self, Error> {
         let (data, sum) = value.split_last_chunk::<4>().ok_or(Error::Corrupt(table::CONTENTS))?;
         if crc32fast::hash(data) != u32::from_be_bytes(*sum) {
             return Err(Error::Corrupt(table::CONTENTS));
@@ -501,13 +518,7 @@ impl Content {
         let mut fields = Fields::new(data, table::CONTENTS);
         let (body, body_len, codec) = (BodyId(fields.u64()?), fields.u64()?, fields.u8()?);
         let (prefix, record) = (fields.u32()? as usize, fields.u32()? as usize);
-        let content = Self {
-            body,
-            body_len,
-            codec,
-            prefix: fields.take(prefix)?.to_vec(),
-            record: fields.take(record)?.to_vec(),
-        };
+        let content = Self { body, body_len, codec, prefix: fields.take(prefix)?, record: fields.take(record)? };
         fields.end()?;
         Ok(content)
     }

@@ -279,10 +279,11 @@ impl Worker {
         while !jobs.is_empty() {
             match self.attempt(&mut jobs) {
                 Attempt::Committed(touched) => {
+                    // Watchers first: whoever hears that it is done may ask another session at once.
+                    (self.committed)(&touched);
                     for job in jobs.drain(..) {
                         job.done(Ok(()));
                     }
-                    (self.committed)(&touched);
                 }
                 // Those that bring mail were refused before: what is tried again is small, and may make room.
                 Attempt::JobFailed(_, Error::DiskFull) | Attempt::CommitFailed(Error::DiskFull)

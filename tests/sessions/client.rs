@@ -1,4 +1,5 @@
-//! A client that believes what it is told.
+//! A client that believes what it is told. With UIDONLY (RFC 9586) it knows no sequence numbers: then those of its
+//! messages whose UID it was not told stand behind the others.
 
 use smol::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use smol::net::unix::UnixStream;
@@ -22,6 +23,7 @@ pub struct Client {
     /// None: a message is gone that may have been \\Recent, and RECENT was not told since.
     recent: Option<usize>,
     read_only: bool,
+    uid_only: bool,
     /// IMAP4rev2 is enabled.
     rev2: bool,
     /// LIST responses of the last SELECT.
@@ -33,13 +35,14 @@ pub struct Client {
 }
 
 impl Client {
-    pub async fn log_in(stream: UnixStream, rev2: bool) -> Self {
+    pub async fn log_in(stream: UnixStream, rev2: bool, uid_only: bool) -> Self {
         let mut client = Self {
             stream: BufReader::new(stream),
             tags: 0,
             messages: Vec::new(),
             recent: Some(0),
             read_only: false,
+            uid_only,
             rev2,
             listed: 0,
             under_way: String::new(),
@@ -50,7 +53,15 @@ impl Client {
         if rev2 {
             client.command("ENABLE IMAP4rev2", false).await;
         }
+        if uid_only {
+            client.command("ENABLE UIDONLY", false).await;
+        }
         client
+    }
+
+    /// Whether a command has to be the UID form of itself.
+    pub fn uses_uids(&self, wanted: bool) -> bool {
+        wanted || self.uid_only
     }
 
     pub async fn select(&mut self, read_only: bool) {
@@ -99,7 +110,8 @@ impl Client {
             lines.push(line);
         };
         // What others did before comes first, then the silent change, then the expunges and what is behind them.
-        let split = lines.iter().position(|line| line.ends_with(" EXPUNGE")).unwrap_or(lines.len());
+        let is_expunge = |line: &String| line.ends_with(" EXPUNGE") || line.starts_with("* VANISHED");
+        let split = lines.iter().position(is_expunge).unwrap_or(lines.len());
         let (before, behind) = lines.split_at(split);
         for line in before {
             self.take(line, !uid);
@@ -150,6 +162,16 @@ impl Client {
     /// Whether everything that the client knows is so.
     pub fn agrees_with(&self, store: &[(u32, BTreeSet<String>)]) {
         assert_eq!(self.messages.len(), store.len(), "number of messages");
+        if self.uid_only {
+            for known in self.messages.iter().filter(|known| known.uid.is_some()) {
+                let held = store.iter().find(|(uid, _)| Some(*uid) == known.uid);
+                let (uid, flags) = held.unwrap_or_else(|| panic!("{known:?} is not in the store"));
+                if let Some(known) = &known.flags {
+                    assert_eq!(&without_recent(known), flags, "flags of UID {uid}");
+                }
+            }
+            return;
+        }
         for (index, (known, (uid, flags))) in self.messages.iter().zip(store).enumerate() {
             assert!(
                 known.uid.is_none_or(|known| known == *uid),
@@ -157,8 +179,7 @@ impl Client {
                 index + 1
             );
             if let Some(known) = &known.flags {
-                let known: BTreeSet<String> = known.iter().filter(|flag| *flag != "\\Recent").cloned().collect();
-                assert_eq!(&known, flags, "flags of message {} (UID {uid})", index + 1);
+                assert_eq!(&without_recent(known), flags, "flags of message {} (UID {uid})", index + 1);
             }
         }
     }
@@ -198,14 +219,20 @@ impl Client {
         let rest = line.strip_prefix("* ").unwrap_or_else(|| panic!("untagged: {line}"));
         let mut words = rest.splitn(3, ' ');
         let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        if first == "VANISHED" {
+            assert!(self.uid_only, "{line}");
+            self.vanished(second);
+            return;
+        }
         let Ok(number) = first.parse::<usize>() else {
             // RFC 9051, Appendix E: what its clients get instead.
             assert!(first != "SEARCH" || !self.rev2, "{line}");
             assert!(first != "ESEARCH" || self.rev2, "{line}");
-            assert!(!self.rev2 || !line.starts_with("* OK [UNSEEN"), "{line}");
+            assert!(!(self.rev2 || self.uid_only) || !line.starts_with("* OK [UNSEEN"), "{line}");
             self.listed += usize::from(first == "LIST");
             return;
         };
+        assert!(!self.uid_only || ["EXISTS", "RECENT", "UIDFETCH"].contains(&second), "a number: {line}");
         match second {
             "EXISTS" => {
                 assert!(number >= self.messages.len(), "EXISTS may not shrink: {line}");
@@ -222,8 +249,39 @@ impl Client {
                 self.recent = None;
             }
             "FETCH" => self.fetched(number, words.next().unwrap_or_default()),
+            "UIDFETCH" => {
+                assert!(self.uid_only, "{line}");
+                let number = self.place(u32::try_from(number).expect("a UID"));
+                self.fetched(number, words.next().unwrap_or_default());
+            }
             _ => panic!("not understood: {line}"),
         }
+    }
+
+    /// The place of a UID, from 1; one of the messages without a UID may get it.
+    fn place(&mut self, uid: u32) -> usize {
+        let at = self.messages.partition_point(|known| known.uid.is_some_and(|known| known < uid));
+        if self.messages.get(at).and_then(|known| known.uid) != Some(uid) {
+            let unknown = self.messages.pop().filter(|known| known.uid.is_none());
+            assert!(unknown.is_some(), "UID {uid} is one more than exist");
+            self.messages.insert(at, Known { uid: Some(uid), flags: None });
+        }
+        at + 1
+    }
+
+    fn vanished(&mut self, set: &str) {
+        for item in set.split(',') {
+            let (first, last) = item.split_once(':').unwrap_or((item, item));
+            for uid in first.parse::<u32>().expect("a UID")..=last.parse().expect("a UID") {
+                let known = self.messages.iter().position(|known| known.uid == Some(uid));
+                let gone = match known {
+                    Some(at) => Some(self.messages.remove(at)),
+                    None => self.messages.pop().filter(|known| known.uid.is_none()),
+                };
+                assert!(gone.is_some(), "UID {uid} vanished, which the client cannot have");
+            }
+        }
+        self.recent = None;
     }
 
     fn fetched(&mut self, number: usize, items: &str) {
@@ -235,8 +293,12 @@ impl Client {
             assert!(known.uid.is_none_or(|known| known == uid), "message {number} had UID {known:?}, now {uid}");
             known.uid = Some(uid);
         } else {
-            // RFC 9051 §7.5.2: only what the client asked for itself may come without.
-            assert!(!self.rev2 || self.under_way.starts_with("FETCH"), "no UID: {items} ({})", self.under_way);
+            // RFC 9051 §7.5.2: only what the client asked for itself may come without; UIDFETCH begins with it.
+            assert!(
+                !self.rev2 || self.uid_only || self.under_way.starts_with("FETCH"),
+                "no UID: {items} ({})",
+                self.under_way
+            );
         }
         if let Some((_, rest)) = items.split_once("FLAGS (") {
             let flags: BTreeSet<String> =
@@ -285,6 +347,10 @@ impl Client {
         .await
         .expect("the server answers")
     }
+}
+
+fn without_recent(flags: &BTreeSet<String>) -> BTreeSet<String> {
+    flags.iter().filter(|flag| *flag != "\\Recent").cloned().collect()
 }
 
 fn within(set: &str, number: u32, last: u32) -> bool {

@@ -3,7 +3,7 @@
 use mailnook::auth::{Authenticator, hash_password};
 use mailnook::config::{Config, Limits};
 use mailnook::imap;
-use mailnook::mailbox::{Account, Core, Mailbox, Options};
+use mailnook::mailbox::{Account, Annotated, Core, Mailbox, Options};
 use mailnook::net::{Class, Limiter, Peer, Shutdown, pair};
 use mailnook::types::{Flags, SystemFlags, Uid};
 use smol::Executor;
@@ -89,6 +89,25 @@ impl House {
         incoming.push(octets).await.expect("a message");
         let staged = incoming.finish().await.expect("a message");
         self.account.append(staged, "INBOX", set, None).await.expect("a delivery");
+    }
+
+    /// A message from outside to a mailbox, if there is one of that name.
+    pub async fn deliver_to(&self, mailbox: &str) {
+        let mut incoming = self.core.incoming();
+        incoming.push(b"Subject: x\r\n\r\nHello\r\n").await.expect("a message");
+        let staged = incoming.finish().await.expect("a message");
+        let _ = self.account.append(staged, mailbox, Flags::default(), None).await;
+    }
+
+    /// anna's account, for changes that no session of the test makes.
+    pub const fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Whether a mailbox (empty: the server) has that annotation.
+    pub fn annotated(&self, mailbox: &str, entry: &str) -> bool {
+        let of = if mailbox.is_empty() { Annotated::Server } else { Annotated::Mailbox(mailbox) };
+        self.account.annotation(of, entry).is_ok_and(|value| value.is_some())
     }
 
     /// INBOX, for changes that no session of the test makes.

@@ -92,10 +92,11 @@ fn a_cache_that_returns_equals_the_store() {
     const RETURNS_MIN: usize = 2000;
     let config =
         ProptestConfig { cases: CASES, max_shrink_iters: 400, failure_persistence: None, ..ProptestConfig::default() };
-    let outcome = TestRunner::new(config).run(&prop::collection::vec(step(), 20..160), |steps| {
+    let cases = (prop::collection::vec(step(), 20..160), any::<bool>());
+    let outcome = TestRunner::new(config).run(&cases, |(steps, uid_only)| {
         let house = House::new();
         house.run(async {
-            let mut client = Cache::new(&house).await;
+            let mut client = Cache::with(&house, uid_only).await;
             for step in &steps {
                 run(&house, &mut client, step).await;
             }
@@ -200,9 +201,10 @@ async fn run(house: &House, client: &mut Cache, step: &Step) {
             house.mailbox().remove(&uids(*range)).await.expect("an expunge");
         }
         Step::Store { uid, range, operation, silent, flags, conditional } => {
-            let Some(set) = client.set(*uid, *range) else { return };
+            let uid = client.uid_only || *uid;
+            let Some(set) = client.set(uid, *range) else { return };
             let condition = if *conditional { format!("(UNCHANGEDSINCE {}) ", client.modseq) } else { String::new() };
-            let (prefix, suffix) = (if *uid { "UID " } else { "" }, if *silent { ".SILENT" } else { "" });
+            let (prefix, suffix) = (if uid { "UID " } else { "" }, if *silent { ".SILENT" } else { "" });
             let item = OPERATIONS[*operation];
             let command = format!("{prefix}STORE {set} {condition}{item}{suffix} ({})", FLAGS[*flags]);
             client.own = silent.then(|| (item, FLAGS[*flags]));
@@ -210,8 +212,11 @@ async fn run(house: &House, client: &mut Cache, step: &Step) {
             client.own = None;
         }
         Step::Fetch { range, seen } => {
-            let Some(set) = client.set(false, *range) else { return };
-            client.command(&format!("FETCH {set} {}", if *seen { "BODY[TEXT]" } else { "(UID MODSEQ FLAGS)" })).await;
+            let Some(set) = client.set(client.uid_only, *range) else { return };
+            let prefix = client.prefix();
+            client
+                .command(&format!("{prefix}FETCH {set} {}", if *seen { "BODY[TEXT]" } else { "(UID MODSEQ FLAGS)" }))
+                .await;
         }
         Step::Expunge { uid, range } => {
             let command = if *uid {
@@ -225,7 +230,8 @@ async fn run(house: &House, client: &mut Cache, step: &Step) {
         Step::Discover => client.discover().await,
         Step::Cut { lines, command } => {
             let command = ["STORE 1:* +FLAGS (Cut)", "EXPUNGE", "NOOP", "FETCH 1:* (UID FLAGS MODSEQ)"][*command];
-            client.cut(command, *lines).await;
+            let prefix = if command.contains(':') { client.prefix() } else { "" };
+            client.cut(&format!("{prefix}{command}"), *lines).await;
             client.come_back(house, *lines % 4).await;
             client.agrees(house).await;
         }
@@ -253,6 +259,8 @@ fn named(names: &str) -> Flags {
 
 /// The client.
 struct Cache {
+    /// It uses UIDs only (RFC 9586).
+    uid_only: bool,
     stream: BufReader<UnixStream>,
     tags: u32,
     uid_validity: u32,
@@ -277,7 +285,11 @@ struct Cache {
 
 impl Cache {
     async fn new(house: &House) -> Self {
-        let mut client = Self::unconnected(house);
+        Self::with(house, false).await
+    }
+
+    async fn with(house: &House, uid_only: bool) -> Self {
+        let mut client = Self { uid_only, ..Self::unconnected(house) };
         client.log_in().await;
         client.command("SELECT INBOX").await;
         client.discover().await;
@@ -286,6 +298,7 @@ impl Cache {
 
     fn unconnected(house: &House) -> Self {
         Self {
+            uid_only: false,
             stream: BufReader::new(house.connect()),
             tags: 0,
             uid_validity: 0,
@@ -318,6 +331,13 @@ impl Cache {
         // Each returns now as a client of RFC 3501, now of RFC 9051: the cache is the same.
         self.rev2 = !self.rev2;
         self.command(if self.rev2 { "ENABLE QRESYNC IMAP4rev2" } else { "ENABLE QRESYNC" }).await;
+        if self.uid_only {
+            self.command("ENABLE UIDONLY").await;
+        }
+    }
+
+    const fn prefix(&self) -> &'static str {
+        if self.uid_only { "UID " } else { "" }
     }
 
     /// Drops the connection, resynchronises over another one and fetches what is new.
@@ -328,7 +348,8 @@ impl Cache {
         self.exists = 0;
         let last = self.known_next - 1;
         let known = if kind & 1 == 1 && last > 0 { format!(" 1:{last}") } else { String::new() };
-        let matches = if kind & 2 == 2 && !self.messages.is_empty() { self.sample() } else { String::new() };
+        let matches =
+            if kind & 2 == 2 && !self.uid_only && !self.messages.is_empty() { self.sample() } else { String::new() };
         let (validity, modseq) = (self.uid_validity, self.modseq);
         self.command(&format!("SELECT INBOX (QRESYNC ({validity} {modseq}{known}{matches}))")).await;
         self.discover().await;
@@ -451,6 +472,9 @@ impl Cache {
         } else if rest.starts_with("OK ") {
             self.code(rest);
         } else if rest.contains(" FETCH ") {
+            assert!(!self.uid_only, "a number: {line}");
+            self.fetched(rest);
+        } else if rest.contains(" UIDFETCH ") {
             self.fetched(rest);
         } else {
             assert!(!rest.contains("EXPUNGE"), "{line}");
@@ -463,7 +487,9 @@ impl Cache {
             let (_, rest) = rest.split_once(name)?;
             rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u64>().ok()
         };
-        let Some(uid) = number_behind("UID ").and_then(|uid| u32::try_from(uid).ok()) else {
+        let has_uid = !self.uid_only || number_behind("MODSEQ (").is_some();
+        let uid = number_behind(if self.uid_only { "" } else { "UID " }).filter(|_| has_uid);
+        let Some(uid) = uid.and_then(|uid| u32::try_from(uid).ok()) else {
             // BODY[TEXT] of a message that was \Seen already.
             assert!(rest.contains("BODY[TEXT]"), "{rest}");
             return;

@@ -2,7 +2,8 @@
 //!
 //! The clients are simulated: they know only what EXISTS, EXPUNGE and FETCH told them, and their own silent
 //! STOREs. Along the way each checks that no EXPUNGE comes when none may, that UIDs keep their places, and that a
-//! message is \Recent in one session only. Some have enabled IMAP4rev2, and are told as it says.
+//! message is \Recent in one session only. Some have enabled IMAP4rev2, and are told as it says; some use UIDs only
+//! (RFC 9586).
 
 use crate::client::Client;
 use crate::house::House;
@@ -118,13 +119,14 @@ proptest! {
     #[test]
     fn every_client_knows_what_the_store_holds(
         rev2: [bool; SESSIONS],
+        uid_only: [bool; SESSIONS],
         steps in prop::collection::vec(step(), 1..40),
     ) {
         let house = House::new();
         house.run(async {
             let mut clients = Vec::new();
-            for rev2 in rev2 {
-                clients.push(Client::log_in(house.connect(), rev2).await);
+            for (rev2, uid_only) in rev2.into_iter().zip(uid_only) {
+                clients.push(Client::log_in(house.connect(), rev2, uid_only).await);
             }
             for client in &mut clients {
                 client.select(false).await;
@@ -145,13 +147,14 @@ proptest! {
     #[test]
     fn every_client_knows_it_after_commands_at_the_same_time(
         rev2: [bool; SESSIONS],
+        uid_only: [bool; SESSIONS],
         steps in prop::collection::vec(step(), 1..80),
     ) {
         let house = House::new();
         house.run(async {
             let mut clients = Vec::new();
-            for rev2 in rev2 {
-                let mut client = Client::log_in(house.connect(), rev2).await;
+            for (rev2, uid_only) in rev2.into_iter().zip(uid_only) {
+                let mut client = Client::log_in(house.connect(), rev2, uid_only).await;
                 client.select(false).await;
                 clients.push(client);
             }
@@ -202,6 +205,8 @@ async fn deliver(house: &House, step: &Step) {
 
 /// What one client does by itself.
 async fn act(client: &mut Client, step: &Step) {
+    let uses_uids = client.uses_uids(false);
+    let uids = |wanted: &bool| *wanted || uses_uids;
     match step {
         Step::Deliver { .. } => {}
         Step::Idle { .. } => {
@@ -209,24 +214,24 @@ async fn act(client: &mut Client, step: &Step) {
             client.done().await;
         }
         Step::Store { uid, set, operation, silent, flags, .. } => {
-            let Some(set) = client.set(*uid, *set) else { return };
-            client.store(*uid, &set, OPERATIONS[*operation], *silent, FLAGS[*flags]).await;
+            let Some(set) = client.set(uids(uid), *set) else { return };
+            client.store(uids(uid), &set, OPERATIONS[*operation], *silent, FLAGS[*flags]).await;
         }
         Step::Fetch { uid, set, items, .. } => {
-            let Some(set) = client.set(*uid, *set) else { return };
-            client.command(&format!("{}FETCH {set} {}", prefix(*uid), ITEMS[*items]), !uid).await;
+            let Some(set) = client.set(uids(uid), *set) else { return };
+            client.command(&format!("{}FETCH {set} {}", prefix(uids(uid)), ITEMS[*items]), !uids(uid)).await;
         }
         Step::Search { uid, .. } => {
-            client.command(&format!("{}SEARCH UNDELETED", prefix(*uid)), !uid).await;
+            client.command(&format!("{}SEARCH UNDELETED", prefix(uids(uid))), !uids(uid)).await;
         }
         Step::Copy { uid, set, own, .. } => {
-            let Some(set) = client.set(*uid, *set) else { return };
+            let Some(set) = client.set(uids(uid), *set) else { return };
             let mailbox = if *own { "INBOX" } else { "Archive" };
-            client.command(&format!("{}COPY {set} {mailbox}", prefix(*uid)), false).await;
+            client.command(&format!("{}COPY {set} {mailbox}", prefix(uids(uid))), false).await;
         }
         Step::Move { uid, set, .. } => {
-            let Some(set) = client.set(*uid, *set) else { return };
-            client.command(&format!("{}MOVE {set} Trash", prefix(*uid)), false).await;
+            let Some(set) = client.set(uids(uid), *set) else { return };
+            client.command(&format!("{}MOVE {set} Trash", prefix(uids(uid))), false).await;
         }
         Step::Expunge { .. } => client.command("EXPUNGE", false).await,
         Step::UidExpunge { set, .. } => {
@@ -275,7 +280,8 @@ async fn settle(house: &House, clients: &mut [Client]) {
     for (index, client) in clients.iter_mut().enumerate() {
         client.command("NOOP", false).await;
         client.agrees_with(&store);
-        client.command("FETCH 1:* (UID FLAGS)", true).await;
+        let uid = client.uses_uids(false);
+        client.command(&format!("{}FETCH 1:* (UID FLAGS)", prefix(uid)), !uid).await;
         client.agrees_with(&store);
         assert!(client.knows_all(), "session {index} asked for everything");
         for uid in client.claimed() {

@@ -57,7 +57,7 @@ async fn play(steps: &[Step], name: &str) {
                     _ if too_big => assert_eq!(done, Err(Error::TooBig(16_384))),
                     None => assert_eq!(done, Err(Error::NotFound)),
                     Some(known) => {
-                        assert_eq!(done.unwrap().len(), changes.len());
+                        assert_eq!(done.unwrap().stamps.len(), changes.len());
                         for (entry, value) in changes {
                             match value {
                                 Some(value) => drop(known.insert(entry, value)),

@@ -5,7 +5,10 @@ use imap_codec::decode::Decoder as _;
 use imap_codec::{GreetingCodec, ResponseCodec};
 
 /// What imap-codec cannot read although it is right: the beginning of the response, and why.
-const NOT_COVERED: &[(&[u8], &str)] = &[(b"* ESEARCH", "RFC 4731: imap-codec has no ESEARCH")];
+const NOT_COVERED: &[(&[u8], &str)] = &[
+    (b"* ESEARCH", "RFC 4731: imap-codec has no ESEARCH"),
+    (b"* UIDBATCHES", "RFC 10022: imap-codec has no UIDBATCHES"),
+];
 
 /// Data items that imap-codec does not know: in which response, the item's name, and where it is defined.
 const ITEMS: &[(&str, &str, &str)] = &[
@@ -20,7 +23,9 @@ const ITEMS: &[(&str, &str, &str)] = &[
 
 /// The response without the parts that imap-codec cannot read. None: nothing else is left.
 fn without_extensions(response: &[u8]) -> Option<Vec<u8>> {
-    let mut octets = response.to_vec();
+    // RFC 9586 §4: imap-codec has no UIDFETCH, which is a FETCH response otherwise.
+    let response = &as_fetch(response);
+    let mut octets = response.clone();
     let words: Vec<&[u8]> = response.split(|octet| *octet == b' ').take(3).collect();
     let is = |word: &str| words.iter().skip(1).any(|known| *known == word.as_bytes());
     // RFC 5258, RFC 9051: imap-codec has no extended data items.
@@ -52,6 +57,16 @@ fn without_extensions(response: &[u8]) -> Option<Vec<u8>> {
         }
     }
     Some(octets)
+}
+
+/// A UIDFETCH response as a FETCH response; any other as it is.
+fn as_fetch(response: &[u8]) -> Vec<u8> {
+    let mut octets = response.to_vec();
+    let is_uidfetch = response.split(|octet| *octet == b' ').nth(2) == Some(b"UIDFETCH");
+    if let Some(at) = find(&octets, b" UIDFETCH ").filter(|_| is_uidfetch) {
+        octets.drain(at + 1..at + 4);
+    }
+    octets
 }
 
 fn find(octets: &[u8], text: &[u8]) -> Option<usize> {

@@ -118,10 +118,14 @@ impl World {
             "line_before_login" => limits.line_before_login = size,
             "line_after_login" => limits.line_after_login = size,
             "protocol_errors" => limits.protocol_errors = u32::try_from(value).map_err(|error| error.to_string())?,
+            "messages_per_command" => {
+                limits.messages_per_command = u32::try_from(value).map_err(|error| error.to_string())?;
+            }
             "recipients" => limits.recipients = size,
             "imap_idle_ms" => limits.imap_idle = Duration::from_millis(value),
             "pop3_idle_ms" => limits.pop3_idle = Duration::from_millis(value),
             "lmtp_idle_ms" => limits.lmtp_idle = Duration::from_millis(value),
+            "imap_progress_ms" => limits.imap_progress = Duration::from_millis(value),
             "write_ms" => limits.write = Duration::from_millis(value),
             "login_ms" => limits.login = Duration::from_millis(value),
             "quota_bytes" => self.config.quota.bytes = Some(value),

@@ -40,6 +40,9 @@ pub struct Played {
 /// A session that takes longer waits: for the delay of a failed login, or for octets of a TLS handshake.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// An LMTP session waits for nothing: one that takes longer hangs, however busy the machine is.
+const LMTP_PATIENCE: Duration = Duration::from_secs(20);
+
 /// Stores that are dropped without a look at each of their octets; the next one is verified.
 const VERIFY_EVERY: u32 = 64;
 
@@ -111,11 +114,10 @@ impl House {
         config.limits.line_after_login = 1024;
         config.limits.recipients = 8;
         let core = Core::open(Options {
-            path: directory.join("store"),
             map_size: Some(256 << 20),
             domains: config.domains.clone(),
-            catch_all: None,
             max_message_size: config.limits.message_size,
+            ..Options::new(directory.join("store"))
         })
         .expect("a store");
         let password = hash_password("secret", &config.auth).expect("a hash");
@@ -193,7 +195,7 @@ impl House {
             true
         };
         let given_up = async {
-            smol::Timer::after(PATIENCE).await;
+            smol::Timer::after(if door == Door::Lmtp { LMTP_PATIENCE } else { PATIENCE }).await;
             false
         };
         let ended = smol::block_on(smol::future::or(all, given_up));

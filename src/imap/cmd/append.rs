@@ -12,8 +12,10 @@ use super::{list, uid_set};
 use crate::imap::Context;
 use crate::imap::command::{AppendMessage, Literal};
 use crate::imap::enabled::{Enabled, Quoting};
+use crate::imap::message_limit;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply, destination};
+use crate::imap::sync::Selected;
 use crate::imap::wait;
 use crate::imap::wire::{AppendEnd, AppendNext, Receiver};
 use crate::mailbox::{Account, Batch, Error, Incoming, Staged};
@@ -37,22 +39,25 @@ pub async fn run(
     connection: &mut Connection,
     receiver: &mut Receiver,
     context: &Context,
-    account: &Account,
+    (account, selected): (&Account, Option<&mut Selected>),
     (mailbox, first): (&str, AppendMessage),
 ) -> Result<Reply, Failure> {
     let mut batch = Batch::default();
     let mut message = first;
+    let mut count = 0;
     loop {
         let acceptable = acceptable(context, account, mailbox, (&message, receiver.enabled)).and_then(|()| {
             let (messages, octets) = batch.size();
             let size = (messages.saturating_add(1), octets.saturating_add(message.literal.size));
             Ok(account.check_append(size)?)
         });
-        let room = if batch.is_full() { Err(too_many()) } else { Ok(()) };
+        let limit = context.config.limits.messages_per_command;
+        let room = if batch.is_full() || count >= limit { Err(too_many(count)) } else { Ok(()) };
         unless_refused(connection, receiver, context, message.literal, acceptable.and(room)).await?;
         let staged = receive(connection, receiver, context, &message).await?;
         let utf8 = message.utf8;
         batch.push(staged, message.flags, message.date);
+        count += 1;
         match next(connection, receiver, context, utf8).await? {
             None => break,
             Some(following) => {
@@ -63,13 +68,16 @@ pub async fn run(
         }
     }
     let appended = account.append_batch(batch, mailbox).await.map_err(destination)?;
+    if let Some(selected) = selected {
+        selected.note_made(appended.uid_validity, &appended.uids);
+    }
     list::announce_spelling(account, &mut Output::new(connection, receiver.enabled), mailbox).await?;
     let code = format!("APPENDUID {} {}", appended.uid_validity.0, uid_set(&appended.uids));
     Ok(Reply::ok("APPEND completed").code(code))
 }
 
-fn too_many() -> Failure {
-    Reply::no("There are too many messages in one command").code("LIMIT").into()
+fn too_many(limit: u32) -> Failure {
+    Reply::no("There are too many messages in one command").code(message_limit::code(limit)).into()
 }
 
 /// Passes on why an announced message cannot be taken, after the message was swallowed.

@@ -1,14 +1,15 @@
-//! FETCH (RFC 3501 §6.4.5), with what RFC 7162 §3.1.4, §3.2.6 and RFC 9394 §3.3 add: plans the cheapest source for what is asked, and goes through the messages in
+//! FETCH (RFC 3501 §6.4.5; as UIDFETCH RFC 9586 §3.3), with what RFC 7162 §3.1.4, §3.2.6 and RFC 9394 §3.3 add: plans the cheapest source for what is asked, and goes through the messages in
 //! batches of index rows, so that memory is bounded whatever the client asks.
 //!
 //! A message that another session expunged meanwhile is left out.
 
 use super::fetch_body::{self, Part};
-use super::{fetch_binary, fetch_preview, resolve};
+use super::{fetch_binary, fetch_preview, resolve, with_limit};
 use crate::imap::command::{FetchItem, FetchModifiers, SequenceSet};
+use crate::imap::message_limit;
 use crate::imap::object_id;
 use crate::imap::output::Output;
-use crate::imap::reply::{Failure, Reply};
+use crate::imap::reply::{Failure, Reply, refusal};
 use crate::imap::resync;
 use crate::imap::sync::{Selected, write_number};
 use crate::imap::wire::write;
@@ -47,6 +48,10 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, request: Request
     }
     let mut uids = resolve(selected, uid, set)?;
     if let Some(partial) = modifiers.partial {
+        if message_limit::is_exceeded_by(partial, selected.message_limit) {
+            let reply = Reply::no("There are more messages than one command may touch");
+            return Err(reply.code(message_limit::code(selected.message_limit)).into());
+        }
         uids = partial.of(&uids);
     }
     if let Some(since) = modifiers.changed_since {
@@ -58,42 +63,31 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, request: Request
             resync::tell_expunged(selected, out, since, &resync::given(&selected.view, set)).await?;
         }
     }
+    let (uids, cut) = message_limit::cut(uids, selected.message_limit);
     let mut fetch = Fetch::new(&items, uid, selected);
-    let mut from = Uid(1);
-    loop {
-        let mut rows = selected.mailbox.rows(&uids, from)?;
-        let Some(last) = rows.last() else { break };
-        let next = last.uid.0.checked_add(1);
-        let mut rest = rows.as_mut_slice();
-        while !rest.is_empty() {
-            let (step, behind) = rest.split_at_mut(fetch.step(rest));
-            let (marked, modseqs) = fetch.mark_seen(selected, step).await?;
-            let failures = fetch.failures;
-            for row in step {
-                match fetch.tell(selected, out, row, marked.contains(row.uid.0)).await {
-                    // One damaged message does not hide the others.
-                    Err(Failure::Refused(reply)) if fetch.failures < FAILURES_MAX => fetch.failed(reply),
-                    told => told?,
-                }
-            }
-            if fetch.failures == failures {
-                for modseq in modseqs {
-                    selected.view.tell(modseq);
-                }
-            }
-            rest = behind;
-        }
-        let Some(next) = next else { break };
-        from = Uid(next);
-        yield_now().await;
+    fetch.tell_all(selected, out, &uids).await?;
+    let reply = match fetch.failure {
+        Some(reply) => reply,
+        None if !uid && fetch.found < uids.len() => refusal(&Error::Expunged),
+        None => Reply::ok("FETCH completed"),
+    };
+    with_limit(reply, cut, out).await
+}
+
+/// Tells these items and the UIDs of new messages, unasked (RFC 5465 §5.2). Those that cannot be read are left out.
+///
+/// # Errors
+/// Where the connection is gone.
+pub async fn tell_new(
+    selected: &mut Selected,
+    out: &mut Output<'_>,
+    uids: &UidSet,
+    items: &[FetchItem],
+) -> Result<(), Failure> {
+    match Fetch::new(items, true, selected).tell_all(selected, out, uids).await {
+        Err(Failure::Refused(_)) => Ok(()),
+        told => told,
     }
-    if let Some(reply) = fetch.failure {
-        return Err(reply.into());
-    }
-    if !uid && fetch.found < uids.len() {
-        return Err(Error::Expunged.into());
-    }
-    Ok(Reply::ok("FETCH completed"))
 }
 
 /// The dearest source that the items need beside the index row.
@@ -168,15 +162,47 @@ impl<'a> Fetch<'a> {
         };
         Self {
             items,
-            add_uid: uid && !items.contains(&FetchItem::Uid),
+            add_uid: uid && !selected.enabled.uid_only && !items.contains(&FetchItem::Uid),
             tells_flags: items.contains(&FetchItem::Flags),
             source: items.iter().map(source).max().unwrap_or(Source::Row),
             add_modseq: selected.enabled.condstore,
-            add_marked_uid: selected.enabled.condstore || selected.enabled.rev2,
+            add_marked_uid: (selected.enabled.condstore || selected.enabled.rev2) && !selected.enabled.uid_only,
             sets_seen: !selected.read_only && items.iter().any(sets_seen),
             found: 0,
             failures: 0,
             failure: None,
+        }
+    }
+
+    /// Goes through the messages in batches of rows.
+    async fn tell_all(&mut self, selected: &mut Selected, out: &mut Output<'_>, uids: &UidSet) -> Result<(), Failure> {
+        let mut from = Uid(1);
+        loop {
+            let mut rows = selected.mailbox.rows(uids, from)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            let next = last.uid.0.checked_add(1);
+            let mut rest = rows.as_mut_slice();
+            while !rest.is_empty() {
+                let (step, behind) = rest.split_at_mut(self.step(rest));
+                let (marked, modseqs) = self.mark_seen(selected, step).await?;
+                let failures = self.failures;
+                for row in step {
+                    match self.tell(selected, out, row, marked.contains(row.uid.0)).await {
+                        // One damaged message does not hide the others.
+                        Err(Failure::Refused(reply)) if self.failures < FAILURES_MAX => self.failed(reply),
+                        told => told?,
+                    }
+                }
+                if self.failures == failures {
+                    for modseq in modseqs {
+                        selected.view.tell(modseq);
+                    }
+                }
+                rest = behind;
+            }
+            let Some(next) = next else { return Ok(()) };
+            from = Uid(next);
+            yield_now().await;
         }
     }
 
@@ -224,7 +250,7 @@ impl<'a> Fetch<'a> {
         row: &Row,
         marked: bool,
     ) -> Result<(), Failure> {
-        let Some(number) = selected.view.number(row.uid) else { return Ok(()) };
+        let Some(line) = selected.begin_fetch(row.uid) else { return Ok(()) };
         let opened = match self.source {
             Source::Row => Ok(Opened::Row),
             Source::Record => selected.mailbox.record(row).map(Opened::Record),
@@ -245,8 +271,7 @@ impl<'a> Fetch<'a> {
         if self.tells_flags || marked {
             selected.learn_keywords(row.keywords, out).await?;
         }
-        let mut response = Response { line: Vec::with_capacity(128), begun: false, sent: false };
-        write_number(&mut response.line, "* ", u64::from(number), " FETCH (");
+        let mut response = Response { line, begun: false, sent: false };
         let unasked = |item| marked && !self.items.contains(&item);
         if self.add_uid || (self.add_marked_uid && unasked(FetchItem::Uid)) {
             response.row_item(selected, row, &FetchItem::Uid);

@@ -215,6 +215,30 @@ pub async fn lsub(account: &Account, out: &mut Output<'_>, reference: &str, patt
     Ok(Reply::ok("LSUB completed"))
 }
 
+/// Tells an unasked LIST response of a name that changed (RFC 5465 §5.4, §5.5): without an entry it is gone.
+///
+/// # Errors
+/// Where the connection is gone.
+pub async fn tell_change(
+    out: &mut Output<'_>,
+    name: &str,
+    entry: Option<&ListEntry>,
+    old_name: Option<&str>,
+) -> Result<(), Failure> {
+    let mut attributes = String::from("\\NonExistent");
+    if let Some(entry) = entry {
+        let request = ListRequest { subscribed: true, ..ListRequest::default() };
+        attributes = extended_attributes(Some(entry), &request, false);
+    }
+    let mut extended = Vec::new();
+    if let Some(old_name) = old_name {
+        extended.extend_from_slice(b" (\"OLDNAME\" (");
+        write::mailbox(&mut extended, old_name, out.enabled().quoting());
+        extended.extend_from_slice(b"))");
+    }
+    tell(out, "LIST", &attributes, name, &extended).await
+}
+
 async fn tell(
     out: &mut Output<'_>,
     response: &str,

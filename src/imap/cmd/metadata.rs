@@ -8,7 +8,7 @@ use crate::imap::enabled::Quoting;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::wire::write;
-use crate::mailbox::{Account, Annotated, Error};
+use crate::mailbox::{Account, Annotated, AnnotationsSet, Error};
 use smol::future::yield_now;
 
 /// The one entry that the configuration gives and no client sets (RFC 5464 §6.2.2).
@@ -103,14 +103,14 @@ pub async fn set(
     account: &Account,
     mailbox: Option<&str>,
     entries: Vec<(EntryName, Option<Vec<u8>>)>,
-) -> Result<Reply, Failure> {
+) -> Result<(Reply, AnnotationsSet), Failure> {
     let of = mailbox.map_or(Annotated::Server, Annotated::Mailbox);
     if of == Annotated::Server && entries.iter().any(|(entry, _)| entry.lower() == ADMIN) {
         return Err(Reply::no("Only the server's configuration sets /shared/admin").code("CANNOT").into());
     }
     let changes = entries.into_iter().map(|(entry, value)| (entry.lower().to_owned(), value)).collect();
     match account.set_annotations(of, changes).await {
-        Ok(_) => Ok(Reply::ok("SETMETADATA completed")),
+        Ok(set) => Ok((Reply::ok("SETMETADATA completed"), set)),
         Err(Error::TooBig(max)) => {
             Err(Reply::no("The value is larger than the limit").code(format!("METADATA MAXSIZE {max}")).into())
         }
@@ -136,6 +136,23 @@ pub async fn tell(
         responses.add(out, entry.written(), value.as_deref()).await?;
     }
     responses.close(out).await
+}
+
+/// Tells which entries changed (RFC 5464 §4.4.2).
+///
+/// # Errors
+/// Where the connection is gone.
+pub async fn tell_changed(out: &mut Output<'_>, mailbox: Option<&str>, entries: &[String]) -> Result<(), Failure> {
+    let mut line = Vec::new();
+    begin(&mut line, mailbox, out.enabled().quoting());
+    for (index, entry) in entries.iter().enumerate() {
+        if index > 0 {
+            line.push(b' ');
+        }
+        write::astring(&mut line, entry.as_bytes());
+    }
+    line.extend_from_slice(b"\r\n");
+    out.put(&line).await
 }
 
 /// METADATA responses with values (RFC 5464 §4.4.1).

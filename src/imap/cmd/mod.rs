@@ -4,6 +4,7 @@
 
 pub mod append;
 pub mod authenticate;
+pub mod cancelupdate;
 pub mod capability;
 pub mod check;
 pub mod close;
@@ -12,6 +13,7 @@ pub mod copy;
 pub mod create;
 pub mod delete;
 pub mod enable;
+pub mod esearch;
 pub mod expunge;
 pub mod fetch;
 pub mod fetch_binary;
@@ -25,20 +27,25 @@ pub mod logout;
 pub mod metadata;
 pub mod namespace;
 pub mod noop;
+pub mod notify;
 pub mod quota;
 pub mod rename;
 pub mod replace;
 pub mod search;
 mod search_result;
 pub mod select;
+pub mod sort;
 pub mod starttls;
 pub mod status;
 pub mod store;
 pub mod subscribe;
+pub mod thread;
+pub mod uidbatches;
 pub mod unauthenticate;
 pub mod unselect;
 
 use super::command::SequenceSet;
+use super::output::Output;
 use super::reply::{Failure, Reply};
 use super::sync::Selected;
 use super::wire::write;
@@ -64,6 +71,20 @@ pub(super) fn writable(selected: &Selected) -> Result<(), Failure> {
         return Err(crate::mailbox::Error::ReadOnly.into());
     }
     Ok(())
+}
+
+/// The reply of a command that may have been cut by the message limit: its code goes in an untagged NO where the
+/// tagged line has another one (RFC 9738 §3.1).
+///
+/// # Errors
+/// Where the connection is gone.
+pub(super) async fn with_limit(reply: Reply, cut: Option<String>, out: &mut Output<'_>) -> Result<Reply, Failure> {
+    let Some(cut) = cut else { return Ok(reply) };
+    if reply.code.is_none() {
+        return Ok(reply.code(cut));
+    }
+    out.untagged(&format!("NO [{cut}] Messages with lower UIDs were left out")).await?;
+    Ok(reply)
 }
 
 /// The set in pieces of at most `size` UIDs, ascending, so that no step holds more than that.

@@ -9,7 +9,7 @@ use crate::imap::sync::Selected;
 use crate::imap::wire::Receiver;
 use crate::mailbox::{Account, Error};
 use crate::net::Connection;
-use crate::types::Uid;
+use crate::types::{Uid, UidSet};
 
 /// What to replace, and with what.
 pub struct Request<'a> {
@@ -31,7 +31,7 @@ pub async fn run(
     connection: &mut Connection,
     receiver: &mut Receiver,
     context: &Context,
-    (account, selected): (&Account, &Selected),
+    (account, selected): (&Account, &mut Selected),
     request: Request<'_>,
 ) -> Result<Reply, Failure> {
     let Request { uid, set, mailbox, message } = request;
@@ -58,6 +58,8 @@ pub async fn run(
         Error::Expunged => gone(),
         other => destination(other),
     })?;
+    selected.note_removed(&UidSet::from_range(old.0, old.0));
+    selected.note_made(appended.uid_validity, &UidSet::from_range(appended.uid.0, appended.uid.0));
     // RFC 8508 §4.3: before the client hears that the old one went.
     let code = format!("OK [APPENDUID {} {}] Replacement message ready", appended.uid_validity.0, appended.uid.0);
     let out = &mut Output::new(connection, selected.enabled);

@@ -1,10 +1,13 @@
-//! SEARCH (RFC 3501 §6.4.4, RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 9394): turns sequence numbers and \Recent into UIDs; the mailbox core does the search.
+//! SEARCH (RFC 3501 §6.4.4, RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 5267, RFC 9394): turns sequence numbers and
+//! \Recent into UIDs; the mailbox core does the search.
 //!
 //! A sequence number that no message has matches nothing here, while FETCH and STORE refuse it: a search asks which
 //! messages there are.
 
-use super::search_result;
+use super::{search_result, with_limit};
 use crate::imap::command::{SearchKey, SearchReturn};
+use crate::imap::context;
+use crate::imap::message_limit;
 use crate::imap::object_id;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
@@ -41,19 +44,27 @@ pub struct Request {
 /// large to be saved.
 pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, request: Request) -> Result<Reply, Failure> {
     let Request { uid, returns, keys } = request;
+    if returns.is_some_and(|returns| returns.update) && context::is_known(selected, tag) {
+        return Err(Reply::bad("Tag reuse").into());
+    }
+    let lasting = returns.filter(|returns| returns.update).and_then(|_| context::lasting(&selected.view, &keys));
     // RFC 9051 §6.4.4: without options ALL is meant, and the answer is never SEARCH.
     let all = SearchReturn { all: true, ..SearchReturn::default() };
     let returns = returns.or(selected.enabled.rev2.then_some(all));
     let asks_modseq = SearchKey::any(&keys, &|key| matches!(key, SearchKey::ModSeq(_)));
-    let query = Translation { view: &selected.view, now: now(), sets: 0, ranges: 0 }.all(keys);
+    let query = translate(&selected.view, keys);
     if returns.is_some_and(|returns| returns.save) {
         // RFC 5182 §2.1: a search that fails leaves nothing saved.
         selected.view.save(&UidSet::new());
     }
-    let found = selected.mailbox.search(&query?, selected.view.uids()).await?;
+    let query = query?;
+    let among = message_limit::searched(&query, selected.view.uids());
+    let (among, cut) = message_limit::cut(among, selected.message_limit);
+    let found = find_among(&selected.mailbox, out, &query, &among).await?;
+    let reply = Reply::ok("SEARCH completed");
     let Some(returns) = returns else {
         tell_list(selected, out, uid, asks_modseq, &found).await?;
-        return Ok(Reply::ok("SEARCH completed"));
+        return with_limit(reply, cut, out).await;
     };
     let result = search_result::Outcome::new(returns, found);
     if returns.save && !selected.view.save(result.told()) {
@@ -63,7 +74,34 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, reque
         let modseq = if asks_modseq { highest_modseq(&selected.mailbox, result.told()).await? } else { None };
         result.tell(&selected.view, out, tag, uid, modseq).await?;
     }
-    Ok(Reply::ok("SEARCH completed"))
+    if returns.update {
+        let keys = lasting.filter(|_| cut.is_none());
+        let head = (search_result::head(tag, uid), uid);
+        context::begin(selected, out, tag, head, (keys, result.found())).await?;
+    }
+    with_limit(reply, cut, out).await
+}
+
+/// The messages that match; tells how far the search has come.
+///
+/// # Errors
+/// NO where the store fails.
+pub(super) async fn find(selected: &Selected, out: &mut Output<'_>, query: &Query) -> Result<UidSet, Failure> {
+    find_among(&selected.mailbox, out, query, selected.view.uids()).await
+}
+
+/// The same in any mailbox, among these messages.
+pub(super) async fn find_among(
+    mailbox: &Mailbox,
+    out: &mut Output<'_>,
+    query: &Query,
+    among: &UidSet,
+) -> Result<UidSet, Failure> {
+    let mut search = mailbox.searching(query, among)?;
+    while let Some(progress) = search.step().await? {
+        out.progress(progress).await?;
+    }
+    Ok(search.into_found())
 }
 
 /// The untagged SEARCH response.
@@ -100,7 +138,7 @@ fn now() -> i64 {
 }
 
 /// The highest modification sequence among messages.
-async fn highest_modseq(mailbox: &Mailbox, uids: &UidSet) -> Result<Option<ModSeq>, Failure> {
+pub(super) async fn highest_modseq(mailbox: &Mailbox, uids: &UidSet) -> Result<Option<ModSeq>, Failure> {
     let (mut highest, mut from) = (None, Uid(1));
     loop {
         let rows = mailbox.rows(uids, from)?;
@@ -109,6 +147,14 @@ async fn highest_modseq(mailbox: &Mailbox, uids: &UidSet) -> Result<Option<ModSe
         from = Uid(next);
         yield_now().await;
     }
+}
+
+/// The keys as a query of the core, in the eyes of a client that knows this view.
+///
+/// # Errors
+/// NO where the sets are too many.
+pub(in crate::imap) fn translate(view: &View, keys: Vec<SearchKey>) -> Result<Query, Failure> {
+    Translation { view, now: now(), sets: 0, ranges: 0 }.all(keys)
 }
 
 /// What no message is.
@@ -135,6 +181,15 @@ impl Translation<'_> {
             SearchKey::All => Query::All,
             SearchKey::Sequence(set) => self.messages(self.view.by_number_existing(&set))?,
             SearchKey::Uid(set) => self.messages(self.view.by_uid(&set))?,
+            SearchKey::UidAfter(uid) => {
+                let last = uid.or_else(|| self.view.saved().last());
+                let first = last.and_then(|last| last.checked_add(1));
+                self.messages(first.map_or_else(UidSet::new, |first| self.known(first, u32::MAX)))?
+            }
+            SearchKey::UidBefore(uid) => {
+                let first = uid.or_else(|| self.view.saved().first());
+                self.messages(first.map_or_else(UidSet::new, |first| self.known(1, first.saturating_sub(1))))?
+            }
             SearchKey::Flag { flag, set } => Query::Flag { flag, set },
             SearchKey::Keyword { keyword, set } => Query::Keyword { keyword, set },
             SearchKey::Recent(true) => self.messages(self.view.recent().clone())?,
@@ -166,6 +221,11 @@ impl Translation<'_> {
             SearchKey::Or(left, right) => Query::Or(Box::new(self.one(*left)?), Box::new(self.one(*right)?)),
             SearchKey::And(keys) => self.all(keys)?,
         })
+    }
+
+    /// The messages of the view with such UIDs.
+    fn known(&self, first: u32, last: u32) -> UidSet {
+        UidSet::from_range(first, last).intersection(self.view.uids())
     }
 
     fn messages(&mut self, uids: UidSet) -> Result<Query, Failure> {

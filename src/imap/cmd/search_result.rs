@@ -1,12 +1,13 @@
 //! What an extended SEARCH tells and saves (RFC 4731 §3, RFC 5182 §2.4, RFC 9394 §3).
 
 use crate::imap::command::SearchReturn;
+use crate::imap::enabled::Quoting;
 use crate::imap::output::Output;
 use crate::imap::reply::Failure;
 use crate::imap::selected::View;
 use crate::imap::sync::write_number;
 use crate::imap::wire::{Tag, write};
-use crate::types::{ModSeq, UidSet};
+use crate::types::{ModSeq, UidSet, UidValidity};
 
 /// Ranges of the answer that are written before they are sent.
 const RANGES_AT_ONCE: usize = 256;
@@ -42,7 +43,17 @@ impl Outcome {
 
     /// Whether there is an answer: SAVE alone has none.
     pub(super) fn is_asked_for(&self) -> bool {
-        self.returns != SearchReturn { save: true, ..SearchReturn::default() }
+        SearchReturn { update: false, ..self.returns } != SearchReturn { save: true, ..SearchReturn::default() }
+    }
+
+    /// All that match.
+    pub(super) fn found(&self) -> &UidSet {
+        &self.found
+    }
+
+    /// Whether nothing matches.
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
     }
 
     /// Sends the ESEARCH response.
@@ -55,8 +66,34 @@ impl Outcome {
         modseq: Option<ModSeq>,
     ) -> Result<(), Failure> {
         let numbered = |uids: &UidSet| if uid { uids.clone() } else { view.numbers(uids) };
-        let found = numbered(&self.found);
-        let mut line = format!("* ESEARCH (TAG \"{tag}\"){}", if uid { " UID" } else { "" }).into_bytes();
+        self.tell_as(head(tag, uid), out, modseq, (&numbered(&self.found), &numbered(&self.part))).await
+    }
+
+    /// Sends the ESEARCH response with the mailbox that it is about (RFC 7377 §2.1).
+    pub(super) async fn tell_uids(
+        &self,
+        out: &mut Output<'_>,
+        tag: &Tag,
+        modseq: Option<ModSeq>,
+        (mailbox, uid_validity): (&str, UidValidity),
+    ) -> Result<(), Failure> {
+        self.tell_as(
+            head_of(tag, mailbox, uid_validity, out.enabled().quoting()),
+            out,
+            modseq,
+            (&self.found, &self.part),
+        )
+        .await
+    }
+
+    /// Sends what is asked for behind `line`; `found` and `part` are numbered as the client wants them.
+    async fn tell_as(
+        &self,
+        mut line: Vec<u8>,
+        out: &mut Output<'_>,
+        modseq: Option<ModSeq>,
+        (found, part): (&UidSet, &UidSet),
+    ) -> Result<(), Failure> {
         if let Some(first) = found.first().filter(|_| self.returns.min) {
             write_number(&mut line, " MIN ", u64::from(first), "");
         }
@@ -68,14 +105,14 @@ impl Outcome {
         }
         if self.returns.all && !found.is_empty() {
             line.extend_from_slice(b" ALL ");
-            put_ranges(&mut line, out, &found).await?;
+            put_ranges(&mut line, out, found).await?;
         }
         if let Some(partial) = self.returns.partial {
             line.extend_from_slice(format!(" PARTIAL ({partial} ").as_bytes());
-            if self.part.is_empty() {
+            if part.is_empty() {
                 line.extend_from_slice(b"NIL");
             } else {
-                put_ranges(&mut line, out, &numbered(&self.part)).await?;
+                put_ranges(&mut line, out, part).await?;
             }
             line.push(b')');
         }
@@ -85,6 +122,19 @@ impl Outcome {
         line.extend_from_slice(b"\r\n");
         out.put(&line).await
     }
+}
+
+/// The beginning of an ESEARCH response.
+pub(super) fn head(tag: &Tag, uid: bool) -> Vec<u8> {
+    format!("* ESEARCH (TAG \"{tag}\"){}", if uid { " UID" } else { "" }).into_bytes()
+}
+
+/// The same with the mailbox that it is about (RFC 7377 §2.1).
+pub(super) fn head_of(tag: &Tag, mailbox: &str, uid_validity: UidValidity, quoting: Quoting) -> Vec<u8> {
+    let mut head = format!("* ESEARCH (TAG \"{tag}\" MAILBOX ").into_bytes();
+    write::mailbox(&mut head, mailbox, quoting);
+    write_number(&mut head, " UIDVALIDITY ", u64::from(uid_validity.0), ") UID");
+    head
 }
 
 /// Writes a set behind `line`, which is sent whenever it has become long.

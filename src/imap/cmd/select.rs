@@ -33,12 +33,16 @@ pub async fn run(
     out: &mut Output<'_>,
     request: Request<'_>,
     enabled: Enabled,
+    message_limit: u32,
 ) -> Result<(Reply, Selected), Failure> {
     let Request { name, read_only, resync } = request;
     let mailbox = account.open(name)?;
     let unseen = if enabled.rev2 { None } else { mailbox.first_unseen()? };
     let Snapshot { uids, status, keywords } = mailbox.snapshot()?;
-    let view = View::new(uids, status.uid_next, status.highest_modseq);
+    let mut view = View::new(uids, status.uid_next, status.highest_modseq);
+    if enabled.uid_only {
+        view.forget_numbers();
+    }
     // Alerts are for sessions that are open when they come; later ones find the message.
     let mut alert = 0;
     let _told = mailbox.account().alert(&mut alert);
@@ -48,6 +52,9 @@ pub async fn run(
         read_only,
         keywords,
         enabled,
+        message_limit,
+        contexts: Vec::new(),
+        listening: None,
         owes_modseq: false,
         check_quota: true,
         over_quota: false,

@@ -1,10 +1,12 @@
 //! STORE (RFC 3501 §6.4.6), also conditional (RFC 7162 §3.1.3).
 
-use super::{pieces, resolve, uid_set, writable};
+use super::{pieces, resolve, uid_set, with_limit, writable};
 use crate::imap::command::SequenceSet;
+use crate::imap::message_limit;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply, refusal};
 use crate::imap::sync::{Manner, Selected};
+use crate::mailbox::search::Progress;
 use crate::mailbox::{Change, Error};
 use crate::types::{FlagOperation, Flags, ModSeq, Uid, UidSet};
 
@@ -37,14 +39,16 @@ pub struct Request<'a> {
 pub async fn run(selected: &mut Selected, out: &mut Output<'_>, request: Request<'_>) -> Result<Reply, Failure> {
     let Request { uid, set, unchanged_since, operation, silent, flags } = request;
     writable(selected)?;
-    let uids = resolve(selected, uid, set)?;
-    let mut found = 0;
+    let (uids, cut) = message_limit::cut(resolve(selected, uid, set)?, selected.message_limit);
+    let (mut found, mut done, goal) = (0, 0, uids.len());
     let mut modified = UidSet::new();
     for piece in pieces(&uids, STEP_MAX) {
         if silent {
             // Changes of others come first: behind a silent change of ours they would be lost.
             selected.sync(out, Manner { expunges: false, uids: uid }).await?;
         }
+        out.progress(Progress { done, goal }).await?;
+        done += piece.len();
         let before = selected.view.modseq().0;
         let stored = selected.mailbox.store_flags(&piece, operation, flags, unchanged_since).await?;
         found += u32::try_from(stored.messages.len()).unwrap_or(u32::MAX) + stored.modified.len();
@@ -70,10 +74,10 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, request: Request
     }
     let reply = if !uid && found < uids.len() { refusal(&Error::Expunged) } else { Reply::ok("STORE completed") };
     if modified.is_empty() {
-        return Ok(reply);
+        return with_limit(reply, cut, out).await;
     }
     let failed = if uid { modified } else { selected.view.numbers(&modified) };
-    Ok(reply.code(format!("MODIFIED {}", uid_set(&failed))))
+    with_limit(reply.code(format!("MODIFIED {}", uid_set(&failed))), cut, out).await
 }
 
 /// Tells the flags that messages have now.

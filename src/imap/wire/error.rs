@@ -64,6 +64,8 @@ pub enum ErrorKind {
     TooBig,
     /// The same of an annotation (RFC 5464 §4.3), whose limit is lower.
     ValueTooBig,
+    /// NOTIFY of an event that does not exist here (RFC 5465 §3.1).
+    BadEvent,
     /// SEARCH in a charset other than US-ASCII and UTF-8.
     BadCharset,
     /// The same in a SEARCH that should have saved its result: the saved one is gone (RFC 5182 §2.1).
@@ -83,6 +85,10 @@ impl ErrorKind {
         match self {
             Self::Syntax | Self::UnknownCommand | Self::TooLong => "BAD",
             Self::TooBig => "BAD [TOOBIG]",
+            Self::BadEvent => {
+                "NO [BADEVENT (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange \
+                 MailboxMetadataChange ServerMetadataChange)]"
+            }
             Self::ValueTooBig => "NO [METADATA MAXSIZE 16384]",
             Self::BadCharset | Self::BadCharsetUnsaved => "NO [BADCHARSET (US-ASCII UTF-8)]",
             Self::NotSaved => "NO [NOTSAVED]",

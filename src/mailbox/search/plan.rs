@@ -2,9 +2,9 @@
 
 use super::Query;
 use crate::mailbox::Row;
-use crate::message::text::{Needle, fold};
-use crate::message::words::decode_words;
-use crate::message::{Addresses, Record};
+use crate::message::text::{Needle, fold_into};
+use crate::message::words::decode_words_into;
+use crate::message::{Addresses, Summary};
 use crate::types::{ContentId, DateTime, ModSeq, SystemFlags, UidSet};
 
 /// Signs of an address list that an envelope does not keep as they were written.
@@ -14,6 +14,29 @@ const ADDRESS_SIGNS: &[u8] = b"\"\\()<>,;:[]";
 pub(super) struct Plan {
     root: Node,
     texts: Vec<Wanted>,
+}
+
+/// What is known of the texts in one message, and room to decode and fold its fields in.
+pub(super) struct Known {
+    texts: Vec<Option<bool>>,
+    decoded: String,
+    folded: String,
+}
+
+impl Known {
+    /// For the next message.
+    pub(super) fn clear(&mut self) {
+        self.texts.fill(None);
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<bool> {
+        self.texts.get(index).copied().flatten()
+    }
+
+    /// The place for an answer that is not known yet.
+    pub(super) fn unknown(&mut self, index: usize) -> Option<&mut Option<bool>> {
+        self.texts.get_mut(index).filter(|slot| slot.is_none())
+    }
 }
 
 /// A text to look for.
@@ -84,8 +107,8 @@ impl Plan {
     }
 
     /// Nothing is known of any text.
-    pub(super) fn nothing_known(&self) -> Vec<Option<bool>> {
-        vec![None; self.texts.len()]
+    pub(super) fn nothing_known(&self) -> Known {
+        Known { texts: vec![None; self.texts.len()], decoded: String::new(), folded: String::new() }
     }
 
     /// Those of `among` that may match, as far as the query names UIDs.
@@ -102,18 +125,18 @@ impl Plan {
     }
 
     /// Whether the message matches, where row, record and the texts that are known tell.
-    pub(super) fn decide(&self, row: &Row, record: Option<&Record>, known: &mut [Option<bool>]) -> Option<bool> {
+    pub(super) fn decide(&self, row: &Row, record: Option<&Summary<'_>>, known: &mut Known) -> Option<bool> {
         self.evaluate(&self.root, row, record, known)
     }
 
     /// The texts that are not known and on which the answer may depend.
-    pub(super) fn open_texts(&self, row: &Row, record: &Record, known: &mut [Option<bool>]) -> Vec<usize> {
+    pub(super) fn open_texts(&self, row: &Row, record: &Summary<'_>, known: &mut Known) -> Vec<usize> {
         let mut open = Vec::new();
         self.find_open(&self.root, row, record, known, &mut open);
         open
     }
 
-    fn evaluate(&self, node: &Node, row: &Row, record: Option<&Record>, known: &mut [Option<bool>]) -> Option<bool> {
+    fn evaluate(&self, node: &Node, row: &Row, record: Option<&Summary<'_>>, known: &mut Known) -> Option<bool> {
         match node {
             Node::Constant(value) => Some(*value),
             Node::Uids(uids) => Some(uids.contains(row.uid.0)),
@@ -123,17 +146,17 @@ impl Plan {
             Node::NotAfter(seconds) => Some(row.internal_date.seconds <= *seconds),
             Node::NotBefore(seconds) => Some(row.internal_date.seconds >= *seconds),
             Node::Internal(day) => Some(day.fits(row.internal_date)),
-            Node::Sent(day) => Some(record?.sent_date().is_some_and(|date| day.fits(date))),
+            Node::Sent(day) => Some(record?.sent_date.is_some_and(|date| day.fits(date))),
             Node::Saved(day) => Some(day.fits(row.save_time())),
             Node::Content(content) => Some(row.content == *content),
             Node::Larger(size) => Some(row.size > *size),
             Node::Smaller(size) => Some(row.size < *size),
             Node::Text(index) => {
-                let slot = known.get_mut(*index)?;
-                if slot.is_none() {
-                    *slot = self.texts.get(*index)?.in_record(record?);
+                if known.get(*index).is_none() {
+                    let answer = self.texts.get(*index)?.in_record(record?, known);
+                    *known.texts.get_mut(*index)? = answer;
                 }
-                *slot
+                known.get(*index)
             }
             Node::Not(key) => self.evaluate(key, row, record, known).map(|value| !value),
             Node::All(keys) => self.evaluate_list(keys, false, row, record, known),
@@ -147,8 +170,8 @@ impl Plan {
         keys: &[Node],
         decides: bool,
         row: &Row,
-        record: Option<&Record>,
-        known: &mut [Option<bool>],
+        record: Option<&Summary<'_>>,
+        known: &mut Known,
     ) -> Option<bool> {
         let mut answer = Some(!decides);
         for key in keys {
@@ -161,7 +184,7 @@ impl Plan {
         answer
     }
 
-    fn find_open(&self, node: &Node, row: &Row, record: &Record, known: &mut [Option<bool>], open: &mut Vec<usize>) {
+    fn find_open(&self, node: &Node, row: &Row, record: &Summary<'_>, known: &mut Known, open: &mut Vec<usize>) {
         if self.evaluate(node, row, Some(record), known).is_some() {
             return;
         }
@@ -273,31 +296,41 @@ impl Wanted {
     }
 
     /// Whether the text is in the field, where the record tells.
-    fn in_record(&self, record: &Record) -> Option<bool> {
+    fn in_record(&self, record: &Summary<'_>, room: &mut Known) -> Option<bool> {
         let Place::Header(field) = &self.place else { return None };
-        if !record.is_exact() {
+        if !record.is_exact {
             return None;
         }
-        let envelope = record.envelope();
+        let envelope = &record.envelope;
         match field.as_str() {
-            "from" => self.in_addresses(envelope.from),
-            "to" => self.in_addresses(envelope.to),
-            "cc" => self.in_addresses(envelope.cc),
-            "bcc" => self.in_addresses(envelope.bcc),
-            "subject" => Some(self.in_string(envelope.subject)),
-            "message-id" => Some(self.in_string(envelope.message_id)),
-            "in-reply-to" => Some(self.in_string(envelope.in_reply_to)),
-            "references" => Some(self.in_string(record.references())),
-            "date" => Some(self.in_string(envelope.date)),
+            "from" => self.in_addresses(envelope.from, room),
+            "to" => self.in_addresses(envelope.to, room),
+            "cc" => self.in_addresses(envelope.cc, room),
+            "bcc" => self.in_addresses(envelope.bcc, room),
+            "subject" => Some(self.in_string(envelope.subject, room)),
+            "message-id" => Some(self.in_string(envelope.message_id, room)),
+            "in-reply-to" => Some(self.in_string(envelope.in_reply_to, room)),
+            "references" => Some(self.in_string(record.references, room)),
+            "date" => Some(self.in_string(envelope.date, room)),
             _ => None,
         }
     }
 
-    fn in_string(&self, value: Option<&[u8]>) -> bool {
-        value.is_some_and(|value| self.needle.is_empty() || self.needle.is_in(&fold(&decode_words(value))))
+    fn in_string(&self, value: Option<&[u8]>, room: &mut Known) -> bool {
+        let Some(value) = value else { return false };
+        room.decoded.clear();
+        decode_words_into(value, &mut room.decoded);
+        self.in_decoded(room)
     }
 
-    fn in_addresses(&self, list: Addresses<'_>) -> Option<bool> {
+    /// Whether the text is in what `room` holds decoded.
+    fn in_decoded(&self, room: &mut Known) -> bool {
+        room.folded.clear();
+        fold_into(&room.decoded, &mut room.folded);
+        self.needle.is_in(&room.folded)
+    }
+
+    fn in_addresses(&self, list: Addresses<'_>, room: &mut Known) -> Option<bool> {
         if self.needle.is_empty() {
             // A field without addresses may still be there.
             return (!list.is_empty()).then_some(true);
@@ -305,20 +338,21 @@ impl Wanted {
         if self.needle.octets().iter().any(|octet| ADDRESS_SIGNS.contains(octet)) {
             return None;
         }
-        let mut text = String::new();
+        let text = &mut room.decoded;
+        text.clear();
         for address in list {
             for name in [address.name, address.adl].into_iter().flatten() {
-                text.push_str(&decode_words(name));
+                decode_words_into(name, text);
                 text.push(' ');
             }
             text.push('<');
-            text.push_str(&decode_words(address.mailbox.unwrap_or_default()));
+            decode_words_into(address.mailbox.unwrap_or_default(), text);
             if let Some(host) = address.host {
                 text.push('@');
-                text.push_str(&decode_words(host));
+                decode_words_into(host, text);
             }
             text.push_str(">, ");
         }
-        Some(self.needle.is_in(&fold(&text)))
+        Some(self.in_decoded(room))
     }
 }

@@ -1,6 +1,6 @@
 //! Looks for texts in the header and the body of one message, piece by piece.
 
-use super::plan::{Place, Plan};
+use super::plan::{Known, Place, Plan};
 use crate::mailbox::{Error, Message, Row};
 use crate::message::decode::{CharsetDecoder, Transfer};
 use crate::message::header::{FieldSplitter, split_name, unfold};
@@ -24,7 +24,7 @@ pub(super) struct Reading<'a> {
     plan: &'a Plan,
     row: &'a Row,
     message: &'a Message,
-    known: &'a mut [Option<bool>],
+    known: &'a mut Known,
 }
 
 /// A stretch of the body in which texts are looked for.
@@ -47,7 +47,7 @@ enum Contents<'a> {
 
 impl<'a> Reading<'a> {
     /// `known` holds what is known of the plan's texts.
-    pub(super) const fn new(plan: &'a Plan, row: &'a Row, message: &'a Message, known: &'a mut [Option<bool>]) -> Self {
+    pub(super) const fn new(plan: &'a Plan, row: &'a Row, message: &'a Message, known: &'a mut Known) -> Self {
         Self { plan, row, message, known }
     }
 
@@ -63,12 +63,12 @@ impl<'a> Reading<'a> {
     }
 
     fn decide(&mut self) -> Option<bool> {
-        self.plan.decide(self.row, Some(self.message.record()), self.known)
+        self.plan.decide(self.row, Some(&self.message.record().summary()), self.known)
     }
 
     /// The texts that still matter and may be in such a place.
     fn open(&mut self, fits: impl Fn(&Place) -> bool) -> Vec<usize> {
-        let mut open = self.plan.open_texts(self.row, self.message.record(), self.known);
+        let mut open = self.plan.open_texts(self.row, &self.message.record().summary(), self.known);
         open.retain(|index| self.plan.texts().get(*index).is_some_and(|wanted| fits(&wanted.place)));
         open
     }
@@ -83,7 +83,7 @@ impl<'a> Reading<'a> {
         self.read_fields(0..end, &open, true).await?;
         for &index in &open {
             let is_header = self.plan.texts().get(index).is_some_and(|wanted| matches!(wanted.place, Place::Header(_)));
-            if let Some(slot) = self.known.get_mut(index).filter(|slot| is_header && slot.is_none()) {
+            if let Some(slot) = self.known.unknown(index).filter(|_| is_header) {
                 *slot = Some(false);
             }
         }
@@ -102,7 +102,7 @@ impl<'a> Reading<'a> {
             splitter.push(&octets, |field| look_in_field(plan, known, open, field, is_top));
             if is_last {
                 splitter.finish(|field| look_in_field(plan, known, open, field, is_top));
-            } else if open.iter().all(|index| self.known.get(*index).copied().flatten().is_some()) {
+            } else if open.iter().all(|index| self.known.get(*index).is_some()) {
                 break;
             }
             yield_now().await;
@@ -134,7 +134,7 @@ impl<'a> Reading<'a> {
             }
         }
         for index in open {
-            if let Some(slot) = self.known.get_mut(index).filter(|slot| slot.is_none()) {
+            if let Some(slot) = self.known.unknown(index) {
                 *slot = Some(false);
             }
         }
@@ -184,7 +184,7 @@ impl<'a> Reading<'a> {
     fn look_in_text(&mut self, folded: &str, open: &[usize], tails: &mut [Tail]) -> bool {
         let mut found = false;
         for (index, tail) in open.iter().zip(tails) {
-            let slot = self.known.get_mut(*index).filter(|slot| slot.is_none());
+            let slot = self.known.unknown(*index);
             if let (Some(slot), Some(wanted)) = (slot, self.plan.texts().get(*index))
                 && tail.push(&wanted.needle, folded)
             {
@@ -209,16 +209,13 @@ impl<'a> Reading<'a> {
 }
 
 /// Looks for texts in one field. Only the header of the message itself counts for HEADER.
-fn look_in_field(plan: &Plan, known: &mut [Option<bool>], open: &[usize], field: &[u8], is_top: bool) {
+fn look_in_field(plan: &Plan, known: &mut Known, open: &[usize], field: &[u8], is_top: bool) {
     let (name, value_at) = split_name(field).unwrap_or((&[], 0));
     let mut folded: Option<String> = None;
     // A field's name is ASCII: it is as long in text.
     let text_at = if name.is_empty() { 0 } else { name.len() + 2 };
     for &index in open {
-        let (Some(slot), Some(wanted)) = (known.get_mut(index), plan.texts().get(index)) else { continue };
-        if slot.is_some() {
-            continue;
-        }
+        let (Some(slot), Some(wanted)) = (known.unknown(index), plan.texts().get(index)) else { continue };
         let from = match &wanted.place {
             Place::Header(field) if is_top && field.as_bytes().eq_ignore_ascii_case(name) => text_at,
             Place::Header(_) => continue,

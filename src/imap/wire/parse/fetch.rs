@@ -20,19 +20,19 @@ pub(super) fn fetch(cursor: &mut Cursor<'_>, _: &Frame, form: Form) -> Result<Co
     cursor.space("the fetch items are missing")?;
     let mut items = Items::default();
     if cursor.take(b'(') {
-        cursor.padding();
-        loop {
-            items.read(cursor)?;
-            cursor.padding();
-            if cursor.take(b')') {
-                break;
-            }
-        }
+        items.list(cursor)?;
     } else {
         items.read(cursor)?;
     }
     let modifiers = modifier::fetch(cursor, form.uid)?;
     Ok(Command::Fetch { uid: form.uid, set, items: items.items, modifiers })
+}
+
+/// Items behind their parenthesis, as NOTIFY has them (RFC 5465 §8).
+pub(super) fn attributes(cursor: &mut Cursor<'_>) -> Result<Vec<FetchItem>, Fault> {
+    let mut items = Items::default();
+    items.list(cursor)?;
+    Ok(items.items)
 }
 
 #[derive(Default)]
@@ -52,6 +52,18 @@ impl Items {
         }
         self.items.push(item);
         Ok(())
+    }
+
+    /// Items up to the closing parenthesis.
+    fn list(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+        cursor.padding();
+        loop {
+            self.read(cursor)?;
+            cursor.padding();
+            if cursor.take(b')') {
+                return Ok(());
+            }
+        }
     }
 
     /// One item or macro.

@@ -10,22 +10,27 @@
 
 mod append;
 mod authenticate;
+mod batches;
 mod codec;
 mod compress;
+mod context;
 mod cursor;
 mod date;
 mod fetch;
+mod filter;
 mod flags;
 mod id;
 mod list;
 mod mailbox;
 mod metadata;
 mod modifier;
+mod notify;
 mod quota;
 mod result;
 mod search;
 mod selected;
 mod sequence;
+mod sort;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +56,7 @@ type Parser = fn(&mut Cursor<'_>, &Frame, Form) -> Result<Command, Fault>;
 const VERBS: &[(&str, Parser)] = &[
     ("APPEND", append::append),
     ("AUTHENTICATE", authenticate::authenticate),
+    ("CANCELUPDATE", context::cancel_update),
     ("CAPABILITY", codec::whole),
     ("CHECK", codec::whole),
     ("CLOSE", codec::whole),
@@ -59,6 +65,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("CREATE", mailbox::create),
     ("DELETE", mailbox::delete),
     ("ENABLE", codec::whole),
+    ("ESEARCH", search::multi_search),
     ("EXAMINE", mailbox::examine),
     ("EXPUNGE", codec::whole),
     ("FETCH", fetch::fetch),
@@ -74,16 +81,20 @@ const VERBS: &[(&str, Parser)] = &[
     ("MOVE", selected::move_to),
     ("NAMESPACE", codec::whole),
     ("NOOP", codec::whole),
+    ("NOTIFY", notify::notify),
     ("RENAME", mailbox::rename),
     ("REPLACE", append::replace),
     ("SEARCH", search::search),
     ("SELECT", mailbox::select),
-    ("SETQUOTA", quota::set),
     ("SETMETADATA", metadata::set),
+    ("SETQUOTA", quota::set),
+    ("SORT", sort::sort),
     ("STARTTLS", codec::whole),
     ("STATUS", mailbox::status),
     ("STORE", selected::store),
     ("SUBSCRIBE", mailbox::subscribe),
+    ("THREAD", sort::thread),
+    ("UIDBATCHES", batches::uid_batches),
     ("UNAUTHENTICATE", authenticate::unauthenticate),
     ("UNSELECT", codec::whole),
     ("UNSUBSCRIBE", mailbox::unsubscribe),
@@ -92,12 +103,16 @@ const VERBS: &[(&str, Parser)] = &[
 /// The verbs that UID may open, with their parsers.
 const UID_VERBS: &[(&str, Parser)] = &[
     ("COPY", selected::copy),
+    // RFC 7377 §2 writes it so, though its grammar has no such command.
+    ("ESEARCH", search::multi_search),
     ("EXPUNGE", selected::uid_expunge),
     ("FETCH", fetch::fetch),
     ("MOVE", selected::move_to),
     ("REPLACE", append::replace),
     ("SEARCH", search::search),
+    ("SORT", sort::sort),
     ("STORE", selected::store),
+    ("THREAD", sort::thread),
 ];
 
 /// Reads a command of a client that has switched on nothing.

@@ -1,4 +1,4 @@
-//! The result options of SEARCH (RFC 4466 §2.6.1, RFC 4731 §3.1, RFC 5182 §3, RFC 9394 §4).
+//! The result options of SEARCH (RFC 4466 §2.6.1, RFC 4731 §3.1, RFC 5182 §3, RFC 5267 §4, RFC 9394 §4).
 
 use super::cursor::Cursor;
 use crate::imap::command::SearchReturn;
@@ -18,6 +18,8 @@ pub(super) fn options(cursor: &mut Cursor<'_>) -> Result<SearchReturn, Fault> {
             "ALL" => options.all = true,
             "COUNT" => options.count = true,
             "SAVE" => options.save = true,
+            "UPDATE" => options.update = true,
+            "CONTEXT" => {}
             "PARTIAL" if options.partial.is_none() => options.partial = Some(partial(cursor)?),
             _ => return Err(Fault::syntax("unknown result option")),
         }
@@ -28,7 +30,7 @@ pub(super) fn options(cursor: &mut Cursor<'_>) -> Result<SearchReturn, Fault> {
     if options.all && options.partial.is_some() {
         return Err(Fault::syntax("ALL and PARTIAL exclude each other"));
     }
-    options.all |= options == SearchReturn::default();
+    options.all |= SearchReturn { update: false, ..options } == SearchReturn::default();
     Ok(options)
 }
 
@@ -66,6 +68,8 @@ mod tests {
         let none = SearchReturn::default();
         assert_eq!(returns("()"), Some(SearchReturn { all: true, ..none }));
         assert_eq!(returns("(SAVE)"), Some(SearchReturn { save: true, ..none }));
+        assert_eq!(returns("(UPDATE context)"), Some(SearchReturn { all: true, update: true, ..none }));
+        assert_eq!(returns("(CONTEXT COUNT)"), Some(SearchReturn { count: true, ..none }));
         assert_eq!(returns("( min  Max)"), Some(SearchReturn { min: true, max: true, ..none }));
         let partial =
             |first, last, from_end| Some(SearchReturn { partial: Some(Partial { first, last, from_end }), ..none });

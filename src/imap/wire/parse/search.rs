@@ -5,8 +5,8 @@
 
 use super::cursor::Cursor;
 use super::sequence::{begins_set, sequence_set};
-use super::{Form, date, flags, modifier, result};
-use crate::imap::command::{Command, SearchKey};
+use super::{Form, date, filter, flags, modifier, result};
+use crate::imap::command::{Command, MailboxFilter, SearchKey, SearchReturn};
 use crate::imap::wire::error::{ErrorKind, Fault};
 use crate::imap::wire::frame::Frame;
 use crate::imap::wire::quirks;
@@ -16,6 +16,8 @@ use crate::types::SystemFlags;
 pub const DEPTH_MAX: usize = 128;
 /// Limit: octets of an object identifier (RFC 8474 §7).
 const OBJECT_ID_MAX: usize = 255;
+/// Limit: mailbox filters of one ESEARCH.
+const SOURCES_MAX: usize = 64;
 /// Limit: keys of one SEARCH, those of all levels.
 const KEYS_MAX: usize = 4096;
 
@@ -35,10 +37,69 @@ pub(super) fn search(cursor: &mut Cursor<'_>, _: &Frame, form: Form) -> Result<C
     }
 }
 
+/// ESEARCH (RFC 7377 §4).
+pub(super) fn multi_search(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Result<Command, Fault> {
+    cursor.space("the search key is missing")?;
+    let mut word = name(cursor);
+    let mut sources = None;
+    if word.eq_ignore_ascii_case("IN") {
+        sources = Some(read_sources(cursor)?);
+        cursor.space("the search key is missing")?;
+        word = name(cursor);
+    }
+    // RFC 7377 §2.1: no result options mean ALL.
+    let mut returns = SearchReturn { all: true, ..SearchReturn::default() };
+    if word.eq_ignore_ascii_case("RETURN") {
+        returns = result::options(cursor)?;
+        cursor.space("the search key is missing")?;
+        word = name(cursor);
+    }
+    // RFC 7377 §2.2
+    let selected_alone = sources.as_ref().is_none_or(|sources| sources.iter().all(|s| *s == MailboxFilter::Selected));
+    if returns.save && !selected_alone {
+        return Err(Fault::syntax("only a search of the selected mailbox can be saved"));
+    }
+    match program(cursor, word) {
+        Ok((charset, keys)) => Ok(Command::MultiSearch { sources, returns, charset, keys }),
+        Err(fault) => Err(if returns.save { fault.unsaved() } else { fault }),
+    }
+}
+
+/// ` (filter ...)` behind IN.
+fn read_sources(cursor: &mut Cursor<'_>) -> Result<Vec<MailboxFilter>, Fault> {
+    cursor.space("the mailboxes are missing")?;
+    cursor.expect(b'(', "the mailboxes are missing")?;
+    cursor.padding();
+    let mut sources = Vec::new();
+    loop {
+        if sources.len() == SOURCES_MAX {
+            return Err(Fault::limit("there are too many mailbox filters"));
+        }
+        match filter::filter(cursor)? {
+            MailboxFilter::SelectedDelayed => return Err(Fault::syntax("selected-delayed has no meaning in a search")),
+            filter => sources.push(filter),
+        }
+        let padded = cursor.peek() == Some(b' ');
+        cursor.padding();
+        if cursor.take(b')') {
+            return Ok(sources);
+        }
+        if cursor.peek() == Some(b'(') {
+            return Err(Fault::syntax("unknown scope option"));
+        }
+        if !padded {
+            return Err(Fault::syntax("the mailboxes do not end"));
+        }
+    }
+}
+
 /// The charset and the keys; `word` is the first name, already taken.
 fn program<'a>(cursor: &mut Cursor<'a>, mut word: &'a str) -> Result<(Option<String>, Vec<SearchKey>), Fault> {
     let mut charset = None;
     if word.eq_ignore_ascii_case("CHARSET") {
+        if cursor.enabled().utf8 {
+            return Err(Fault::syntax("with UTF8=ACCEPT there is no charset but UTF-8"));
+        }
         charset = Some(read_charset(cursor)?);
         cursor.space("the search key is missing")?;
         word = name(cursor);
@@ -46,10 +107,15 @@ fn program<'a>(cursor: &mut Cursor<'a>, mut word: &'a str) -> Result<(Option<Str
     Ok((charset, Builder::default().run(cursor, word)?))
 }
 
-fn read_charset(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
-    if cursor.enabled().utf8 {
-        return Err(Fault::syntax("with UTF8=ACCEPT there is no charset but UTF-8"));
-    }
+/// A space and the keys, to the end.
+pub(super) fn keys(cursor: &mut Cursor<'_>) -> Result<Vec<SearchKey>, Fault> {
+    cursor.space("the search key is missing")?;
+    let word = name(cursor);
+    Builder::default().run(cursor, word)
+}
+
+/// A space and the charset in upper case, one that we know.
+pub(super) fn read_charset(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
     cursor.space("the charset is missing")?;
     let name = cursor.astring(quirks::is_search_char, "the charset is missing")?;
     let name = String::from_utf8_lossy(&name).to_ascii_uppercase();
@@ -205,6 +271,8 @@ fn leaf(cursor: &mut Cursor<'_>, word: &str) -> Result<SearchKey, Fault> {
         "OLDER" => SearchKey::Older(interval(cursor)?),
         "YOUNGER" => SearchKey::Younger(interval(cursor)?),
         "MODSEQ" => SearchKey::ModSeq(modifier::search(cursor)?),
+        "UIDAFTER" => SearchKey::UidAfter(unique_id(cursor)?),
+        "UIDBEFORE" => SearchKey::UidBefore(unique_id(cursor)?),
         "UID" => {
             cursor.space("the UID set is missing")?;
             SearchKey::Uid(sequence_set(cursor)?)
@@ -248,6 +316,19 @@ fn keyword(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
 fn day(cursor: &mut Cursor<'_>) -> Result<i32, Fault> {
     cursor.space("the date is missing")?;
     date::date(cursor)
+}
+
+/// A UID, or None for `$` (RFC 9738 §3.2).
+fn unique_id(cursor: &mut Cursor<'_>) -> Result<Option<u32>, Fault> {
+    const INVALID: &str = "the UID is not valid";
+    cursor.space(INVALID)?;
+    if cursor.take(b'$') {
+        return Ok(None);
+    }
+    match cursor.number(INVALID)? {
+        0 => Err(Fault::syntax(INVALID)),
+        uid => Ok(Some(uid)),
+    }
 }
 
 /// Seconds (RFC 5032 §3).

@@ -77,7 +77,7 @@ proptest! {
 
     #[test]
     fn no_text_behind_a_verb_panics(
-        verb in "(UID )?(SEARCH|FETCH 1|STORE 1|LIST|STATUS x|APPEND x|LOGIN|ID|SELECT)",
+        verb in "(UID )?(SEARCH|ESEARCH|ESEARCH IN|UIDBATCHES|CANCELUPDATE|FETCH 1|STORE 1|LIST|STATUS x|APPEND x|LOGIN|ID|SELECT)",
         text in "[ -~]{0,40}",
     ) {
         if let Some(frame) = Frame::from_text(format!("a {verb} {text}\r\n").as_bytes()) {

@@ -5,6 +5,8 @@ use crate::imap::command::{
     SectionPart, SelectParameters, SequenceSet, StatusItem,
 };
 use crate::imap::wire::utf7;
+use crate::mailbox::sort::{Criterion, SortKey};
+use crate::mailbox::thread::Algorithm;
 use crate::types::{DateTime, FlagOperation, Flags, ModSeq, SystemFlags, UidSet};
 use base64::Engine as _;
 use imap_codec::imap_types as theirs;
@@ -52,7 +54,9 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
             Command::Enable(capabilities.into_iter().map(|name| name.to_string().to_ascii_uppercase()).collect())
         }
         CommandBody::Id { parameters } => {
-            let text = |octets: &[u8]| String::from_utf8_lossy(octets).replace(|c: char| !c.is_ascii(), "?");
+            // See quirks::ascii_only.
+            let ascii = |octet: &u8| if octet.is_ascii() { char::from(*octet) } else { '?' };
+            let text = |octets: &[u8]| octets.iter().map(ascii).collect::<String>();
             let fields = parameters.map(|fields| {
                 fields
                     .iter()
@@ -128,12 +132,27 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
             returns: None,
             charset: match charset {
                 None => None,
-                Some(charset) => {
-                    let charset = charset.as_ref().to_ascii_uppercase();
-                    Some(charset).filter(|charset| charset == "UTF-8" || charset == "US-ASCII").map(Some)?
-                }
+                Some(charset) => Some(known_charset(charset.as_ref())?),
             },
             keys: criteria.into_iter().map(|key| search_key(&key)).collect::<Option<_>>()?,
+        },
+        CommandBody::Sort { sort_criteria, charset, search_criteria, uid } => Command::Sort {
+            uid,
+            returns: None,
+            criteria: sort_criteria.into_iter().map(|criterion| sort_criterion(&criterion)).collect(),
+            charset: known_charset(charset.as_ref())?,
+            keys: search_criteria.into_iter().map(|key| search_key(&key)).collect::<Option<_>>()?,
+        },
+        CommandBody::Thread { algorithm, charset, search_criteria, uid } => Command::Thread {
+            uid,
+            algorithm: match algorithm.to_string().to_ascii_uppercase().as_str() {
+                "ORDEREDSUBJECT" => Algorithm::OrderedSubject,
+                "REFERENCES" => Algorithm::References,
+                "REFS" => Algorithm::Refs,
+                _ => return None,
+            },
+            charset: known_charset(charset.as_ref())?,
+            keys: search_criteria.into_iter().map(|key| search_key(&key)).collect::<Option<_>>()?,
         },
         CommandBody::Fetch { sequence_set, macro_or_item_names, uid, modifiers } => Command::Fetch {
             uid,
@@ -193,8 +212,27 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
             let entries = entry_values.as_ref().iter().map(entry).collect::<Option<_>>()?;
             Command::SetMetadata { mailbox: annotated(&mailbox)?, entries }
         }
-        _ => return None,
     })
+}
+
+fn known_charset(name: &str) -> Option<String> {
+    Some(name.to_ascii_uppercase()).filter(|name| name == "UTF-8" || name == "US-ASCII")
+}
+
+fn sort_criterion(criterion: &theirs::extensions::sort::SortCriterion) -> Criterion {
+    use theirs::extensions::sort::SortKey as Theirs;
+    let key = match criterion.key {
+        Theirs::Arrival => SortKey::Arrival,
+        Theirs::Cc => SortKey::Cc,
+        Theirs::Date => SortKey::Date,
+        Theirs::DisplayFrom => SortKey::DisplayFrom,
+        Theirs::DisplayTo => SortKey::DisplayTo,
+        Theirs::From => SortKey::From,
+        Theirs::Size => SortKey::Size,
+        Theirs::Subject => SortKey::Subject,
+        Theirs::To => SortKey::To,
+    };
+    Criterion { key, reverse: criterion.reverse }
 }
 
 /// The command with every set in one form: ascending, joined, `*` as the largest number.
@@ -204,6 +242,12 @@ pub(super) fn canonical(command: Command) -> Command {
         Command::Expunge { uids } => Command::Expunge { uids: uids.map(canonical_set) },
         Command::Search { uid, returns, charset, keys } => {
             Command::Search { uid, returns, charset, keys: keys.into_iter().map(canonical_key).collect() }
+        }
+        Command::Sort { uid, returns, criteria, charset, keys } => {
+            Command::Sort { uid, returns, criteria, charset, keys: keys.into_iter().map(canonical_key).collect() }
+        }
+        Command::Thread { uid, algorithm, charset, keys } => {
+            Command::Thread { uid, algorithm, charset, keys: keys.into_iter().map(canonical_key).collect() }
         }
         Command::Fetch { uid, set, items, modifiers } => {
             Command::Fetch { uid, set: canonical_set(set), items, modifiers }

@@ -19,6 +19,7 @@ pub(super) const SEEDS: &[&str] = &[
     "LOGIN \"fr\\\"ed\" \"blurdy\\\\bloop\"",
     "LOGIN {4}\r\nanna {6+}\r\nsecret",
     "ID NIL",
+    "ID (\"name\" \"J\u{fc}rgen\")",
     "ID (\"name\" \"Thunderbird\" \"version\" NIL)",
     "ID (\"name\" \"iPhone Mail\" \"version\" \"20F66\" \"os\" \"iOS\" \"os-version\" \"16.5\")",
     "ENABLE CONDSTORE",
@@ -56,6 +57,10 @@ pub(super) const SEEDS: &[&str] = &[
     "SEARCH CHARSET \"us-ascii\" ALL",
     "SEARCH CHARSET ISO-8859-1 ALL",
     "UID SEARCH UID 1:* NOT DELETED",
+    "SORT (SUBJECT REVERSE DATE) UTF-8 ALL",
+    "UID SORT (DISPLAYFROM reverse displayto) US-ASCII TEXT \"not in mailbox\"",
+    "THREAD ORDEREDSUBJECT UTF-8 SINCE 5-Mar-2000",
+    "UID THREAD refs \"utf-8\" 1:* NOT DELETED",
     "UID SEARCH 1:3,5,7:* UNDELETED",
     "UID SEARCH OR OR FROM a TO b (SUBJECT c BODY d)",
     "SEARCH (((SEEN)))",
@@ -105,6 +110,10 @@ pub(super) const SEEDS: &[&str] = &[
 
 /// What mutations put in.
 pub(super) const PIECES: &[&str] = &[
+    "ESEARCH IN (mailboxes (a b) subtree-one c) ",
+    "UIDBATCHES 500 1:2",
+    " UIDAFTER 5",
+    " UIDBEFORE $",
     " ",
     "  ",
     "(",
