@@ -11,6 +11,7 @@ mod value;
 pub use suggest::nearest;
 pub use value::{duration_from, size_from};
 
+use crate::types::PopPolicy;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -71,6 +72,8 @@ pub struct Config {
     pub limits: Limits,
     /// Password hashing and guessing.
     pub auth: Auth,
+    /// How POP3 and IMAP share a mailbox.
+    pub pop3: PopPolicy,
     /// What accounts may hold.
     pub quota: Quota,
     /// How long mail is kept.
@@ -227,6 +230,7 @@ impl Default for Config {
             tls: Tls { certificate: None, key: None, names: Vec::new() },
             limits: Limits::default(),
             auth: Auth::default(),
+            pop3: PopPolicy::default(),
             quota: Quota::default(),
             retention: Retention::default(),
             map_size: None,

@@ -1,9 +1,13 @@
 //! The glossary as types: identifiers, flags, UID sets. No I/O; every module may use it.
 
+mod device;
 mod door;
+mod pop3;
 mod uid_set;
 
+pub use device::{DeviceId, Rights};
 pub use door::{Door, DoorKind};
+pub use pop3::{PopDelete, PopPolicy};
 pub use uid_set::{UidRange, UidSet};
 
 use std::fmt;

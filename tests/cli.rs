@@ -266,6 +266,58 @@ fn users_without_a_server() {
 const MESSAGE: &str = "From fetcher Thu Jan  1 00:00:00 1970\nSubject: hello\n\nFirst mail.\n";
 
 /// Every outcome of `deliver`, whether a server runs or not.
+#[test]
+fn devices_and_rules_from_the_shell() {
+    let place = Place::new("devices");
+    place.add_user("anna");
+    let outcome = place.run(&["device", "add", "anna", "Anna's phone", "--pop3", "--read-only"], "");
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert!(outcome.out.starts_with("device: Anna's phone\nuser name: anna\npassword: "), "{outcome:?}");
+    assert!(outcome.out.contains("POP3: ") && !outcome.out.contains("IMAP: "), "{outcome:?}");
+    assert!(outcome.out.contains("can only read"), "{outcome:?}");
+    let password = outcome.out.lines().find_map(|line| line.strip_prefix("password: ")).expect("a password");
+    assert_eq!((password.len(), password.split('-').count()), (29, 6));
+    assert_eq!(place.run(&["device", "add", "anna", "laptop"], "").code, 0);
+
+    let long = "x".repeat(41);
+    for (arguments, code, text) in [
+        (["device", "add", "anna", "LAPTOP"], 1, "has a device \"LAPTOP\" already"),
+        (["device", "add", "nobody", "phone"], 67, "there is no user nobody"),
+        (["device", "add", "anna", " x "], 64, "without spaces at its ends"),
+        (["device", "add", "anna", "a\nb"], 64, "control characters"),
+        (["device", "add", "anna", &long], 64, "longer than 40"),
+        (["device", "revoke", "anna", "toaster"], 1, "has no device \"toaster\""),
+        (["device", "revoke", "nobody", "phone"], 67, "there is no user nobody"),
+        (["user", "main-password", "anna", "nowhere"], 64, "none of any, lan and off"),
+        (["user", "pop3", "anna", "--dele=burn"], 64, "none of trash, hide and expunge"),
+        (["user", "pop3", "anna", "--hide-days=-1"], 64, "no number of days"),
+        (["user", "pop3", "anna", "--release-days=99999999999999999999"], 64, "write 0 to 3650"),
+        (["user", "pop3", "anna", "--seen=perhaps"], 64, "neither yes nor no"),
+        (["user", "pop3", "nobody", "--seen=no"], 67, "there is no user nobody"),
+    ] {
+        let outcome = place.run(&arguments, "");
+        assert!(outcome.code == code && outcome.errors.contains(text), "{arguments:?} gave {outcome:?}");
+    }
+
+    let list = place.run(&["device", "list", "anna"], "");
+    assert!(list.out.contains("Anna's phone") && list.out.contains("never"), "{list:?}");
+    assert!(!list.out.contains(password), "the password is shown once");
+    let json = place.run(&["device", "list", "anna", "--json"], "").out;
+    assert!(json.contains("\"device\":\"Anna's phone\",\"imap\":false,\"pop3\":true,\"read_only\":true"), "{json}");
+    assert_eq!(place.run(&["device", "revoke", "anna", "Anna's phone"], "").code, 0);
+    assert!(!place.run(&["device", "list", "anna"], "").out.contains("phone"));
+
+    let rules = place.run(&["user", "pop3", "anna"], "");
+    assert!(rules.out.contains("hide: ") && rules.out.contains("14 days"), "{rules:?}");
+    let rules = place.run(&["user", "pop3", "anna", "--dele", "trash", "--release-days", "30", "--seen", "yes"], "");
+    assert!(rules.out.contains("trash: ") && rules.out.contains("30 days") && rules.out.contains(": yes"), "{rules:?}");
+    let rules = place.run(&["user", "pop3", "anna", "--default", "--hide-days", "0"], "");
+    assert!(rules.out.contains("keeps it for good") && rules.out.contains("never:"), "{rules:?}");
+    assert_eq!(place.run(&["user", "main-password", "anna", "lan"], "").code, 0);
+    assert_eq!(place.run(&["expire", "--dry-run"], "").out, "nothing is old enough to go\n");
+    assert_eq!(place.run(&["verify"], "").code, 0);
+}
+
 fn delivers_with_exit_codes(place: &Place) {
     let big = "x".repeat(100_000);
     for (arguments, input, code, part) in [

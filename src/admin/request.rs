@@ -2,6 +2,8 @@
 //! each field with its length (u32) before it.
 
 use super::frame::FRAME_MAX;
+use super::rules::PopChange;
+use crate::types::Rights;
 
 /// Changes whenever a request changes its meaning: client and server may be of different versions during an upgrade.
 const VERSION: u8 = 1;
@@ -56,6 +58,43 @@ pub enum Request {
     UserRemove {
         /// Which.
         name: String,
+    },
+    /// Makes a password for a device.
+    DeviceAdd {
+        /// The account.
+        name: String,
+        /// What the device is called.
+        device: String,
+        /// What its password is good for.
+        rights: Rights,
+    },
+    /// Lists the devices of an account.
+    DeviceList {
+        /// The account.
+        name: String,
+        /// As JSON.
+        json: bool,
+    },
+    /// Takes a device's password away.
+    DeviceRevoke {
+        /// The account.
+        name: String,
+        /// The device.
+        device: String,
+    },
+    /// Shows and changes the rules by which an account's POP3 and IMAP share INBOX.
+    UserPop3 {
+        /// The account.
+        name: String,
+        /// What to change.
+        change: PopChange,
+    },
+    /// Sets from where the main password of an account is accepted.
+    UserMainPassword {
+        /// The account.
+        name: String,
+        /// `any`, `lan` or `off`.
+        scope: String,
     },
     /// Delivers the message that follows as input.
     Deliver {
@@ -153,6 +192,20 @@ impl Request {
             Self::AliasAdd { name, alias } => vec!["alias-add", name, alias],
             Self::AliasRemove { name, alias } => vec!["alias-remove", name, alias],
             Self::UserRemove { name } => vec!["user-remove", name],
+            Self::DeviceAdd { name, device, rights: Rights { imap, pop3, read_only } } => {
+                vec!["device-add", name, device, flag(*imap), flag(*pop3), flag(*read_only)]
+            }
+            Self::UserPop3 { name, change } => {
+                let PopChange { reset, delete, hide_days, release_days, retr_seen } = change;
+                let mut fields = vec!["user-pop3", name, flag(*reset)];
+                for value in [delete, hide_days, release_days, retr_seen] {
+                    fields.extend([flag(value.is_some()), value.as_deref().unwrap_or_default()]);
+                }
+                fields
+            }
+            Self::UserMainPassword { name, scope } => vec!["user-main-password", name, scope],
+            Self::DeviceList { name, json } => vec!["device-list", name, flag(*json)],
+            Self::DeviceRevoke { name, device } => vec!["device-revoke", name, device],
             Self::Deliver { recipients, sender, mailbox } => {
                 let mut fields =
                     vec!["deliver", sender, flag(mailbox.is_some()), mailbox.as_deref().unwrap_or_default()];
@@ -210,6 +263,27 @@ impl Request {
             ["alias-add", name, alias] => Self::AliasAdd { name: text(name), alias: text(alias) },
             ["alias-remove", name, alias] => Self::AliasRemove { name: text(name), alias: text(alias) },
             ["user-remove", name] => Self::UserRemove { name: text(name) },
+            ["device-add", name, device, imap, pop3, read_only] => Self::DeviceAdd {
+                name: text(name),
+                device: text(device),
+                rights: Rights { imap: flag(imap)?, pop3: flag(pop3)?, read_only: flag(read_only)? },
+            },
+            ["user-pop3", name, reset, a, delete, b, hide_days, c, release_days, d, retr_seen] => {
+                let given = |there: &str, value: &str| flag(there).map(|there| there.then(|| value.to_owned()));
+                Self::UserPop3 {
+                    name: text(name),
+                    change: PopChange {
+                        reset: flag(reset)?,
+                        delete: given(a, delete)?,
+                        hide_days: given(b, hide_days)?,
+                        release_days: given(c, release_days)?,
+                        retr_seen: given(d, retr_seen)?,
+                    },
+                }
+            }
+            ["user-main-password", name, scope] => Self::UserMainPassword { name: text(name), scope: text(scope) },
+            ["device-list", name, json] => Self::DeviceList { name: text(name), json: flag(json)? },
+            ["device-revoke", name, device] => Self::DeviceRevoke { name: text(name), device: text(device) },
             ["deliver", sender, to_mailbox, mailbox, recipients @ ..] if !recipients.is_empty() => Self::Deliver {
                 recipients: recipients.iter().map(text).collect(),
                 sender: text(sender),
@@ -278,6 +352,24 @@ mod tests {
             Request::AliasAdd { name: text("anna"), alias: text("a@example.org") },
             Request::AliasRemove { name: text("anna"), alias: text("a") },
             Request::UserRemove { name: text("anna") },
+            Request::DeviceAdd {
+                name: text("anna"),
+                device: text("my phone"),
+                rights: Rights { imap: false, ..Rights::ALL },
+            },
+            Request::UserPop3 { name: text("anna"), change: PopChange::default() },
+            Request::UserPop3 {
+                name: text("anna"),
+                change: PopChange {
+                    reset: true,
+                    delete: Some(text("hide")),
+                    hide_days: Some(text("")),
+                    ..PopChange::default()
+                },
+            },
+            Request::UserMainPassword { name: text("anna"), scope: text("lan") },
+            Request::DeviceList { name: text("anna"), json: true },
+            Request::DeviceRevoke { name: text("anna"), device: text("my phone") },
             Request::Deliver { recipients: vec![text("a"), text("b")], sender: text(""), mailbox: None },
             Request::Deliver { recipients: vec![text("a")], sender: text("x@y"), mailbox: Some(text("")) },
             Request::QuotaShow { name: None, json: true },

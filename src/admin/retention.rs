@@ -1,6 +1,7 @@
 //! `expire` and `undelete`.
 
 use super::call::{Call, Failure};
+use super::rules::told;
 use super::user::{missing, printable, usage};
 use super::{Context, exit, name, text};
 use crate::config::duration_from;
@@ -8,6 +9,15 @@ use crate::mailbox::{Error, Undelete};
 
 /// Removes what is old, or tells what would go.
 pub(super) async fn expire(context: &Context, call: &mut Call<'_>, dry_run: bool) -> Result<u8, Failure> {
+    let verb = if dry_run { "would go" } else { "went" };
+    let mut moved = String::new();
+    for account in context.core.accounts()? {
+        moved += &told(&account.name, &context.core.pop_due(account.id).await?, verb);
+    }
+    if !dry_run {
+        context.core.upkeep().await?;
+    }
+    call.print(&moved).await?;
     let swept = context.core.sweep(dry_run).await?;
     if swept.clock_is_behind {
         return Err(Failure::new(
@@ -15,7 +25,6 @@ pub(super) async fn expire(context: &Context, call: &mut Call<'_>, dry_run: bool
             "the machine's clock is behind the newest mail, so nothing is removed; set the clock, then try again",
         ));
     }
-    let verb = if dry_run { "would go" } else { "went" };
     for ((user, mailbox), (messages, octets)) in &swept.expired {
         let figures = figures(*messages, *octets);
         call.print(&format!("{user}: {figures} {verb} from {}\n", printable(mailbox))).await?;
@@ -24,7 +33,7 @@ pub(super) async fn expire(context: &Context, call: &mut Call<'_>, dry_run: bool
         let figures = figures(*messages, *octets);
         call.print(&format!("{user}: {figures} that had been expunged {verb} for good\n")).await?;
     }
-    if swept.expired.is_empty() && swept.removed.is_empty() {
+    if moved.is_empty() && swept.expired.is_empty() && swept.removed.is_empty() {
         call.print("nothing is old enough to go\n").await?;
     }
     Ok(exit::OK)

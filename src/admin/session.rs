@@ -4,7 +4,7 @@ use super::call::{Call, Failure};
 use super::frame::{self, Kind};
 use super::registry::Registry;
 use super::request::{DecodeError, Request};
-use super::{DataDir, deliver, exit, quota, retention, status, user, verify, why};
+use super::{DataDir, deliver, device, exit, quota, retention, rules, status, user, verify, why};
 use crate::config::{self, Config};
 use crate::mailbox::{self, Core, OverQuota, QuotaRules, RetentionRules};
 use crate::net::{Connection, Shutdown, TlsAcceptor, timeout};
@@ -44,6 +44,7 @@ pub fn open(config: &Config, data_dir: &DataDir) -> Result<Arc<Core>, String> {
         domains: config.domains.clone(),
         catch_all: config.catch_all.clone(),
         max_message_size: config.limits.message_size,
+        pop3: config.pop3,
         quota: quota_rules(&config.quota),
         retention: retention_rules(&config.retention),
         hostname: config.hostname.clone(),
@@ -114,6 +115,11 @@ async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result
         Request::AliasAdd { name, alias } => user::add_alias(context, call, &name, &alias).await,
         Request::AliasRemove { name, alias } => user::remove_alias(context, call, &name, &alias).await,
         Request::UserRemove { name } => user::remove(context, call, &name).await,
+        Request::DeviceAdd { name, device, rights } => device::add(context, call, (&name, &device), rights).await,
+        Request::UserPop3 { name, change } => rules::pop3(context, call, &name, change).await,
+        Request::UserMainPassword { name, scope } => rules::main_password(context, call, &name, &scope).await,
+        Request::DeviceList { name, json } => device::list(context, call, &name, json).await,
+        Request::DeviceRevoke { name, device } => device::revoke(context, call, &name, &device).await,
         Request::Deliver { recipients, sender, mailbox } => {
             deliver::run(context, call, &recipients, &sender, mailbox).await
         }

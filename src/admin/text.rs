@@ -23,6 +23,12 @@ pub(super) fn seconds(seconds: u64) -> String {
     }
 }
 
+/// A moment in the zone of this machine, such as `2026-11-25 13:40`.
+pub(super) fn moment(seconds: i64) -> String {
+    let utc = chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+    utc.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M").to_string()
+}
+
 /// `1 message`, `2 messages`, `no messages`; the word's plural takes an s or, for a final x, es.
 pub(super) fn count(number: u64, word: &str) -> String {
     let ending = if word.ends_with('x') { "es" } else { "s" };

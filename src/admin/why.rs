@@ -3,8 +3,9 @@
 use super::call::{Call, Failure};
 use super::user::{missing, printable, usage};
 use super::{Context, exit, name, text, worker};
-use crate::mailbox::{Cause, Door, Happened, Place, Story, Whose};
+use crate::mailbox::{Cause, Door, DoorKind, Happened, Place, Story, Whose};
 use crate::types::{DateTime, FlagOperation};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -67,7 +68,7 @@ fn tell(story: &Story, user: &str) -> String {
         if index >= EVENTS_MAX / 2 && index < EVENTS_MAX / 2 + skipped {
             continue;
         }
-        let _ = writeln!(text, "  {}  {}", moment(*time), event(happened, door));
+        let _ = writeln!(text, "  {}  {}", moment(*time), event(happened, door, &story.devices));
     }
     let now = match &story.place {
         Place::Mailbox(mailbox, uid, flags) => {
@@ -87,10 +88,23 @@ fn tell(story: &Story, user: &str) -> String {
     text
 }
 
-fn event(happened: &Happened, door: &Door) -> String {
-    let by = format!("by {door}");
+/// Who did it, as `by IMAP (phone) from 192.0.2.7`.
+fn actor(door: &Door, devices: &BTreeMap<u32, String>) -> String {
+    let device = devices.get(&door.device).filter(|_| door.device != 0);
+    let device = device.map_or_else(String::new, |name| format!(" ({})", printable(name)));
+    let from = door.address.map_or_else(String::new, |address| format!(" from {address}"));
+    format!("by {}{device}{from}", door.kind.name())
+}
+
+fn event(happened: &Happened, door: &Door, devices: &BTreeMap<u32, String>) -> String {
+    let by = actor(door, devices);
     match happened {
         Happened::Arrived(size) => format!("came, {}, {by}", text::octets(*size)),
+        Happened::Moved(from, to) if door.kind == DoorKind::Policy => format!(
+            "moved from {} to {} by the POP3 rules: every device had it for the days that are set",
+            printable(from),
+            printable(to)
+        ),
         Happened::Moved(from, to) => format!("moved from {} to {} {by}", printable(from), printable(to)),
         Happened::Flagged(operation, flags) => {
             let names: Vec<&str> = flags.names().collect();
@@ -111,6 +125,7 @@ fn event(happened: &Happened, door: &Door) -> String {
             }
         }
         Happened::Fetched => format!("fetched {by}"),
+        Happened::PopHidden => format!("deleted {by}: hidden from that device, kept for the others"),
         Happened::BroughtBack(mailbox) => format!("brought back to {} {by}", printable(mailbox)),
         Happened::Removed => "removed for good: the days in which it could be brought back were over".to_owned(),
     }
@@ -125,7 +140,6 @@ fn moment(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mailbox::DoorKind;
     use crate::types::SystemFlags;
 
     #[test]
@@ -146,8 +160,12 @@ mod tests {
     fn a_story_fits_a_screen() {
         let door = Door::session(DoorKind::Imap, Some(std::net::IpAddr::from([192, 0, 2, 7])));
         let flagged = (5, Happened::Flagged(FlagOperation::Add, SystemFlags::SEEN), door);
-        let story =
-            Story { message_id: Some("<a\u{1b}@b>".to_owned()), place: Place::Gone, events: vec![flagged; 100] };
+        let story = Story {
+            message_id: Some("<a\u{1b}@b>".to_owned()),
+            place: Place::Gone,
+            events: vec![flagged; 100],
+            devices: BTreeMap::new(),
+        };
         let text = tell(&story, "anna");
         assert!(text.lines().count() < 24 && text.contains("84 changes are left out"), "{text}");
         assert!(text.contains("marked \\Seen by IMAP from 192.0.2.7") && !text.contains('\u{1b}'), "{text}");

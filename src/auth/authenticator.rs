@@ -37,12 +37,13 @@ impl Authenticator {
     pub async fn login(&self, attempt: Attempt<'_>) -> Result<LoggedIn, AuthError> {
         let arrived = Instant::now();
         let login = if Checker::is_plausible(&attempt) { self.find(&attempt)? } else { None };
-        let Checked { login, renewed } = self.checker.check(arrived, &attempt, login).await?;
+        let Checked { login, device, renewed } = self.checker.check(arrived, &attempt, login).await?;
         if let Some((renewal, credential)) = renewed {
             self.renew(&login, renewal, credential).await;
         }
-        Self::log_success(&Attempt { user: &login.name, ..attempt });
-        Ok(LoggedIn { account: login.account, name: login.name })
+        let logged_in = LoggedIn::new(&login, device);
+        Self::log_success(&attempt, &logged_in);
+        Ok(logged_in)
     }
 
     /// Begins a SASL exchange.
@@ -52,9 +53,13 @@ impl Authenticator {
     }
 
     /// The line about a login that succeeded.
-    pub(super) fn log_success(attempt: &Attempt<'_>) {
+    pub(super) fn log_success(attempt: &Attempt<'_>, logged_in: &LoggedIn) {
         let tls = if attempt.tls { "yes" } else { "no" };
-        log::info!("login: {} tls={tls}", Described(attempt));
+        let described = Attempt { user: &logged_in.name, ..*attempt };
+        match &logged_in.device_name {
+            Some(device) => log::info!("login: {} tls={tls} device={device:?}", Described(&described)),
+            None => log::info!("login: {} tls={tls}", Described(&described)),
+        }
     }
 
     /// The user of that name.
@@ -78,8 +83,7 @@ impl Authenticator {
         login: Option<Login>,
         proof: Proof,
     ) -> Result<LoggedIn, AuthError> {
-        let login = self.checker.check_proof(arrived, attempt, login, proof).await?;
-        Ok(LoggedIn { account: login.account, name: login.name })
+        self.checker.check_proof(arrived, attempt, login, proof).await
     }
 
     /// Stores what is missing or out of date of a password, unless it was changed meanwhile.
@@ -102,6 +106,7 @@ mod tests {
     use crate::auth::hash_password;
     use crate::mailbox::{Core, Options};
     use crate::net::Peer;
+    use crate::types::DeviceId;
 
     const CONFIG: config::Auth = config::Auth {
         argon2_memory: 64,
@@ -127,7 +132,13 @@ mod tests {
             let account = core.create_account("anna", Some(&old)).await.unwrap();
             core.add_alias("anna", "a.smith").await.unwrap();
             let auth = Authenticator::new(Arc::clone(core.store()), &CONFIG).unwrap();
-            let anna = LoggedIn { account, name: "anna".to_owned() };
+            let anna = LoggedIn {
+                account,
+                name: "anna".to_owned(),
+                device: DeviceId::MAIN,
+                device_name: None,
+                read_only: false,
+            };
             assert_eq!(auth.login(attempt("ANNA", "secret")).await, Ok(anna.clone()));
             let renewed = core.store().login("anna").unwrap().unwrap().password_hash.unwrap();
             assert!(renewed.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{renewed}");

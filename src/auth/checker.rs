@@ -1,12 +1,13 @@
 //! The decision about one login, from the throttle through the cache to the hash. Knows no store.
 
 use super::credential::{Credential, ProcessKey};
+use super::device::{self, Basis};
 use super::hash::{HashError, Scheme};
 use super::hashing::{Hashing, NoOutcome, Outcome, Renew};
 use super::scram;
 use super::throttle::{Admission, End, Throttle, Try};
 use super::verified::Verified;
-use crate::types::AccountId;
+use crate::types::{AccountId, DeviceId};
 use crate::{config, net, store};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -39,6 +40,25 @@ pub struct LoggedIn {
     pub account: AccountId,
     /// Its canonical name.
     pub name: String,
+    /// The device whose password it was.
+    pub device: DeviceId,
+    /// The name of that device; None: it was the main password.
+    pub device_name: Option<String>,
+    /// The session cannot change anything.
+    pub read_only: bool,
+}
+
+impl LoggedIn {
+    pub(super) fn new(login: &store::Login, device: DeviceId) -> Self {
+        let found = login.devices.iter().find(|(id, _)| *id == device).map(|(_, device)| device);
+        Self {
+            account: login.account,
+            name: login.name.clone(),
+            device,
+            device_name: found.map(|device| device.name.clone()),
+            read_only: found.is_some_and(|device| device.rights.read_only),
+        }
+    }
 }
 
 /// Why a login did not succeed.
@@ -68,6 +88,8 @@ impl std::error::Error for AuthError {}
 pub(super) struct Checked {
     /// Who it is.
     pub(super) login: store::Login,
+    /// Whose password it was.
+    pub(super) device: DeviceId,
     /// What to store of the password, and by what the login is remembered once that is done.
     pub(super) renewed: Option<(store::Renewal, Credential)>,
 }
@@ -75,8 +97,8 @@ pub(super) struct Checked {
 /// What there is to be said against a login whose proof was checked already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// Nothing.
-    Fits,
+    /// Nothing: it was made with the password of this device.
+    Fits(DeviceId),
     /// It was not made with the password.
     Wrong,
     /// It was made on another connection, or the client was kept from binding it to one.
@@ -121,21 +143,26 @@ impl Checker {
         login: Option<store::Login>,
     ) -> Result<Checked, AuthError> {
         let name = login.as_ref().map_or_else(|| attempt.user.to_ascii_lowercase(), |login| login.name.clone());
-        let stored = login.as_ref().and_then(|login| login.password_hash.as_deref());
+        let basis = Basis::of(login.as_ref(), attempt);
         let this = Try {
             user: self.key.user(&name),
             address: attempt.peer.address.into(),
-            credential: self.key.credential(&name, attempt.password, stored.unwrap_or_default()),
+            credential: self.key.credential(&name, attempt.password, &basis.remembered_by(attempt)),
         };
-        let (before, mut pending) = self.admit(arrived, attempt, this, reason(login.as_ref())).await?;
-        let outcome = self.outcome(arrived, before, attempt, login.as_ref(), &this).await;
+        let reason = match basis {
+            Basis::Refused(reason) => reason,
+            _ => reason(login.as_ref()),
+        };
+        let (before, mut pending) = self.admit(arrived, attempt, this, reason).await?;
+        let outcome = self.outcome(arrived, before, attempt, login.as_ref(), &basis, &this).await;
+        let device = if let Basis::Device(id) = basis { id } else { DeviceId::MAIN };
         match (outcome, login) {
             (Ok(Outcome::Fits(renewal)), Some(login)) => {
                 pending.end = End::Success;
                 let hash = renewal.hash.as_deref().or(login.password_hash.as_deref()).unwrap_or_default();
                 let credential = self.key.credential(&name, attempt.password, hash);
                 let renewed = (!renewal.is_empty()).then_some((renewal, credential));
-                Ok(Checked { login, renewed })
+                Ok(Checked { login, device, renewed })
             }
             (Err(NoOutcome::Full | NoOutcome::TooSlow), _) => {
                 pending.end = End::Undecided;
@@ -147,11 +174,11 @@ impl Checker {
                 log::error!("login deferred: {} reason=failure", Described(attempt));
                 Err(AuthError::Temporary)
             }
-            (Ok(outcome), login) => {
+            (Ok(outcome), _) => {
                 if let Outcome::Failed(error) = outcome {
                     log::error!("user {name:?}: {error}; set a new password");
                 }
-                Err(pending.fail(arrived, attempt, reason(login.as_ref())).await)
+                Err(pending.fail(arrived, attempt, reason).await)
             }
         }
     }
@@ -164,25 +191,36 @@ impl Checker {
         attempt: &Attempt<'_>,
         login: Option<store::Login>,
         proof: Proof,
-    ) -> Result<store::Login, AuthError> {
+    ) -> Result<LoggedIn, AuthError> {
         let name = login.as_ref().map_or_else(|| attempt.user.to_ascii_lowercase(), |login| login.name.clone());
         let this = Try {
             user: self.key.user(&name),
             address: attempt.peer.address.into(),
             credential: Credential::once().map_err(|_| AuthError::Temporary)?,
         };
-        let reason = match (proof, &login) {
+        let refused = login.as_ref().and_then(|login| match proof {
+            Proof::Fits(DeviceId::MAIN) | Proof::Wrong => device::main_refused(login, attempt.peer),
+            Proof::Fits(id) => {
+                let found = login.devices.iter().find(|(known, _)| *known == id);
+                found.map_or(Some("wrong-password"), |(_, device)| device::refused(device, attempt.protocol))
+            }
+            Proof::WrongBinding => None,
+        });
+        let reason = match (proof, refused) {
             (Proof::WrongBinding, _) => "channel-binding",
-            (_, login) => reason(login.as_ref()),
+            (_, Some(refused)) => refused,
+            (_, None) => reason(login.as_ref()),
         };
         let (before, mut pending) = self.admit(arrived, attempt, this, reason).await?;
         sleep_until(arrived, before).await;
-        match login.filter(|login| proof == Proof::Fits && login.scram.is_some()) {
-            Some(login) => {
+        match (login, proof) {
+            (Some(login), Proof::Fits(device))
+                if refused.is_none() && (device.is_device() || login.scram.is_some()) =>
+            {
                 pending.end = End::Success;
-                Ok(login)
+                Ok(LoggedIn::new(&login, device))
             }
-            None => Err(pending.fail(arrived, attempt, reason).await),
+            _ => Err(pending.fail(arrived, attempt, reason).await),
         }
     }
 
@@ -220,11 +258,19 @@ impl Checker {
         before: Duration,
         attempt: &Attempt<'_>,
         login: Option<&store::Login>,
+        basis: &Basis<'_>,
         this: &Try,
     ) -> Result<Outcome, NoOutcome> {
         if !Self::is_plausible(attempt) {
             return Ok(Outcome::DoesNotFit);
         }
+        let stored = match basis {
+            // As with a login that is remembered: nobody guesses this, so nobody has to be slowed down.
+            Basis::Device(_) => return Ok(Outcome::Fits(store::Renewal::default())),
+            // It takes as long as a wrong password does.
+            Basis::Refused(_) => None,
+            Basis::Password(stored) => *stored,
+        };
         let remembered = || lock(&self.verified).contains(Instant::now(), &this.credential);
         if remembered() {
             return Ok(Outcome::Fits(store::Renewal::default()));
@@ -234,9 +280,9 @@ impl Checker {
         if remembered() {
             return Ok(Outcome::Fits(store::Renewal::default()));
         }
-        let stored = login.and_then(|login| login.password_hash.as_deref());
         let hash = stored.unwrap_or(&self.dummy);
-        let renew = Renew { hash: stored.is_some(), keys: login.is_some_and(needs_keys) };
+        let salt = login.and_then(scram::salt);
+        let renew = Renew { hash: stored.is_some(), keys: login.is_some_and(needs_keys), salt };
         let outcome = self.hashing.check(this.credential, hash, attempt.password, renew).await?;
         match outcome {
             // Nobody can know a password that fits the dummy; this is for the reader's peace of mind.

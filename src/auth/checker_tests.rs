@@ -1,5 +1,7 @@
 use super::super::hash::hash_password;
 use super::*;
+use crate::store::MainPassword;
+use crate::types::Rights;
 
 const CONFIG: config::Auth = config::Auth {
     argon2_memory: 64,
@@ -16,7 +18,14 @@ fn peer(address: &str) -> net::Peer {
 
 fn anna(config: &config::Auth) -> store::Login {
     let store::Password { hash, scram } = hash_password("secret", config).unwrap();
-    store::Login { account: AccountId(1), name: "anna".to_owned(), password_hash: Some(hash), scram }
+    store::Login {
+        account: AccountId(1),
+        name: "anna".to_owned(),
+        password_hash: Some(hash),
+        scram,
+        scope: MainPassword::Everywhere,
+        devices: Vec::new(),
+    }
 }
 
 fn attempt<'a>(user: &'a str, password: &'a [u8], peer: &'a net::Peer) -> Attempt<'a> {
@@ -106,16 +115,16 @@ fn proofs_are_throttled_like_passwords() {
                 (checker.check_proof(start, &attempt, login, proof).await.map(|login| login.name), start.elapsed())
             }
         };
-        let (outcome, elapsed) = check(Some(anna.clone()), Proof::Fits).await;
+        let (outcome, elapsed) = check(Some(anna.clone()), Proof::Fits(DeviceId::MAIN)).await;
         assert!(outcome == Ok("anna".to_owned()) && elapsed < Duration::from_millis(400));
         for (login, proof) in [(Some(anna.clone()), Proof::Wrong), (Some(anna.clone()), Proof::WrongBinding)] {
             let (outcome, elapsed) = check(login, proof).await;
             assert!(outcome == Err(AuthError::BadCredentials) && elapsed >= Duration::from_millis(500));
         }
         // Nobody gets in without keys, whatever was proved against a decoy.
-        let (outcome, _) = check(None, Proof::Fits).await;
+        let (outcome, _) = check(None, Proof::Fits(DeviceId::MAIN)).await;
         assert_eq!(outcome, Err(AuthError::BadCredentials));
-        let (outcome, elapsed) = check(Some(anna), Proof::Fits).await;
+        let (outcome, elapsed) = check(Some(anna), Proof::Fits(DeviceId::MAIN)).await;
         assert!(outcome.is_ok() && elapsed >= Duration::from_millis(500));
     });
 }
@@ -191,4 +200,55 @@ fn the_log_cannot_be_forged_by_user_names() {
     let attempt = Attempt { user: &long, ..attempt };
     let shown = Described(&attempt).to_string();
     assert!(shown.starts_with(&format!("user=\"{}\" ", "\u{e4}".repeat(80))), "{shown}");
+}
+
+#[test]
+fn passwords_of_devices_need_no_slow_hash_and_are_known_for_what_they_are() {
+    smol::block_on(async {
+        // A password hash on this scale would take seconds.
+        let slow = config::Auth { argon2_memory: 65536, argon2_passes: 8, ..CONFIG };
+        let (checker, peer) = (Checker::new(&slow).unwrap(), peer("192.0.2.1"));
+        let mut anna = anna(&CONFIG);
+        anna.password_hash = None;
+        let rights = Rights { pop3: false, ..Rights::ALL };
+        let (password, device) = super::device::new_device(&anna, "phone", rights).unwrap();
+        anna.devices.push((DeviceId(7), device));
+        let imap = attempt("anna", password.as_bytes(), &peer);
+        let pop3 = Attempt { protocol: "pop3", ..imap };
+        let start = Instant::now();
+        let refused = checker.check(start, &pop3, Some(anna.clone())).await.err();
+        assert_eq!(refused, Some(AuthError::BadCredentials));
+        // Refused for POP3 it still opens IMAP; typed in capitals, too.
+        let upper = password.to_uppercase();
+        for password in [&password, &upper] {
+            let attempt = Attempt { password: password.as_bytes(), ..imap };
+            let checked = checker.check(Instant::now(), &attempt, Some(anna.clone())).await.unwrap();
+            assert_eq!((checked.device, checked.renewed.is_some()), (DeviceId(7), false));
+            let logged_in = LoggedIn::new(&checked.login, checked.device);
+            assert_eq!((logged_in.device_name.as_deref(), logged_in.read_only), (Some("phone"), false));
+        }
+    });
+}
+
+#[test]
+fn the_main_password_is_refused_where_it_must_not_be_used() {
+    smol::block_on(async {
+        let (checker, near, far) = (Checker::new(&CONFIG).unwrap(), peer("192.168.1.7"), peer("192.0.2.1"));
+        let anna = |scope| store::Login { scope, ..anna(&CONFIG) };
+        let scoped = |scope, peer| {
+            let (checker, anna) = (&checker, anna(scope));
+            async move { check(checker, attempt("anna", b"secret", peer), Some(&anna)).await.is_ok() }
+        };
+        assert!(!scoped(MainPassword::Lan, &far).await);
+        assert!(scoped(MainPassword::Lan, &near).await);
+        assert!(!scoped(MainPassword::Off, &near).await);
+        // What was refused there is no wrong password here.
+        assert!(scoped(MainPassword::Everywhere, &far).await);
+        let proved = |scope, proof| {
+            let (checker, anna, far) = (&checker, anna(scope), &far);
+            async move { checker.check_proof(Instant::now(), &attempt("anna", b"", far), Some(anna), proof).await.is_ok() }
+        };
+        assert!(!proved(MainPassword::Lan, Proof::Fits(DeviceId::MAIN)).await);
+        assert!(proved(MainPassword::Everywhere, Proof::Fits(DeviceId::MAIN)).await);
+    });
 }

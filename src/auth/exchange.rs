@@ -4,7 +4,8 @@ use super::sasl::{self, Mechanism, SaslError};
 use super::scram::{BindingFlag, Challenged, ClientFirst, Verdict};
 use super::{Attempt, AuthError, Authenticator, LoggedIn, Proof};
 use crate::net::{ChannelBindings, Connection, Peer};
-use crate::store::Login;
+use crate::store::{Login, ScramKeys};
+use crate::types::DeviceId;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::time::Instant;
@@ -131,7 +132,7 @@ impl<'a> Exchange<'a> {
             State::Scram { plus } => self.scram_first(&message, plus).await,
             State::ScramProof(proving) => self.scram_final(&message, *proving).await,
             State::ScramDone(logged_in) if message.is_empty() => {
-                Authenticator::log_success(&self.client.attempt(&logged_in.name, b""));
+                Authenticator::log_success(&self.client.attempt(&logged_in.name, b""), &logged_in);
                 Ok(Step::LoggedIn(logged_in))
             }
             State::ScramDone(_) | State::Over => Err(SaslError::Syntax.into()),
@@ -161,8 +162,8 @@ impl<'a> Exchange<'a> {
         let user = first.user.clone();
         let login = self.authenticator.find(&self.client.attempt(&user, b""))?;
         let decoy = self.authenticator.decoy(&user);
-        let keys = login.as_ref().and_then(|login| login.scram.clone()).unwrap_or(decoy);
-        let (challenge, challenged) = first.challenge(keys).map_err(|_| AuthError::Temporary)?;
+        let (keys, devices) = candidates(login.as_ref(), decoy);
+        let (challenge, challenged) = first.challenge(keys, devices).map_err(|_| AuthError::Temporary)?;
         self.state = State::ScramProof(Box::new(Proving { user, login, challenged, binding }));
         Ok(challenge_of(&challenge))
     }
@@ -172,7 +173,7 @@ impl<'a> Exchange<'a> {
         let arrived = Instant::now();
         let Proving { user, login, challenged, binding } = proving;
         let (proof, signature) = match challenged.verify(message, &binding)? {
-            Verdict::Fits(signature) => (Proof::Fits, signature),
+            Verdict::Fits(device, signature) => (Proof::Fits(device), signature),
             Verdict::WrongProof => (Proof::Wrong, String::new()),
             Verdict::WrongBinding => (Proof::WrongBinding, String::new()),
         };
@@ -181,6 +182,20 @@ impl<'a> Exchange<'a> {
         self.state = State::ScramDone(logged_in);
         Ok(challenge_of(&signature))
     }
+}
+
+/// The keys that a proof may have been made with. The main password's say the salt; without them a device's do, and
+/// nothing fits their place.
+fn candidates(login: Option<&Login>, decoy: ScramKeys) -> (ScramKeys, Vec<(DeviceId, ScramKeys)>) {
+    let Some(login) = login else { return (decoy, Vec::new()) };
+    let devices = || login.devices.iter().filter_map(|(id, device)| Some((*id, device.scram.as_ref()?)));
+    let keys = login.scram.clone().unwrap_or_else(|| match devices().next() {
+        Some((_, first)) => ScramKeys { salt: first.salt, iterations: first.iterations, ..decoy },
+        None => decoy,
+    });
+    let alike = devices().filter(|(_, other)| other.salt == keys.salt && other.iterations == keys.iterations);
+    let alike = alike.map(|(id, keys)| (id, keys.clone())).collect();
+    (keys, alike)
 }
 
 fn challenge_of(text: &str) -> Step {

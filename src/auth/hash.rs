@@ -2,7 +2,7 @@
 
 use super::scram;
 use crate::config;
-use crate::store::Password;
+use crate::store::{Login, Password};
 use argon2::password_hash::phc::{Output, ParamsString, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};
 use std::fmt;
@@ -56,9 +56,21 @@ impl std::error::Error for HashError {}
 /// # Errors
 /// Impossible parameters, no memory, no randomness.
 pub fn hash_password(password: impl AsRef<[u8]>, config: &config::Auth) -> Result<Password, HashError> {
+    hash_password_of(None, password, config)
+}
+
+/// The same for a user who has a password already, or devices: these have one salt for SCRAM with the new one.
+///
+/// # Errors
+/// Impossible parameters, no memory, no randomness.
+pub fn hash_password_of(
+    user: Option<&Login>,
+    password: impl AsRef<[u8]>,
+    config: &config::Auth,
+) -> Result<Password, HashError> {
     let password = password.as_ref();
     let hash = Scheme::new(config)?.hash(password, &mut Scratch::default())?;
-    Ok(Password { hash, scram: scram::keys(password) })
+    Ok(Password { hash, scram: scram::keys(password, user.and_then(scram::salt)) })
 }
 
 /// How new hashes are made.

@@ -35,6 +35,8 @@ pub(super) struct Renew {
     pub(super) hash: bool,
     /// The SCRAM keys: there are none, or weak ones.
     pub(super) keys: bool,
+    /// The salt for them; None: a new one.
+    pub(super) salt: Option<[u8; 16]>,
 }
 
 /// Why there is no outcome.
@@ -221,7 +223,7 @@ impl Shared {
                 // What cannot be made now is made at a later login.
                 let outdated = job.renew.hash && !self.scheme.is_current(&job.stored);
                 let hash = outdated.then(|| self.scheme.hash(&job.password, scratch).ok()).flatten();
-                let scram = job.renew.keys.then(|| scram::keys(&job.password)).flatten();
+                let scram = job.renew.keys.then(|| scram::keys(&job.password, job.renew.salt)).flatten();
                 Outcome::Fits(Renewal { hash, scram })
             }
         }
@@ -271,8 +273,8 @@ mod tests {
         }
     }
 
-    const NOTHING: Renew = Renew { hash: false, keys: false };
-    const HASH: Renew = Renew { hash: true, keys: false };
+    const NOTHING: Renew = Renew { hash: false, keys: false, salt: None };
+    const HASH: Renew = Renew { hash: true, keys: false, salt: None };
 
     fn fits() -> Outcome {
         Outcome::Fits(Renewal::default())
@@ -303,7 +305,7 @@ mod tests {
             };
             assert!(hashing.shared.scheme.is_current(&renewed));
             assert_eq!(check(5, &renewed, b"secret", HASH).await, Ok(fits()));
-            let keys = Renew { hash: false, keys: true };
+            let keys = Renew { hash: false, keys: true, salt: None };
             let Ok(Outcome::Fits(Renewal { hash: None, scram: Some(_) })) = check(6, &current, b"secret", keys).await
             else {
                 panic!()

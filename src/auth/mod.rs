@@ -11,6 +11,7 @@
 mod authenticator;
 mod checker;
 mod credential;
+mod device;
 mod exchange;
 mod hash;
 mod hashing;
@@ -20,10 +21,11 @@ mod scram;
 mod throttle;
 mod verified;
 
-pub use crate::store::Password;
+pub use crate::store::{Login, Password};
 pub use authenticator::Authenticator;
 use checker::Proof;
 pub use checker::{Attempt, AuthError, LoggedIn, PASSWORD_MAX, USER_MAX};
+pub use device::new_device;
 pub use exchange::{Client, Exchange, ExchangeError, Step};
-pub use hash::{HashError, hash_password};
+pub use hash::{HashError, hash_password, hash_password_of};
 pub use password::generate_password;

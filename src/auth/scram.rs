@@ -2,7 +2,8 @@
 
 use super::USER_MAX;
 use super::sasl::SaslError;
-use crate::store::ScramKeys;
+use crate::store::{Login, ScramKeys};
+use crate::types::DeviceId;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -18,12 +19,19 @@ const NONCE_LENGTH: usize = 18;
 /// The outcome of HMAC-SHA256 and SHA-256.
 type Key = [u8; 32];
 
-/// Keys for a password with a new salt. None where SASLprep refuses it (RFC 4013), as it does with octets that are no
+/// Keys for a password with that salt, or with a new one. None where SASLprep refuses it (RFC 4013), as it does with octets that are no
 /// UTF-8, or where there is no randomness.
-pub(super) fn keys(password: &[u8]) -> Option<ScramKeys> {
-    let mut salt = [0; 16];
-    getrandom::fill(&mut salt).ok()?;
-    derive(password, salt, ITERATIONS)
+pub(super) fn keys(password: &[u8], salt: Option<[u8; 16]>) -> Option<ScramKeys> {
+    let mut new = [0; 16];
+    getrandom::fill(&mut new).ok()?;
+    derive(password, salt.unwrap_or(new), ITERATIONS)
+}
+
+/// The salt that all passwords of a user have in common, those of devices too: the server tells the salt before the
+/// client has shown which of the passwords it has. Salts are no secret, and each user has another one.
+pub(super) fn salt(login: &Login) -> Option<[u8; 16]> {
+    let mut keys = login.scram.iter().chain(login.devices.iter().filter_map(|(_, device)| device.scram.as_ref()));
+    keys.next().map(|keys| keys.salt)
 }
 
 fn derive(password: &[u8], salt: [u8; 16], iterations: u32) -> Option<ScramKeys> {
@@ -138,23 +146,30 @@ impl ClientFirst {
     ///
     /// # Errors
     /// No randomness.
-    pub(super) fn challenge(self, keys: ScramKeys) -> Result<(String, Challenged), getrandom::Error> {
+    pub(super) fn challenge(
+        self,
+        keys: ScramKeys,
+        devices: Vec<(DeviceId, ScramKeys)>,
+    ) -> Result<(String, Challenged), getrandom::Error> {
         let mut random = [0; NONCE_LENGTH];
         getrandom::fill(&mut random)?;
-        Ok(self.challenge_with(keys, &STANDARD.encode(random)))
+        let (message, challenged) = self.challenge_with(keys, &STANDARD.encode(random));
+        Ok((message, Challenged { devices, ..challenged }))
     }
 
     fn challenge_with(self, keys: ScramKeys, own_nonce: &str) -> (String, Challenged) {
         let nonce = self.nonce + own_nonce;
         let message = format!("r={nonce},s={},i={}", STANDARD.encode(keys.salt), keys.iterations);
         let transcript = format!("{},{message},", self.bare);
-        (message, Challenged { keys, header: self.header, nonce, transcript })
+        (message, Challenged { keys, devices: Vec::new(), header: self.header, nonce, transcript })
     }
 }
 
 /// An exchange in which the client's proof is still to come.
 pub(super) struct Challenged {
     keys: ScramKeys,
+    /// Those of devices, which may be meant as well. Only what has the salt and the iterations of `keys` can be.
+    devices: Vec<(DeviceId, ScramKeys)>,
     header: String,
     nonce: String,
     /// AuthMessage (RFC 5802 §3) but for the client's last message.
@@ -164,8 +179,8 @@ pub(super) struct Challenged {
 /// What a client's last message amounts to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The client knows the password; the server-final-message proves that we do.
-    Fits(String),
+    /// The client knows the password, that of this device; the server-final-message proves that we do.
+    Fits(DeviceId, String),
     /// It does not.
     WrongProof,
     /// The connection that the client sees is not the one that we see.
@@ -193,13 +208,16 @@ impl Challenged {
             return Ok(Verdict::WrongBinding);
         }
         let auth_message = format!("{}{without_proof}", self.transcript);
-        let client_key = xor(&proof, &hmac(&self.keys.stored_key, auth_message.as_bytes()));
-        let stored_key: Key = Sha256::digest(client_key).into();
-        if !bool::from(stored_key.ct_eq(&self.keys.stored_key)) {
-            return Ok(Verdict::WrongProof);
-        }
-        let signature = hmac(&self.keys.server_key, auth_message.as_bytes());
-        Ok(Verdict::Fits(format!("v={}", STANDARD.encode(signature))))
+        let fits = |keys: &ScramKeys| {
+            let client_key = xor(&proof, &hmac(&keys.stored_key, auth_message.as_bytes()));
+            let stored_key: Key = Sha256::digest(client_key).into();
+            bool::from(stored_key.ct_eq(&keys.stored_key))
+        };
+        let main = std::iter::once((DeviceId::MAIN, &self.keys));
+        let mut all = main.chain(self.devices.iter().map(|(id, keys)| (*id, keys)));
+        let Some((device, keys)) = all.find(|(_, keys)| fits(keys)) else { return Ok(Verdict::WrongProof) };
+        let signature = hmac(&keys.server_key, auth_message.as_bytes());
+        Ok(Verdict::Fits(device, format!("v={}", STANDARD.encode(signature))))
     }
 }
 

@@ -18,7 +18,7 @@ fn the_example_of_rfc_7677() {
     assert_eq!(message, "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
     let last =
         "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
-    let fits = Verdict::Fits("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=".to_owned());
+    let fits = Verdict::Fits(DeviceId::MAIN, "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=".to_owned());
     assert_eq!(challenged.verify(last.as_bytes(), b""), Ok(fits));
     assert_eq!(challenged.verify(last.as_bytes(), b"x"), Ok(Verdict::WrongBinding));
     let wrong = last.replace("p=dHz", "p=eHz");
@@ -95,7 +95,7 @@ fn decoys_are_constant_for_a_name_and_different_from_each_other() {
     assert_eq!(decoy(b"1", "nobody").salt, decoy(b"1", "NOBODY@example.org").salt);
     assert_ne!(decoy(b"1", "nobody").salt, decoy(b"1", "nemo").salt);
     assert_ne!(decoy(b"1", "nobody").salt, decoy(b"2", "nobody").salt);
-    assert_eq!(decoy(b"1", "nobody").iterations, super::keys(b"secret").unwrap().iterations);
+    assert_eq!(decoy(b"1", "nobody").iterations, super::keys(b"secret", None).unwrap().iterations);
 }
 
 proptest! {

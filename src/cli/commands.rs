@@ -112,6 +112,77 @@ when the files change. The log goes to standard error.
         details: "It asks on the terminal; where there is none it needs --yes.\n",
     },
     Command {
+        path: &["user", "pop3"],
+        words: &["NAME"],
+        options: &[
+            Opt {
+                long: "dele",
+                short: None,
+                value: Some("WHAT"),
+                help: "what POP3 deletes: hide, trash or expunge it",
+            },
+            Opt {
+                long: "hide-days",
+                short: None,
+                value: Some("N"),
+                help: "days until what a device deleted goes to the trash, 0: never",
+            },
+            Opt {
+                long: "release-days",
+                short: None,
+                value: Some("N"),
+                help: "days until what all POP3 devices have goes to the trash, 0: never",
+            },
+            Opt { long: "seen", short: None, value: Some("yes|no"), help: "fetching by POP3 marks as read for IMAP" },
+            flag("default", "all as the configuration says, but for the options beside this one"),
+        ],
+        summary: "show or set how POP3 and IMAP share a user's mail",
+        details: "\
+hide: what a device deletes by POP3 is gone for that device; IMAP and other devices keep it. trash and expunge: it
+is gone for everybody. Without options it shows the rules.
+",
+    },
+    Command {
+        path: &["user", "main-password"],
+        words: &["NAME", "any|lan|off"],
+        options: &[],
+        summary: "say from where a user's main password opens mail",
+        details: "\
+any: from everywhere. lan: from this machine and from private and link-local addresses (10.*, 172.16.* to 172.31.*,
+192.168.*, 169.254.*, fc00::/7, fe80::/10). off: from nowhere; devices have passwords of their own, see
+`mailnook device add --help`. A login that is refused so looks like a wrong password to the client; the log gives the
+reason.
+",
+    },
+    Command {
+        path: &["device", "add"],
+        words: &["USER", "NAME"],
+        options: &[
+            flag("imap", "for IMAP; with neither --imap nor --pop3 for both"),
+            flag("pop3", "for POP3"),
+            flag("read-only", "its sessions cannot change or delete anything"),
+        ],
+        summary: "make a password for one device of a user",
+        details: "\
+NAME is what you call the device, such as phone or \"Anna's laptop\". Prints the password, once, with the settings to
+type. It works wherever the user's main password does, for the protocols given, and can be revoked alone.
+",
+    },
+    Command {
+        path: &["device", "list"],
+        words: &["USER"],
+        options: &[JSON],
+        summary: "list a user's devices and their last use",
+        details: "Last uses are kept exactly while the server runs, and to the hour should it crash.\n",
+    },
+    Command {
+        path: &["device", "revoke"],
+        words: &["USER", "NAME"],
+        options: &[],
+        summary: "take a device's password away",
+        details: "Its open sessions end at once; one in the middle of an answer has half a second to complete it.\n",
+    },
+    Command {
         path: &["deliver"],
         words: &[],
         options: &[
@@ -171,9 +242,10 @@ account holds removes nothing: it takes no more mail until there is room.
         path: &["expire"],
         words: &[],
         options: &[flag("dry-run", "only tell what would go")],
-        summary: "remove what is older than it is kept",
+        summary: "move on and remove what is older than it is kept",
         details: "\
-The running server does this every hour by itself: mail in \\Trash and \\Junk goes after the days of [retention] in the
+The running server does this every hour by itself: what POP3 devices have deleted or fetched goes from INBOX to the
+trash by the rules of `mailnook user pop3`; mail in \\Trash and \\Junk goes after the days of [retention] in the
 configuration, and expunged mail can be brought back with `mailnook undelete` for some days more.
 ",
     },

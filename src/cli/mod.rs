@@ -84,7 +84,8 @@ fn command(parsed: &Parsed, start_log: StartLog) -> u8 {
 }
 
 fn asked(parsed: &Parsed, config: Config) -> u8 {
-    use crate::admin::Request;
+    use crate::admin::{PopChange, Request};
+    use crate::types::Rights;
     let json = parsed.has("json");
     let request = match parsed.command.path {
         ["user", "add"] => return user::add(parsed, config),
@@ -94,6 +95,25 @@ fn asked(parsed: &Parsed, config: Config) -> u8 {
         ["user", "show"] => Request::UserShow { name: parsed.word(0), json },
         ["user", "alias", "add"] => Request::AliasAdd { name: parsed.word(0), alias: parsed.word(1) },
         ["user", "alias", "remove"] => Request::AliasRemove { name: parsed.word(0), alias: parsed.word(1) },
+        ["user", "pop3"] => Request::UserPop3 {
+            name: parsed.word(0),
+            change: PopChange {
+                reset: parsed.has("default"),
+                delete: parsed.value("dele"),
+                hide_days: parsed.value("hide-days"),
+                release_days: parsed.value("release-days"),
+                retr_seen: parsed.value("seen"),
+            },
+        },
+        ["user", "main-password"] => Request::UserMainPassword { name: parsed.word(0), scope: parsed.word(1) },
+        ["device", "add"] => {
+            let (imap, pop3) = (parsed.has("imap"), parsed.has("pop3"));
+            let both = imap == pop3;
+            let rights = Rights { imap: imap || both, pop3: pop3 || both, read_only: parsed.has("read-only") };
+            Request::DeviceAdd { name: parsed.word(0), device: parsed.word(1), rights }
+        }
+        ["device", "list"] => Request::DeviceList { name: parsed.word(0), json },
+        ["device", "revoke"] => Request::DeviceRevoke { name: parsed.word(0), device: parsed.word(1) },
         ["deliver"] => Request::Deliver {
             recipients: parsed.values("recipient"),
             sender: parsed.value("sender").unwrap_or_default(),

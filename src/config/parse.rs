@@ -1,13 +1,14 @@
 //! From the text of the file to a [`Config`]: every key is read by one line below, every mistake is collected.
 
 use super::{Config, Problem, nearest, value};
+use crate::types::{PopDelete, PopPolicy};
 use std::net::SocketAddr;
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Every key by section; the first section has no name and stands at the top of the file.
-const KEYS: [(&str, &[&str]); 7] = [
+const KEYS: [(&str, &[&str]); 8] = [
     ("", &["data_dir", "hostname", "domains", "catch_all", "imap_hidden", "admin", "threads", "map_size", "log_level"]),
     ("listen", &["imap", "imaps", "pop3", "pop3s", "lmtp", "lmtp_socket", "lmtp_socket_mode"]),
     ("tls", &["certificate", "key", "names"]),
@@ -34,6 +35,7 @@ const KEYS: [(&str, &[&str]); 7] = [
         ],
     ),
     ("auth", &["argon2_memory", "argon2_passes", "concurrent_hashes", "queue", "cache"]),
+    ("pop3", &["delete", "hide_days", "release_days", "retr_seen", "login_delay"]),
     ("quota", &["bytes", "messages", "over", "grace", "users_may_set"]),
     ("retention", &["trash", "junk", "undelete"]),
 ];
@@ -72,6 +74,9 @@ pub(super) fn config(text: &str) -> Result<Config, Vec<Problem>> {
     }
     if let Some(table) = reader.section(root, "auth") {
         reader.auth(table, &mut config);
+    }
+    if let Some(table) = reader.section(root, "pop3") {
+        reader.pop3(table, &mut config.pop3);
     }
     if let Some(table) = reader.section(root, "quota") {
         reader.quota(table, &mut config);
@@ -292,6 +297,18 @@ impl Reader<'_> {
         self.key(table, "concurrent_hashes", &mut auth.concurrent_hashes, |v| value::count_usize(v, 1, 16));
         self.key(table, "queue", &mut auth.queue, |v| value::count_usize(v, 1, 10_000));
         self.key(table, "cache", &mut auth.cache, |v| value::duration(v, 0, DAY));
+    }
+
+    fn pop3(&mut self, table: &DeTable<'_>, policy: &mut PopPolicy) {
+        let days = |v: &DeValue<'_>| value::count_u32(v, 0, u64::from(PopPolicy::DAYS_MAX));
+        self.key(table, "delete", &mut policy.delete, |v| {
+            let name = value::text(v, "\"hide\"")?;
+            PopDelete::from_name(name).ok_or_else(|| format!("{name:?} is none of \"trash\", \"hide\" and \"expunge\""))
+        });
+        self.key(table, "hide_days", &mut policy.hide_days, days);
+        self.key(table, "release_days", &mut policy.release_days, days);
+        self.key(table, "retr_seen", &mut policy.retr_seen, value::yes_or_no);
+        self.key(table, "login_delay", &mut policy.login_delay, |v| value::duration(v, 0, HOUR));
     }
 
     fn retention(&mut self, table: &DeTable<'_>, config: &mut Config) {

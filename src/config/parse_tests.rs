@@ -56,7 +56,7 @@ fn all_mistakes_are_told_at_once_with_their_lines() {
             "line 9: imap: \"localhost:143\" names a host; write \"127.0.0.1\" or \"[::1]\" instead of \"localhost\"",
             "line 9: imap: \"127.0.0.1\" has no port; write an address with its port such as \"127.0.0.1:143\", \"[::1]:143\" or \"*:143\"",
             "line 10: imaps: 127.0.0.1:1110 is what pop3 listens on by default; set pop3 too",
-            "line 11: unknown section \"sasl\"; there are listen, tls, limits, auth, quota, retention",
+            "line 11: unknown section \"sasl\"; there are listen, tls, limits, auth, pop3, quota, retention",
         ]
     );
 }

@@ -52,13 +52,13 @@ impl Session {
         let (connection, context) = (&mut self.connection, &self.context);
         match command {
             Command::Login { user, password } => {
-                let account = Box::pin(login::run(connection, context, &user, &password.0)).await?;
-                Ok(self.log_in(account, "Logged in"))
+                let logged_in = Box::pin(login::run(connection, context, &user, &password.0)).await?;
+                self.log_in(&logged_in, "Logged in")
             }
             Command::Authenticate { mechanism, initial } => {
                 let run = authenticate::run(connection, context, deadline, &mechanism, initial);
-                let account = Box::pin(run).await?;
-                Ok(self.log_in(account, "Authenticated"))
+                let logged_in = Box::pin(run).await?;
+                self.log_in(&logged_in, "Authenticated")
             }
             _ => Err(OUT_OF_STATE.into()),
         }
@@ -155,7 +155,7 @@ impl Session {
                     let watch = account.watch(selected.mailbox.id());
                     (selected, watch)
                 });
-                Box::pin(idle::run(&mut self.connection, selected, patience, &self.context.shutdown)).await
+                Box::pin(idle::run(&mut self.connection, selected, patience, &self.ending)).await
             }
             other => Box::pin(self.dispatch_selected(tag, other)).await,
         }

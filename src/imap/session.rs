@@ -5,27 +5,33 @@
 
 use super::Context;
 use super::capability::{self, Circumstances};
+use super::cmd::login;
 use super::command::Command;
 use super::context;
 use super::enabled::Enabled;
 use super::listen;
 use super::notify::Notifier;
 use super::output::Output;
-use super::reply::{Condition, Failure, Reply};
+use super::reply::{Condition, Failure, Reply, refusal};
 use super::sync::{Manner, Selected};
 use super::table::{self, Row, States};
 use super::wait;
 use super::wire::{ErrorKind, ParseError, Received, Receiver, Tag};
-use crate::mailbox::{Account, Door, DoorKind};
-use crate::net::{Admission, Connection, OUT_HIGH, ReadError};
+use crate::auth::{AuthError, LoggedIn};
+use crate::mailbox::{Account, Door, DoorKind, Guest, NotEntered};
+use crate::net::{Admission, Connection, OUT_HIGH, ReadError, Shutdown};
 use crate::types::UidSet;
-use smol::future::{poll_once, yield_now};
+use smol::future::{or, poll_once, yield_now};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Said when a client made too many errors.
 const TOO_MANY_ERRORS: &str = "Too many errors";
+/// Said to a session whose device was revoked (RFC 5530 §3, EXPIRED).
+const REVOKED: &str = "[EXPIRED] The password of this device was revoked";
+/// How long a command under way may go on when the session's device was revoked.
+const REVOKED_GRACE: Duration = Duration::from_millis(500);
 
 /// One client.
 pub(super) struct Session {
@@ -43,6 +49,10 @@ pub(super) struct Session {
     /// What ENABLED responses told.
     pub(super) told_enabled: Vec<&'static str>,
     pub(super) admission: Admission,
+    /// Ends this session: with the server, or because its device was revoked.
+    pub(super) ending: Shutdown,
+    /// Set with the account: the session's place among those of its device.
+    guest: Option<Guest>,
     /// Limit: errors in a row; the configuration's `protocol_errors` ends the session.
     errors: u32,
     /// By when the client must have logged in.
@@ -67,6 +77,7 @@ pub(super) enum Then {
 impl Session {
     pub(super) fn new(connection: Connection, context: Arc<Context>, admission: Admission) -> Self {
         let login_deadline = Instant::now() + context.config.limits.login;
+        let ending = context.shutdown.child();
         Self {
             connection,
             context,
@@ -77,6 +88,8 @@ impl Session {
             enabled: Enabled::default(),
             told_enabled: Vec::new(),
             admission,
+            ending,
+            guest: None,
             errors: 0,
             login_deadline,
         }
@@ -85,8 +98,22 @@ impl Session {
     /// Serves the client to the end.
     pub(super) async fn run(&mut self) {
         let peer = *self.connection.peer();
-        match self.converse().await {
+        let ending = self.ending.clone();
+        // A command under way gets a moment for its end; a device that was stolen is not served any longer.
+        let revoked = async {
+            ending.wait_alone().await;
+            async_io::Timer::after(REVOKED_GRACE).await;
+            Err(Failure::Broken)
+        };
+        match or(self.converse(), revoked).await {
             Ok(()) => log::debug!("imap {peer}: logged out"),
+            Err(failure) if ending.requested_alone() => {
+                log::info!("imap {peer}: ended, the password of its device was revoked");
+                // Else it is in the middle of an answer and cannot say a word.
+                if matches!(failure, Failure::Bye(_)) {
+                    self.connection.queue(format!("* BYE {REVOKED}\r\n").as_bytes());
+                }
+            }
             Err(Failure::Bye(text)) => {
                 log::debug!("imap {peer}: ended, {text}");
                 self.connection.queue(format!("* BYE {text}\r\n").as_bytes());
@@ -133,7 +160,7 @@ impl Session {
     /// The next command. What is queued is flushed if there is none yet.
     async fn read(&mut self) -> Result<Received, Failure> {
         let deadline = self.deadline();
-        if self.context.shutdown.requested() {
+        if self.ending.requested() {
             return Err(Failure::Bye(wait::STOPPING));
         }
         if Instant::now() >= deadline {
@@ -149,7 +176,7 @@ impl Session {
         }
         self.connection.flush().await?;
         let command = pin!(self.receiver.command(&mut self.connection, max));
-        wait::input(command, deadline, &self.context.shutdown).await
+        wait::input(command, deadline, &self.ending).await
     }
 
     /// Until when the client may be silent.
@@ -281,16 +308,30 @@ impl Session {
     }
 
     /// The session has logged in; the reply carries what it can do now (RFC 3501 §7.1, CAPABILITY).
-    pub(super) fn log_in(&mut self, account: Account, text: &'static str) -> Reply {
-        self.account = Some(account.through(Door::session(DoorKind::Imap, self.connection.peer().address)));
+    ///
+    /// # Errors
+    /// NO where the device was revoked or the account removed just now.
+    pub(super) fn log_in(&mut self, logged_in: &LoggedIn, text: &'static str) -> Result<Reply, Failure> {
+        let address = self.connection.peer().address;
+        let door = Door { kind: DoorKind::Imap, device: logged_in.device.0, address };
+        let ending = self.ending.clone();
+        let core = &self.context.core;
+        let entered = core.enter(logged_in.account, &door, move || ending.request());
+        let guest = entered.map_err(|error| match error {
+            NotEntered::Revoked => login::refusal(AuthError::BadCredentials),
+            NotEntered::InUse => login::refusal(AuthError::Busy),
+            NotEntered::Failed(error) => refusal(&error),
+        })?;
+        self.account = Some(core.account(logged_in.account)?.through(door).restricted(logged_in.read_only));
+        self.guest = Some(guest);
         self.admission.logged_in();
-        Reply::ok(text).code(self.capabilities())
+        Ok(Reply::ok(text).code(self.capabilities()))
     }
 
     /// The session is as it was before its login (RFC 8437 §3). It counts as one that logged in all the same: the
     /// places of those before login are for strangers.
     fn log_out(&mut self) {
-        self.account = None;
+        (self.account, self.guest) = (None, None);
         self.selected = None;
         self.notify = None;
         self.enabled = Enabled::default();
@@ -322,6 +363,6 @@ impl Session {
         let Some(tls) = self.context.tls.clone() else { return Ok(()) };
         self.receiver = Receiver::new();
         let handshake = pin!(self.connection.start_tls(&tls));
-        wait::input(handshake, self.login_deadline, &self.context.shutdown).await
+        wait::input(handshake, self.login_deadline, &self.ending).await
     }
 }

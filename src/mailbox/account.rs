@@ -1,5 +1,6 @@
 //! The only door to the store: accounts, addresses, and the handle that sessions work with.
 
+use super::device::Presence;
 use super::notify::Notify;
 use super::quota::QuotaRules;
 use super::retention::RetentionRules;
@@ -8,7 +9,7 @@ use super::{Appended, Delivery, DeliveryTarget, Error, Staged, Watch, list};
 use crate::store::schema::{AccountState, User, kind};
 use crate::store::txn::Tx;
 use crate::store::{self, Clock, KEY_TEXT_MAX, Password, Refusal, Room, Settings, Store, Topic};
-use crate::types::{AccountId, DateTime, Door, Flags, MailboxId, SpecialUse};
+use crate::types::{AccountId, DateTime, Door, Flags, MailboxId, PopPolicy, SpecialUse};
 use chrono::Offset as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub struct Options {
     pub catch_all: Option<String>,
     /// Largest message in octets.
     pub max_message_size: u64,
+    /// How POP3 and IMAP share a mailbox, where an account has no rules of its own.
+    pub pop3: PopPolicy,
     /// Where the time comes from.
     pub clock: Clock,
     /// What accounts may hold where their settings do not say otherwise.
@@ -51,6 +54,7 @@ impl Options {
             domains: Vec::new(),
             catch_all: None,
             max_message_size: 200_000_000,
+            pop3: PopPolicy::default(),
             clock: Clock::system(),
             quota: QuotaRules::default(),
             retention: RetentionRules::default(),
@@ -64,7 +68,8 @@ impl Options {
 pub struct Core {
     pub(super) store: Arc<Store>,
     notify: Arc<Notify>,
-    options: Options,
+    pub(super) presence: Presence,
+    pub(super) options: Options,
     pub(super) attention: Attention,
 }
 
@@ -156,14 +161,14 @@ fn create_account(tx: &mut Tx<'_>, name: &str, password: Option<&Password>) -> R
     Ok(id)
 }
 
-fn find_user(tx: &Tx<'_>, name: &str) -> Result<(AccountId, User), store::Error> {
+pub(super) fn find_user(tx: &Tx<'_>, name: &str) -> Result<(AccountId, User), store::Error> {
     let view = tx.view();
     let id = view.address(name)?.ok_or(Refusal::NotFound)?;
     let user = view.user(id)?.filter(|user| user.name == name).ok_or(Refusal::NotFound)?;
     Ok((id, user))
 }
 
-fn remove_account(tx: &mut Tx<'_>, name: &str) -> Result<(), store::Error> {
+fn remove_account(tx: &mut Tx<'_>, name: &str) -> Result<AccountId, store::Error> {
     let (id, user) = find_user(tx, name)?;
     for (name, entry) in tx.view().mailbox_entries(id, "")? {
         if let Some(mailbox) = entry.mailbox {
@@ -175,6 +180,7 @@ fn remove_account(tx: &mut Tx<'_>, name: &str) -> Result<(), store::Error> {
     for address in std::iter::once(&user.name).chain(&user.aliases) {
         tx.delete_address(address)?;
     }
+    tx.delete_devices(id)?;
     for (mailbox, _) in tx.view().lost_of(id)? {
         tx.delete_lost(mailbox)?;
     }
@@ -183,7 +189,8 @@ fn remove_account(tx: &mut Tx<'_>, name: &str) -> Result<(), store::Error> {
     tx.delete_annotations(id, None)?;
     tx.delete_user(id)?;
     tx.put_settings(id, &Settings::default())?;
-    tx.delete_account_state(id)
+    tx.delete_account_state(id)?;
+    Ok(id)
 }
 
 fn add_alias(tx: &mut Tx<'_>, name: &str, alias: &str) -> Result<(), store::Error> {
@@ -219,11 +226,12 @@ impl Core {
             let committed = move |topics: &[Topic]| waker.wake(topics);
             Store::open(&options.path, options.map_size, (options.clock.clone(), options.room.clone()), committed)?
         };
-        Ok(Arc::new(Self { store, notify, options, attention: Attention::default() }))
+        Ok(Arc::new(Self { store, notify, presence: Presence::default(), options, attention: Attention::default() }))
     }
 
     /// Stops the writer after all queued work is durable. Blocks. Later writes fail with `Temporary`.
     pub fn close(&self) {
+        self.write_uses();
         self.store.close();
     }
 
@@ -253,13 +261,14 @@ impl Core {
         Ok(self.store.write(move |tx| create_account(tx, &name, password.as_ref())).await?)
     }
 
-    /// Removes the account and all its mail.
+    /// Removes the account and all its mail, and ends its sessions.
     ///
     /// # Errors
     /// `NotFound`, `Temporary`.
     pub async fn remove_account(&self, name: &str) -> Result<(), Error> {
         let name = name.to_ascii_lowercase();
-        self.store.write(move |tx| remove_account(tx, &name)).await?;
+        let account = self.store.write(move |tx| remove_account(tx, &name)).await?;
+        self.end_sessions(account);
         self.store.purge();
         Ok(())
     }
@@ -321,7 +330,7 @@ impl Core {
     /// `NotFound`, `Temporary`.
     pub fn account(self: &Arc<Self>, id: AccountId) -> Result<Account, Error> {
         let user = self.store.read(|view| view.user(id))?.ok_or(Error::NotFound)?;
-        Ok(Account { core: self.clone(), id, name: user.name.into(), door: Door::UNKNOWN })
+        Ok(Account { core: self.clone(), id, name: user.name.into(), door: Door::UNKNOWN, read_only: false })
     }
 
     /// What the account has otherwise than the configuration says.
@@ -472,10 +481,32 @@ pub struct Account {
     pub(super) core: Arc<Core>,
     pub(super) id: AccountId,
     name: Arc<str>,
+    read_only: bool,
     pub(super) door: Door,
 }
 
 impl Account {
+    /// The same for a session that cannot change anything, where `read_only`.
+    #[must_use]
+    pub const fn restricted(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Whether nothing can be changed by this handle: every method that would is `Denied`.
+    #[must_use]
+    pub const fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// Invariant: every method that changes something asks this first.
+    ///
+    /// # Errors
+    /// `Denied` for a handle that can only read.
+    pub const fn may_change(&self) -> Result<(), Error> {
+        if self.read_only { Err(Error::Denied) } else { Ok(()) }
+    }
+
     /// Its identifier.
     #[must_use]
     pub const fn id(&self) -> AccountId {
@@ -512,6 +543,7 @@ impl Account {
         flags: Flags,
         date: Option<DateTime>,
     ) -> Result<Appended, Error> {
+        self.may_change()?;
         let target = DeliveryTarget::Mailbox(mailbox.to_owned());
         let delivery = Delivery { account: self.id, target, prefix: Vec::new(), flags, date, door: self.door };
         let mut made = self.core.deliver(staged, vec![delivery]).await?;

@@ -188,6 +188,7 @@ impl Account {
         }
         let (account, name) = (self.id, of.name().map(str::to_owned));
         let weight = changes.iter().filter_map(|(_, value)| value.as_ref()).map(Vec::len).sum();
+        self.may_change()?;
         let job = self.core.store.write_heavy(weight, move |tx| set(tx, account, name.as_deref(), &changes));
         Ok(job.await?)
     }

@@ -423,6 +423,7 @@ impl Account {
     /// # Errors
     /// `NotFound` where there is no such mailbox; `Invalid` keywords, `Limit`, `Temporary`. Nothing was stored then.
     pub async fn append_batch(&self, batch: Batch, mailbox: &str) -> Result<BatchAppended, Error> {
+        self.may_change()?;
         let mut batch = batch;
         let (mut messages, mut weight) = (Vec::with_capacity(batch.messages.len()), 0);
         for (staged, flags, date) in &mut batch.messages {
@@ -469,6 +470,7 @@ impl Account {
         let mut staged = staged;
         let parts = staged.parts();
         let delivery = self.delivery(mailbox, flags, date);
+        self.may_change()?;
         let (account, door, rules) = (self.id, self.door, self.core.quota_rules());
         let kept = self.core.retention_rules();
         let made = self.core.store_arc().write_heavy(parts.pending.len(), move |tx| {

@@ -37,17 +37,19 @@ pub(super) fn moved_origin(tx: &mut Tx<'_>, origin: OriginId) -> Result<OriginId
     if origin == OriginId::NOTICE { tx.intern(&Door::of(DoorKind::Policy)) } else { Ok(origin) }
 }
 
-struct Transfer {
-    account: AccountId,
-    source: MailboxId,
-    uids: UidSet,
-    destination: String,
-    move_them: bool,
-    door: Door,
-    quota: QuotaRules,
+/// A COPY or MOVE as the writer's job gets it.
+pub(super) struct Transfer {
+    pub(super) account: AccountId,
+    pub(super) source: MailboxId,
+    pub(super) uids: UidSet,
+    /// The canonical name of a mailbox.
+    pub(super) destination: String,
+    pub(super) move_them: bool,
+    pub(super) door: Door,
+    pub(super) quota: QuotaRules,
 }
 
-fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store::Error> {
+pub(super) fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store::Error> {
     let entry = tx.view().mailbox_entry(job.account, &job.destination)?;
     let target = entry.and_then(|entry| entry.mailbox).ok_or(Refusal::NotFound)?;
     let mut source = Edit::open(tx, job.source)?;
@@ -124,6 +126,7 @@ impl Mailbox {
     }
 
     async fn transfer(&self, uids: &UidSet, destination: &str, move_them: bool) -> Result<Copied, Error> {
+        self.account.may_change()?;
         // A name that cannot be one does not exist.
         let Ok(destination) = name::canonical(destination) else { return Err(Error::NotFound) };
         let job = Transfer {

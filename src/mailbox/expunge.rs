@@ -8,7 +8,7 @@ use crate::store::{self, Cause};
 use crate::types::{Door, MailboxId, SystemFlags, UidSet};
 
 /// Removes the messages of `among`, or only those of them with \Deleted.
-fn expunge(
+pub(super) fn expunge(
     tx: &mut Tx<'_>,
     (mailbox, among, deleted_only): (MailboxId, &UidSet, bool),
     (door, rules): (&Door, RetentionRules),
@@ -59,6 +59,7 @@ impl Mailbox {
     }
 
     async fn take_out(&self, among: UidSet, deleted_only: bool) -> Result<UidSet, Error> {
+        self.account.may_change()?;
         let (id, door, rules) = (self.id, self.account.door, self.account.core.retention_rules());
         let job = move |tx: &mut Tx<'_>| expunge(tx, (id, &among, deleted_only), (&door, rules));
         let gone = self.account.core.store.write(job).await?;

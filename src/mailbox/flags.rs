@@ -20,15 +20,19 @@ pub struct Stored {
 }
 
 /// A STORE as the writer's job gets it.
-struct Request {
-    uids: UidSet,
-    operation: FlagOperation,
-    flags: Flags,
-    unchanged_since: Option<ModSeq>,
-    door: Door,
+pub(super) struct Request {
+    pub(super) uids: UidSet,
+    pub(super) operation: FlagOperation,
+    pub(super) flags: Flags,
+    pub(super) unchanged_since: Option<ModSeq>,
+    pub(super) door: Door,
 }
 
-fn store_flags(tx: &mut Tx<'_>, mailbox: crate::types::MailboxId, request: &Request) -> Result<Stored, store::Error> {
+pub(super) fn store_flags(
+    tx: &mut Tx<'_>,
+    mailbox: crate::types::MailboxId,
+    request: &Request,
+) -> Result<Stored, store::Error> {
     let mut edit = Edit::open(tx, mailbox)?;
     let mut stored = Stored::default();
     let mut rows = Vec::new();
@@ -99,6 +103,7 @@ impl Mailbox {
         flags: &Flags,
         unchanged_since: Option<ModSeq>,
     ) -> Result<Stored, Error> {
+        self.account.may_change()?;
         check_flags(flags).map_err(store::Error::from)?;
         let id = self.id;
         let request =

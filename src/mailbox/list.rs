@@ -377,6 +377,7 @@ impl Account {
     /// # Errors
     /// `Exists`, `Invalid` names, `Limit`, `Temporary`.
     pub async fn create(&self, name: &str, special_use: Option<SpecialUse>) -> Result<MailboxId, Error> {
+        self.may_change()?;
         let (account, name) = (self.id, canonical(name).map_err(store::Error::from)?);
         Ok(self.core.store.write(move |tx| create(tx, account, &name, special_use)).await?)
     }
@@ -386,6 +387,7 @@ impl Account {
     /// # Errors
     /// `NotFound`; `Denied` for INBOX; `HasChildren` for a mere level above others; `Temporary`.
     pub async fn delete(&self, name: &str) -> Result<(), Error> {
+        self.may_change()?;
         let (account, name) = (self.id, canonical(name).map_err(store::Error::from)?);
         let (door, rules) = (self.door, self.core.retention_rules());
         self.core.store.write(move |tx| delete(tx, account, &name, (&door, rules))).await?;
@@ -398,6 +400,7 @@ impl Account {
     /// # Errors
     /// `NotFound`, `Exists`, `Invalid`, `Limit`, `Temporary`.
     pub async fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
+        self.may_change()?;
         let from = canonical(from).map_err(store::Error::from)?;
         let door = self.door;
         let (account, to) = (self.id, canonical(to).map_err(store::Error::from)?);
@@ -409,6 +412,7 @@ impl Account {
     /// # Errors
     /// `Invalid` names, `Limit`, `Temporary`.
     pub async fn subscribe(&self, name: &str, on: bool) -> Result<(), Error> {
+        self.may_change()?;
         let (account, name) = (self.id, canonical(name).map_err(store::Error::from)?);
         Ok(self.core.store.write(move |tx| subscribe(tx, account, &name, on)).await?)
     }

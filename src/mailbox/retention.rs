@@ -92,6 +92,8 @@ impl Removal {
         row: &MessageRow,
     ) -> Result<(), store::Error> {
         edit.remove(tx, uid, row)?;
+        // Whoever gets it back gets it as new.
+        tx.forget_pop_state(edit.state.account, row.instance)?;
         let note = self.note.get_or_insert_with(|| Note::new(self.by, edit.id, Action::TakenOut(self.cause)));
         note.add(uid, row.instance);
         if !self.keep {
@@ -150,7 +152,7 @@ pub(super) fn remember(
 }
 
 /// Whether the clock is behind what is stored.
-fn clock_is_behind(view: &View<'_>, now: i64) -> Result<bool, store::Error> {
+pub(super) fn clock_is_behind(view: &View<'_>, now: i64) -> Result<bool, store::Error> {
     Ok(now < view.globals()?.last_time)
 }
 

@@ -5,9 +5,8 @@
 
 use super::{Core, Error, Quota, trace};
 use crate::store;
-use crate::store::journal::Action;
-use crate::types::{AccountId, DateTime, InstanceId, Uid};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use crate::types::{AccountId, DateTime, Uid};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::sync::{Arc, PoisonError};
 
@@ -128,16 +127,8 @@ impl Core {
     /// `NotFound`, `Temporary`.
     pub async fn usage(&self, account: AccountId) -> Result<Usage, Error> {
         let (now, rules) = (self.now(), self.retention_rules());
-        let (entries, rules, fetched) = self.store.read(|view| {
-            let mut fetched: HashSet<InstanceId> = HashSet::new();
-            view.journal(account, |entry| {
-                if entry.action == Action::Fetched {
-                    fetched.extend(entry.items.iter().map(|item| item.instance));
-                }
-                Ok(())
-            })?;
-            Ok((view.mailbox_entries(account, "")?, rules.of(view, account)?, fetched))
-        })?;
+        let (entries, rules) =
+            self.store.read(|view| Ok((view.mailbox_entries(account, "")?, rules.of(view, account)?)))?;
         let mut usage = Usage::default();
         let mut senders: HashMap<String, (u64, u64)> = HashMap::new();
         let mut oldest = now;
@@ -165,7 +156,9 @@ impl Core {
                         if row.internal_date.seconds > now - RATE_DAYS * DAY {
                             usage.recent.0 = usage.recent.0.saturating_add(row.size);
                         }
-                        if name == super::list::INBOX && fetched.contains(&row.instance) {
+                        let fetched =
+                            name == super::list::INBOX && !view.pop_state(account, row.instance)?.marks.is_empty();
+                        if fetched {
                             usage.fetched = (usage.fetched.0 + 1, usage.fetched.1.saturating_add(row.size));
                         }
                         let sender = sender(view, row.content)?;

@@ -53,6 +53,8 @@ pub enum Happened {
     TakenOut(String, Cause),
     /// Fetched by POP3.
     Fetched,
+    /// Deleted by POP3, which hides it from that device.
+    PopHidden,
     /// Brought back to that mailbox.
     BroughtBack(String),
     /// Removed for good.
@@ -68,6 +70,8 @@ pub struct Story {
     pub place: Place,
     /// What happened, the oldest first: when, what, and who did it.
     pub events: Vec<(i64, Happened, Door)>,
+    /// The names of the account's devices, revoked ones too.
+    pub devices: BTreeMap<u32, String>,
 }
 
 /// Messages that one job touched, as the journal gets them.
@@ -194,7 +198,13 @@ impl Now {
         Ok(unique)
     }
 
-    fn story(&self, view: &View<'_>, instance: InstanceId, kept: i64) -> Result<Story, store::Error> {
+    fn story(
+        &self,
+        view: &View<'_>,
+        account: AccountId,
+        instance: InstanceId,
+        kept: i64,
+    ) -> Result<Story, store::Error> {
         let mut events = Vec::new();
         let mut id = Vec::new();
         let row = self.rows.iter().find(|(_, _, row)| row.instance == instance);
@@ -218,6 +228,7 @@ impl Now {
                 }
                 Action::TakenOut(cause) => Happened::TakenOut(mailbox, *cause),
                 Action::Fetched => Happened::Fetched,
+                Action::PopHidden => Happened::PopHidden,
                 Action::BroughtBack => Happened::BroughtBack(mailbox),
                 Action::Removed(message_id) => {
                     id.clone_from(message_id);
@@ -235,7 +246,8 @@ impl Now {
             (None, None) => Place::Gone,
         };
         let message_id = Some(String::from_utf8_lossy(&id).into_owned()).filter(|id| !id.is_empty());
-        Ok(Story { message_id, place, events })
+        let devices = view.devices(account)?.into_iter().map(|(id, device)| (id.0, device.name)).collect();
+        Ok(Story { message_id, place, events, devices })
     }
 }
 
@@ -255,7 +267,7 @@ impl Core {
             let now = Now::read(view, account)?;
             let days = view.settings(account)?.undelete_days.unwrap_or(rules.undelete_days);
             let found = now.find(view, &whose)?;
-            found.into_iter().map(|instance| now.story(view, instance, i64::from(days) * 86_400)).collect()
+            found.into_iter().map(|instance| now.story(view, account, instance, i64::from(days) * 86_400)).collect()
         })?)
     }
 }

@@ -14,14 +14,31 @@ pub(super) struct Conditions {
     pub(super) channel_binding: bool,
     /// STLS would be accepted.
     pub(super) stls: bool,
+    /// After how many days messages may be removed, None: never; and whether that differs by user.
+    pub(super) expire: (Option<u32>, bool),
+    /// Seconds from one login to the next; 0: as one likes.
+    pub(super) login_delay: u64,
 }
 
 /// The lines of the answer to CAPA, each with CRLF, without the dot that ends them.
 pub(super) fn lines(conditions: Conditions) -> String {
     let mut lines = String::from(
-        // RFC 2449 §6.1, §6.8, §6.4, §6.6, §6.7; RFC 3206 §6
-        "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\n",
+        // RFC 2449 §6.1, §6.8, §6.4, §6.6; RFC 3206 §6; RFC 6856 §2, §3
+        "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nUTF8\r\nLANG\r\n",
     );
+    // RFC 2449 §6.7
+    lines.push_str("EXPIRE ");
+    match conditions.expire.0 {
+        None => lines.push_str("NEVER"),
+        Some(days) => lines.push_str(&days.to_string()),
+    }
+    lines.push_str(if conditions.expire.1 { " USER\r\n" } else { "\r\n" });
+    // RFC 2449 §6.5
+    if conditions.login_delay > 0 {
+        lines.push_str("LOGIN-DELAY ");
+        lines.push_str(&conditions.login_delay.to_string());
+        lines.push_str("\r\n");
+    }
     if conditions.plaintext {
         // RFC 2449 §6.2
         lines.push_str("USER\r\n");
@@ -51,13 +68,36 @@ mod tests {
 
     #[test]
     fn logins_are_announced_where_they_are_allowed() {
-        let remote = lines(Conditions { logged_in: false, plaintext: false, channel_binding: false, stls: true });
+        let remote = lines(Conditions {
+            logged_in: false,
+            plaintext: false,
+            channel_binding: false,
+            stls: true,
+            expire: (None, false),
+            login_delay: 0,
+        });
         assert!(remote.contains("STLS\r\n") && !remote.contains("USER") && !remote.contains("SASL"), "{remote}");
-        let secure = lines(Conditions { logged_in: false, plaintext: true, channel_binding: true, stls: false });
+        let secure = lines(Conditions {
+            logged_in: false,
+            plaintext: true,
+            channel_binding: true,
+            stls: false,
+            expire: (Some(30), true),
+            login_delay: 60,
+        });
         assert!(!secure.contains("STLS") && secure.contains("USER\r\n"));
         assert!(secure.contains("SASL SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN\r\n"), "{secure}");
         assert!(!secure.contains("IMPLEMENTATION"));
-        let after = lines(Conditions { logged_in: true, plaintext: true, channel_binding: true, stls: false });
+        assert!(remote.contains("EXPIRE NEVER\r\n") && !remote.contains("LOGIN-DELAY"));
+        assert!(secure.contains("EXPIRE 30 USER\r\nLOGIN-DELAY 60\r\n"));
+        let after = lines(Conditions {
+            logged_in: true,
+            plaintext: true,
+            channel_binding: true,
+            stls: false,
+            expire: (Some(30), true),
+            login_delay: 60,
+        });
         assert!(after.contains("IMPLEMENTATION mailnook-"));
     }
 }

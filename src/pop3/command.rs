@@ -15,6 +15,10 @@ pub(super) enum Command<'a> {
     Capa,
     /// RFC 2595 §4
     Stls,
+    /// RFC 6856 §2.1
+    Utf8,
+    /// RFC 6856 §3; without a range it asks for the list of languages.
+    Lang(Option<&'a [u8]>),
     /// RFC 1939 §4 and §6
     Quit,
     /// RFC 1939 §5
@@ -63,6 +67,8 @@ impl<'a> Command<'a> {
             Keyword::Pass | Keyword::Capa => Self::Capa,
             Keyword::Auth => Self::Auth { mechanism: arguments.next(), initial_response: arguments.next() },
             Keyword::Stls => Self::Stls,
+            Keyword::Utf8 => Self::Utf8,
+            Keyword::Lang => Self::Lang(arguments.next()),
             Keyword::Quit => Self::Quit,
             Keyword::Noop => Self::Noop,
             Keyword::Rset => Self::Rset,
@@ -85,6 +91,8 @@ enum Keyword {
     Auth,
     Capa,
     Stls,
+    Utf8,
+    Lang,
     Quit,
     Noop,
     Rset,
@@ -97,13 +105,15 @@ enum Keyword {
 }
 
 impl Keyword {
-    const NAMES: [(&'static [u8], Self); 15] = [
+    const NAMES: [(&'static [u8], Self); 17] = [
         (b"USER", Self::User),
         (b"PASS", Self::Pass),
         (b"APOP", Self::Apop),
         (b"AUTH", Self::Auth),
         (b"CAPA", Self::Capa),
         (b"STLS", Self::Stls),
+        (b"UTF8", Self::Utf8),
+        (b"LANG", Self::Lang),
         (b"QUIT", Self::Quit),
         (b"NOOP", Self::Noop),
         (b"RSET", Self::Rset),
@@ -187,6 +197,9 @@ mod tests {
             ("AUTH PLAIN =", Command::Auth { mechanism: Some(b"PLAIN"), initial_response: Some(b"=") }),
             ("CAPA", Command::Capa),
             ("STLS", Command::Stls),
+            ("utf8", Command::Utf8),
+            ("LANG", Command::Lang(None)),
+            ("LANG *", Command::Lang(Some(b"*"))),
             ("QUIT", Command::Quit),
             ("nOOp", Command::Noop),
             ("RSET", Command::Rset),

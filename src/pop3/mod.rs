@@ -8,6 +8,7 @@
 
 mod capability;
 mod command;
+mod downgrade;
 mod maildrop;
 mod reply;
 mod retrieve;

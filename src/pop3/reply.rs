@@ -2,7 +2,10 @@
 
 use crate::auth::AuthError;
 use crate::auth::sasl::SaslError;
-use crate::mailbox;
+use crate::mailbox::{self, NotEntered};
+
+/// RFC 2449 §8.1.1
+pub(super) const LOGIN_DELAY: &[u8] = b"-ERR [LOGIN-DELAY] This device logged in a moment ago, try again later\r\n";
 
 /// The answer to a login that did not succeed.
 pub(super) fn login(error: AuthError) -> &'static str {
@@ -19,6 +22,16 @@ pub(super) fn sasl(error: SaslError) -> &'static str {
         SaslError::Base64 => "-ERR The response is not base64\r\n",
         SaslError::Syntax => "-ERR The response is not what the mechanism expects\r\n",
         SaslError::Authorization => "-ERR [AUTH] You can only log in as yourself\r\n",
+    }
+}
+
+/// The answer where a login does not become a session.
+pub(super) fn enter(error: &NotEntered) -> &'static str {
+    match error {
+        // RFC 2449 §8.1.2
+        NotEntered::InUse => "-ERR [IN-USE] This device has a session already\r\n",
+        NotEntered::Revoked => login(AuthError::BadCredentials),
+        NotEntered::Failed(error) => open(error),
     }
 }
 

@@ -1,5 +1,6 @@
 //! RETR and TOP: streams one message, dot-stuffed, as fast as the client takes it.
 
+use super::downgrade::Downgrade;
 use super::reply;
 use crate::mailbox::{self, Mailbox};
 use crate::net::{Connection, DotStuffer, OUT_HIGH, ReadError};
@@ -23,19 +24,21 @@ impl From<ReadError> for Cut {
     }
 }
 
-/// Sends a message or its beginning: with `lines`, its header and so many lines of its body.
+/// Sends a message or its beginning: with `lines`, its header and so many lines of its body. Whether there was such a
+/// message. Without `utf8` a header in UTF-8 is sent as a surrogate in ASCII.
 pub(super) async fn retrieve(
     conn: &mut Connection,
     mailbox: &Mailbox,
     uid: Uid,
     lines: Option<u64>,
-) -> Result<(), Cut> {
+    utf8: bool,
+) -> Result<bool, Cut> {
     let opened = mailbox.message(uid).and_then(|message| message.read(0, PIECE).map(|piece| (message, piece)));
     let (message, mut piece) = match opened {
         Ok(opened) => opened,
         Err(error) => {
             conn.queue(reply::read(&error).as_bytes());
-            return Ok(());
+            return Ok(false);
         }
     };
     let size = message.size();
@@ -44,11 +47,16 @@ pub(super) async fn retrieve(
         Some(_) => conn.queue(b"+OK Top of message follows\r\n"),
     }
     let mut top = lines.map(Top::new);
+    let mut downgrade = (!utf8).then(Downgrade::new);
     let mut stuffer = DotStuffer::new();
     let mut offset = 0_u64;
     loop {
         let end = top.as_mut().map_or(piece.len(), |top| top.take(&piece));
-        stuffer.feed(piece.get(..end).unwrap_or_default(), |octets| conn.queue(octets));
+        let shown = piece.get(..end).unwrap_or_default();
+        match &mut downgrade {
+            Some(downgrade) => downgrade.feed(shown, |octets| stuffer.feed(octets, |octets| conn.queue(octets))),
+            None => stuffer.feed(shown, |octets| conn.queue(octets)),
+        }
         offset = offset.saturating_add(piece.len() as u64);
         if offset >= size || top.as_ref().is_some_and(Top::is_complete) {
             break;
@@ -60,8 +68,11 @@ pub(super) async fn retrieve(
         smol::future::yield_now().await;
         piece = message.read(offset, PIECE).and_then(some).map_err(|_| Cut::Store)?;
     }
+    if let Some(downgrade) = &mut downgrade {
+        downgrade.end(|octets| stuffer.feed(octets, |octets| conn.queue(octets)));
+    }
     conn.queue(stuffer.end());
-    Ok(())
+    Ok(true)
 }
 
 /// Nothing to read before the end of the message would go on for ever.

@@ -1,7 +1,7 @@
 //! One session: AUTHORIZATION, TRANSACTION and UPDATE (RFC 1939 §3-§6).
 //!
 //! Invariant: messages are removed by QUIT in TRANSACTION state and by nothing else. A cut line, a timeout, too many
-//! errors and a shutdown remove nothing.
+//! errors and a shutdown remove nothing. What a device has fetched is noted at the end, however the session ends.
 
 use super::capability::{self, Conditions};
 use super::command::{Command, CommandError};
@@ -11,7 +11,7 @@ use super::retrieve::{Cut, retrieve};
 use crate::auth::sasl::{self, Mechanism};
 use crate::auth::{Attempt, AuthError, Authenticator, Client, ExchangeError, LoggedIn, Step};
 use crate::config::Config;
-use crate::mailbox::{self, Core, Door, DoorKind, Mailbox};
+use crate::mailbox::{self, Core, Door, DoorKind, Guest, Mailbox};
 use crate::net::{Admission, Connection, OUT_HIGH, ReadError, Shutdown, TlsAcceptor, timeout};
 use crate::types::{Uid, UidSet};
 use std::sync::Arc;
@@ -44,7 +44,9 @@ pub struct Context {
 pub async fn serve(conn: Connection, admission: Admission, context: Arc<Context>) {
     let login_by = Instant::now() + context.config.limits.login;
     let state = State::Authorization { user: None };
-    let mut session = Session { conn, admission, context, state, login_by, errors: 0, failed_logins: 0 };
+    let ending = context.shutdown.child();
+    let mut session =
+        Session { conn, admission, context, ending, state, login_by, utf8: false, errors: 0, failed_logins: 0 };
     session.conn.set_write_timeout(session.context.config.limits.write);
     let end = match session.run().await {
         Ok(end) => end,
@@ -54,9 +56,19 @@ pub async fn serve(conn: Connection, admission: Admission, context: Arc<Context>
         }
     };
     session.conn.close().await;
-    if let State::Transaction(transaction) = &session.state {
-        let (user, peer) = (&transaction.user, session.conn.peer());
-        log::info!("logout: user={user:?} address={peer} protocol=pop3 end={}", end.word());
+    if let State::Transaction(transaction) = &mut session.state {
+        // Only after QUIT is it written already.
+        if !transaction.fetched.is_empty() {
+            // What cannot be noted makes a message stay longer: the cause is in the log.
+            let _noted = transaction.inbox.pop_update(&transaction.fetched, &UidSet::new()).await;
+        }
+        let (user, peer, end) = (&transaction.user, session.conn.peer(), end.word());
+        match &transaction.device {
+            Some(device) => {
+                log::info!("logout: user={user:?} address={peer} protocol=pop3 device={device:?} end={end}");
+            }
+            None => log::info!("logout: user={user:?} address={peer} protocol=pop3 end={end}"),
+        }
     }
 }
 
@@ -64,8 +76,12 @@ struct Session {
     conn: Connection,
     admission: Admission,
     context: Arc<Context>,
+    /// Ends this session: with the server, or because its device was revoked.
+    ending: Shutdown,
     state: State,
     login_by: Instant,
+    /// The client takes UTF-8 (RFC 6856 §2.1).
+    utf8: bool,
     errors: u32,
     failed_logins: u32,
 }
@@ -81,8 +97,18 @@ enum State {
 /// A maildrop that is open.
 struct Transaction {
     user: String,
+    device: Option<String>,
+    /// The device may not change anything.
+    read_only: bool,
     inbox: Mailbox,
     maildrop: Maildrop,
+    /// Messages that went out whole. A line may be cut while they are on their way: the client has them once it says
+    /// something that it had not said before.
+    sent: UidSet,
+    /// Messages that the client has.
+    fetched: UidSet,
+    /// Its place among the sessions of its device.
+    guest: Option<Guest>,
 }
 
 /// What comes after a command.
@@ -101,6 +127,8 @@ enum End {
     Timeout,
     Errors,
     Shutdown,
+    /// The device has no password any more.
+    Revoked,
     StoreFailed,
 }
 
@@ -113,6 +141,7 @@ impl End {
             Self::Timeout => "timeout",
             Self::Errors => "errors",
             Self::Shutdown => "shutdown",
+            Self::Revoked => "revoked",
             Self::StoreFailed => "store-failed",
         }
     }
@@ -143,16 +172,13 @@ impl Session {
                 Input::Endless => return Ok(self.endless()),
                 // RFC 1939 §3: without any response.
                 Input::Timeout => return Ok(End::Timeout),
-                Input::Shutdown => {
-                    self.conn.queue(b"-ERR [SYS/TEMP] The server is stopping\r\n");
-                    return Ok(End::Shutdown);
-                }
+                Input::Shutdown => return Ok(self.farewell()),
             };
-            let shutdown = self.context.shutdown.clone();
+            let ending = self.ending.clone();
             let stopped = async {
-                shutdown.wait().await;
+                ending.wait().await;
                 async_io::Timer::after(SHUTDOWN_GRACE).await;
-                Ok(Next::End(End::Shutdown))
+                Ok(Next::End(if ending.requested_alone() { End::Revoked } else { End::Shutdown }))
             };
             // In a box, so that a session that waits for a command is small.
             match Box::pin(smol::future::or(self.command(&line), stopped)).await? {
@@ -164,9 +190,20 @@ impl Session {
         }
     }
 
+    /// Says why the session ends between two commands.
+    fn farewell(&mut self) -> End {
+        if self.ending.requested_alone() {
+            self.conn.queue(b"-ERR [AUTH] The password of this device was revoked\r\n");
+            return End::Revoked;
+        }
+        self.conn.queue(b"-ERR [SYS/TEMP] The server is stopping\r\n");
+        End::Shutdown
+    }
+
     /// The next line. What was answered so far goes out first, unless more commands are here already.
     async fn input(&mut self, max: usize) -> Result<Input, ReadError> {
-        if !self.conn.line_is_buffered() || self.conn.queued() >= OUT_HIGH {
+        let pipelined = self.conn.line_is_buffered();
+        if !pipelined || self.conn.queued() >= OUT_HIGH {
             self.conn.flush().await?;
         }
         let limit = match self.state {
@@ -187,10 +224,14 @@ impl Session {
             }
         };
         let shutdown = async {
-            self.context.shutdown.wait().await;
+            self.ending.wait().await;
             Ok(Input::Shutdown)
         };
-        timeout(limit, smol::future::or(shutdown, line)).await.unwrap_or(Ok(Input::Timeout))
+        let input = timeout(limit, smol::future::or(shutdown, line)).await.unwrap_or(Ok(Input::Timeout))?;
+        if let (State::Transaction(transaction), Input::Line(_), false) = (&mut self.state, &input, pipelined) {
+            transaction.confirm();
+        }
+        Ok(input)
     }
 
     /// Says why the session ends at a line that has no end in sight.
@@ -240,6 +281,11 @@ impl Session {
         };
         match (&mut self.state, command) {
             (_, Command::Capa) => Ok(self.capa()),
+            (_, Command::Lang(range)) => Ok(self.lang(range)),
+            (State::Authorization { .. }, Command::Utf8) => {
+                self.utf8 = true;
+                Ok(self.answer(b"+OK UTF-8 from here on\r\n"))
+            }
             (State::Authorization { .. }, command) => self.authorization(command).await,
             (State::Transaction(transaction), Command::Quit) => {
                 let (answer, end) = transaction.update().await;
@@ -257,8 +303,35 @@ impl Session {
             plaintext: self.plaintext_is_allowed(),
             channel_binding: self.channel_binding(),
             stls: !logged_in && self.context.tls.is_some() && !self.conn.is_tls(),
+            expire: self.expire(),
+            login_delay: self.context.config.pop3.login_delay.as_secs(),
         });
         self.answer(format!("+OK Capabilities follow\r\n{lines}.\r\n").as_bytes())
+    }
+
+    /// RFC 6856 §3. All texts are in English.
+    fn lang(&mut self, range: Option<&[u8]>) -> Next {
+        let Some(range) = range else {
+            return self.answer(b"+OK Language listing follows\r\nen English\r\n.\r\n");
+        };
+        let primary = range.split(|octet| *octet == b'-').next().unwrap_or_default();
+        if range == b"*" || primary.eq_ignore_ascii_case(b"en") {
+            return self.answer(b"+OK en English it is\r\n");
+        }
+        self.answer(b"-ERR There is only English\r\n")
+    }
+
+    /// After how many days the server may remove messages (None: never), and whether users differ.
+    fn expire(&self) -> (Option<u32>, bool) {
+        let core = &self.context.core;
+        let expire = match &self.state {
+            State::Authorization { .. } => core.pop_release_days(),
+            State::Transaction(transaction) => core
+                .pop_policy(transaction.inbox.account().id())
+                .map(|policy| (Some(policy.release_days).filter(|days| *days > 0), false)),
+        };
+        // Where the store cannot tell, the least is promised.
+        expire.unwrap_or((Some(1), true))
     }
 
     async fn authorization(&mut self, command: Command<'_>) -> Result<Next, ReadError> {
@@ -352,10 +425,7 @@ impl Session {
             Input::TooLong => self.error(b"-ERR The response is too long\r\n"),
             Input::Endless => Next::End(self.endless()),
             Input::Timeout => Next::End(End::Timeout),
-            Input::Shutdown => {
-                self.conn.queue(b"-ERR [SYS/TEMP] The server is stopping\r\n");
-                Next::End(End::Shutdown)
-            }
+            Input::Shutdown => Next::End(self.farewell()),
         }))
     }
 
@@ -380,8 +450,16 @@ impl Session {
     }
 
     async fn open_maildrop(&mut self, logged_in: LoggedIn) -> Result<Next, ReadError> {
-        let door = Door::session(DoorKind::Pop3, self.conn.peer().address);
-        match Transaction::open(&self.context.core, logged_in, door).await {
+        let door = Door { kind: DoorKind::Pop3, device: logged_in.device.0, address: self.conn.peer().address };
+        let ending = self.ending.clone();
+        let guest = match self.context.core.enter(logged_in.account, &door, move || ending.request()) {
+            Ok(guest) => guest,
+            Err(error) => return Ok(self.answer(reply::enter(&error).as_bytes())),
+        };
+        if self.context.core.is_too_soon(logged_in.account, &door) {
+            return Ok(self.answer(reply::LOGIN_DELAY));
+        }
+        match Transaction::open(&self.context.core, logged_in, door, guest).await {
             Ok(transaction) => {
                 let (messages, octets) = (transaction.maildrop.messages(), transaction.maildrop.octets());
                 self.state = State::Transaction(Box::new(transaction));
@@ -414,6 +492,9 @@ impl Session {
                 all(&mut self.conn, maildrop, &head, listing).await?;
             }
             Command::Uidl(None) => all(&mut self.conn, maildrop, "+OK Unique-ids follow\r\n", unique_id).await?,
+            Command::Dele(_) if transaction.read_only => {
+                self.conn.queue(b"-ERR [SYS/PERM] This device may only read\r\n");
+            }
             Command::Dele(number) => match maildrop.mark(number) {
                 Ok(()) => self.conn.queue(b"+OK Marked\r\n"),
                 Err(error) => self.conn.queue(no_message(error)),
@@ -431,8 +512,13 @@ impl Session {
             Ok(entry) => entry,
             Err(error) => return Ok(self.answer(no_message(error))),
         };
-        match retrieve(&mut self.conn, &transaction.inbox, entry.uid, lines).await {
-            Ok(()) => Ok(Next::Command),
+        match retrieve(&mut self.conn, &transaction.inbox, entry.uid, lines, self.utf8).await {
+            Ok(is_whole) => {
+                if let (State::Transaction(transaction), true) = (&mut self.state, is_whole && lines.is_none()) {
+                    transaction.sent.insert(entry.uid.0);
+                }
+                Ok(Next::Command)
+            }
             Err(Cut::Client(error)) => Err(error),
             Err(Cut::Store) => Ok(Next::End(End::StoreFailed)),
         }
@@ -441,15 +527,17 @@ impl Session {
 
 impl Transaction {
     /// Takes down what INBOX holds now.
-    async fn open(core: &Arc<Core>, logged_in: LoggedIn, door: Door) -> Result<Self, mailbox::Error> {
-        let inbox = core.account(logged_in.account)?.through(door).open("INBOX")?;
+    async fn open(core: &Arc<Core>, logged_in: LoggedIn, door: Door, guest: Guest) -> Result<Self, mailbox::Error> {
+        let account = core.account(logged_in.account)?.through(door).restricted(logged_in.read_only);
+        let inbox = account.open("INBOX")?;
+        let hidden = inbox.pop_hidden().await?;
         let uids = inbox.snapshot()?.uids;
         let mut maildrop = Maildrop::default();
         let mut from = first_uid(&uids, &logged_in.name);
         loop {
             let rows = inbox.rows(&uids, from)?;
             let Some(last) = rows.last().map(|row| row.uid) else { break };
-            for row in &rows {
+            for row in rows.iter().filter(|row| hidden.binary_search(&row.instance).is_err()) {
                 match u32::try_from(row.size) {
                     Ok(size) => maildrop.push(Entry { instance: row.instance, uid: row.uid, size }),
                     Err(_) => {
@@ -462,7 +550,16 @@ impl Transaction {
             smol::future::yield_now().await;
         }
         maildrop.seal();
-        Ok(Self { user: logged_in.name, inbox, maildrop })
+        Ok(Self {
+            user: logged_in.name,
+            device: logged_in.device_name,
+            read_only: logged_in.read_only,
+            inbox,
+            maildrop,
+            sent: UidSet::new(),
+            fetched: UidSet::new(),
+            guest: Some(guest),
+        })
     }
 
     /// The UPDATE state (RFC 1939 §6): all marked messages go in one commit.
@@ -471,12 +568,27 @@ impl Transaction {
         for entry in self.maildrop.marked_entries() {
             marked.insert(entry.uid.0);
         }
-        if marked.is_empty() {
-            return (b"+OK Goodbye\r\n", End::Quit);
-        }
-        match self.inbox.remove(&marked).await {
-            Ok(_) => (b"+OK Messages removed, goodbye\r\n", End::Quit),
+        self.confirm();
+        let fetched = std::mem::take(&mut self.fetched);
+        let outcome = if fetched.is_empty() && marked.is_empty() {
+            Ok(())
+        } else {
+            self.inbox.pop_update(&fetched, &marked).await
+        };
+        // Before the client hears of the end: it may be back at once.
+        self.guest = None;
+        match outcome {
+            // A note of what was fetched that is lost makes a message stay longer, and is nothing to the client.
+            _ if marked.is_empty() => (b"+OK Goodbye\r\n", End::Quit),
+            Ok(()) => (b"+OK Messages removed, goodbye\r\n", End::Quit),
             Err(_) => (b"-ERR [SYS/TEMP] The marked messages are not removed\r\n", End::QuitFailed),
+        }
+    }
+
+    /// The client has what was sent.
+    fn confirm(&mut self) {
+        if !self.sent.is_empty() {
+            self.fetched = self.fetched.union(&std::mem::take(&mut self.sent));
         }
     }
 }

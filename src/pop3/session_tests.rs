@@ -2,13 +2,22 @@ use super::*;
 use crate::auth::hash_password;
 use crate::mailbox::{Delivery, DeliveryTarget, Options};
 use crate::net::{Class, Limiter, Peer, pair};
-use crate::types::{AccountId, Flags};
+use crate::types::{AccountId, Flags, PopDelete, PopPolicy};
 use proptest::prelude::*;
 use smol::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use smol::net::unix::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
+
+/// What QUIT removes is gone: the transcripts policy-*.txt are about other rules.
+const EXPUNGE: PopPolicy = PopPolicy {
+    delete: PopDelete::Expunge,
+    hide_days: 14,
+    release_days: 0,
+    retr_seen: false,
+    login_delay: Duration::ZERO,
+};
 
 /// A server with one account, `anna` with the password `secret`, in a directory of its own.
 struct World {
@@ -32,7 +41,12 @@ impl World {
         let mut config = Config::default();
         (config.auth.argon2_memory, config.auth.argon2_passes) = (64, 1);
         change(&mut config);
-        let options = Options { map_size: Some(64 << 20), max_message_size: 8 << 20, ..Options::new(path.clone()) };
+        let options = Options {
+            map_size: Some(64 << 20),
+            max_message_size: 8 << 20,
+            pop3: EXPUNGE,
+            ..Options::new(path.clone())
+        };
         let core = Core::open(options).unwrap();
         let hash = hash_password("secret", &config.auth).unwrap();
         let account = smol::block_on(core.create_account("anna", Some(&hash))).unwrap();
@@ -86,6 +100,7 @@ impl World {
     /// A client in TRANSACTION state.
     fn log_in(&self) -> Client {
         let mut client = self.connect(Peer::LOCAL);
+        assert!(client.ask("UTF8").starts_with("+OK"));
         assert!(client.ask("USER anna").starts_with("+OK"));
         assert!(client.ask("PASS secret").starts_with("+OK"));
         client

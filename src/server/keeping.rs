@@ -53,6 +53,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 async fn sweep(shared: &Shared) {
+    if let Err(error) = shared.core.upkeep().await {
+        log::error!("applying the POP3 rules failed: {error:?}");
+    }
     match shared.core.sweep(false).await {
         Ok(swept) if swept.clock_is_behind => {
             log::warn!("the clock is behind the newest mail: nothing is removed until it is right");

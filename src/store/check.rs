@@ -9,7 +9,7 @@ use super::schema::{
 };
 use super::view::View;
 use super::{Error, Settings, body};
-use crate::types::{ANNOTATION_MAX, AccountId, BodyId, ContentId, MailboxId, SystemFlags, Uid, UidSet};
+use crate::types::{ANNOTATION_MAX, AccountId, BodyId, ContentId, InstanceId, MailboxId, SystemFlags, Uid, UidSet};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 
@@ -23,12 +23,20 @@ struct Check<'v, 't> {
     shown: HashMap<ContentId, (u32, u64)>,
     accounts: BTreeMap<AccountId, AccountState>,
     doomed: HashSet<MailboxId>,
+    /// Every message by its account.
+    instances: HashSet<(AccountId, InstanceId)>,
 }
 
 /// One line for each finding; none: the store is sound.
 pub(crate) fn check(view: &View<'_>) -> Result<Vec<String>, Error> {
-    let mut check =
-        Check { view, findings: Vec::new(), shown: HashMap::new(), accounts: BTreeMap::new(), doomed: HashSet::new() };
+    let mut check = Check {
+        view,
+        findings: Vec::new(),
+        shown: HashMap::new(),
+        accounts: BTreeMap::new(),
+        doomed: HashSet::new(),
+        instances: HashSet::new(),
+    };
     for (kind, id) in view.garbage(usize::MAX)? {
         if kind == kind::MAILBOX {
             check.doomed.insert(MailboxId(u32::try_from(id).unwrap_or_default()));
@@ -40,6 +48,7 @@ pub(crate) fn check(view: &View<'_>) -> Result<Vec<String>, Error> {
     let mailboxes = check.names()?;
     check.mailboxes(&mailboxes)?;
     check.rows_have_mailboxes()?;
+    check.devices()?;
     check.hidden()?;
     check.journal()?;
     check.annotations()?;
@@ -179,6 +188,7 @@ impl Check<'_, '_> {
                 }
             };
             uids.insert(uid.0);
+            self.instances.insert((state.account, row.instance));
             count(&mut counted, uid, &row);
             let shown = self.shown.entry(row.content).or_insert((0, row.size));
             shown.0 += 1;
@@ -245,6 +255,40 @@ impl Check<'_, '_> {
                 self.expect(known, || format!("{name} has entries of mailbox {id}, which does not exist"));
                 let Some(next) = id.checked_add(1) else { break };
                 from = next.to_be_bytes();
+            }
+        }
+        Ok(())
+    }
+
+    /// Devices belong to users; what POP3 has to do with messages belongs to messages and to devices that can log in.
+    fn devices(&mut self) -> Result<(), Error> {
+        let view = self.view;
+        let mut polling = HashSet::new();
+        for entry in view.tables.devices.iter(view.txn)? {
+            let account = AccountId(super::view::key_u32(entry?.0, 0, table::DEVICES)?);
+            self.expect(self.accounts.contains_key(&account), || format!("a device of account {}: no user", account.0));
+        }
+        for account in self.accounts.keys().copied().collect::<Vec<_>>() {
+            let devices = view.devices(account)?;
+            let active = devices.iter().filter(|(_, device)| device.revoked.is_none());
+            polling.extend(active.map(|(id, _)| (account, *id)));
+            let unnamed = devices.iter().any(|(id, device)| id.is_device() == device.name.is_empty());
+            self.expect(!unnamed, || format!("account {}: a device without a name", account.0));
+        }
+        for entry in view.tables.pop3.iter(view.txn)? {
+            let mut fields = Fields::new(entry?.0, table::POP3);
+            let (account, instance) = (AccountId(fields.u32()?), InstanceId(fields.u64()?));
+            let name = format!("POP3 state of message {:x} of account {}", instance.0, account.0);
+            self.expect(self.instances.contains(&(account, instance)), || format!("{name}: there is no such message"));
+            match view.pop_state(account, instance) {
+                Ok(state) => {
+                    self.expect(!state.marks.is_empty(), || format!("{name}: it is empty"));
+                    let known = state.marks.iter().all(|mark| polling.contains(&(account, mark.device)));
+                    self.expect(known, || format!("{name}: a device has it that cannot log in"));
+                    let ordered = state.marks.is_sorted_by(|a, b| a.device < b.device);
+                    self.expect(ordered, || format!("{name}: its devices are out of order"));
+                }
+                Err(error) => self.tell(format!("{name}: {error}")),
             }
         }
         Ok(())

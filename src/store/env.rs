@@ -28,6 +28,8 @@ pub(crate) struct Tables {
     pub(crate) chunks: Table,
     pub(crate) refs: Table,
     pub(crate) garbage: Table,
+    pub(crate) devices: Table,
+    pub(crate) pop3: Table,
     pub(crate) origins: Table,
     pub(crate) settings: Table,
     pub(crate) hidden: Table,
@@ -37,7 +39,7 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    pub(crate) const fn all(&self) -> [(&'static str, Table); 20] {
+    pub(crate) const fn all(&self) -> [(&'static str, Table); 22] {
         [
             (table::META, self.meta),
             (table::STATE, self.state),
@@ -53,6 +55,8 @@ impl Tables {
             (table::CHUNKS, self.chunks),
             (table::REFS, self.refs),
             (table::GARBAGE, self.garbage),
+            (table::DEVICES, self.devices),
+            (table::POP3, self.pop3),
             (table::ORIGINS, self.origins),
             (table::SETTINGS, self.settings),
             (table::HIDDEN, self.hidden),
@@ -224,6 +228,8 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
             create(table::GARBAGE)?,
         );
         let third = (
+            create(table::DEVICES)?,
+            create(table::POP3)?,
             create(table::ORIGINS)?,
             create(table::SETTINGS)?,
             create(table::HIDDEN)?,
@@ -236,7 +242,7 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
     let (
         (meta, state, users, addresses, mailboxes, keywords, messages),
         (changes, holes, expunges, contents, chunks, refs, garbage),
-        (origins, settings, hidden, lost, journal, annotations),
+        (devices, pop3, origins, settings, hidden, lost, journal, annotations),
     ) = made.unwrap_commit();
     Ok(Tables {
         meta,
@@ -253,6 +259,8 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
         chunks,
         refs,
         garbage,
+        devices,
+        pop3,
         origins,
         settings,
         hidden,

@@ -28,8 +28,10 @@ pub enum Action {
     Flagged(u8, SystemFlags),
     /// Taken out of its mailbox.
     TakenOut(Cause),
-    /// Fetched by POP3.
+    /// Fetched by POP3, for the first time by that device.
     Fetched,
+    /// Deleted by POP3, which hides it from that device.
+    PopHidden,
     /// Brought back after it was taken out.
     BroughtBack,
     /// Removed for good; with its Message-ID, which nothing else tells any more.
@@ -97,6 +99,7 @@ impl Entry {
             Action::Flagged(operation, flags) => out.extend_from_slice(&[1, *operation, flags.0]),
             Action::TakenOut(cause) => out.extend_from_slice(&[2, cause.number()]),
             Action::Fetched => out.push(3),
+            Action::PopHidden => out.push(6),
             Action::BroughtBack => out.push(4),
             Action::Removed(message_id) => {
                 out.push(5);
@@ -122,6 +125,7 @@ impl Entry {
             1 => Action::Flagged(fields.u8()?, SystemFlags(fields.u8()?)),
             2 => Action::TakenOut(Cause::from_number(fields.u8()?).ok_or(CORRUPT)?),
             3 => Action::Fetched,
+            6 => Action::PopHidden,
             4 => Action::BroughtBack,
             5 => Action::Removed(fields.text()?.into_bytes()),
             _ => return Err(CORRUPT),
@@ -226,6 +230,7 @@ mod tests {
             Action::Flagged(2, SystemFlags::SEEN),
             Action::TakenOut(Cause::Expired),
             Action::Fetched,
+            Action::PopHidden,
             Action::BroughtBack,
             Action::Removed(b"<a@b>".to_vec()),
         ] {

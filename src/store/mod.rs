@@ -7,6 +7,7 @@ mod body;
 mod check;
 mod clock;
 mod codec;
+pub(crate) mod device;
 mod env;
 mod error;
 pub(crate) mod hidden;
@@ -22,15 +23,16 @@ pub(crate) mod view;
 mod writer;
 
 pub use clock::Clock;
+pub use device::{Device, LastUse};
 pub use error::{Error, Refusal};
 pub use hidden::Cause;
 pub use password::{Password, Renewal, ScramKeys};
 pub use room::{FreeSpace, Room};
 pub use schema::SCHEMA_VERSION;
-pub use settings::{MainPassword, OverQuota, PopDelete, Settings};
+pub use settings::{MainPassword, OverQuota, Settings};
 pub use writer::Commit;
 
-use crate::types::{AccountId, BodyId, MailboxId};
+use crate::types::{AccountId, BodyId, DeviceId, MailboxId};
 use env::Environment;
 use std::collections::HashMap;
 use std::path::Path;
@@ -122,6 +124,10 @@ pub struct Login {
     pub password_hash: Option<String>,
     /// The SCRAM keys of its password; None: it can be given in clear text only.
     pub scram: Option<ScramKeys>,
+    /// From where its main password is accepted.
+    pub scope: MainPassword,
+    /// The devices that can log in, with their passwords.
+    pub devices: Vec<(DeviceId, Device)>,
 }
 
 impl Store {
@@ -256,11 +262,16 @@ impl Store {
                 found => found,
             };
             let Some(account) = found else { return Ok(None) };
-            Ok(view.user(account)?.map(|user| Login {
+            let Some(user) = view.user(account)? else { return Ok(None) };
+            let mut devices = view.devices(account)?;
+            devices.retain(|(id, device)| id.is_device() && device.revoked.is_none());
+            Ok(Some(Login {
                 account,
                 name: user.name,
                 password_hash: Some(user.password_hash).filter(|hash| !hash.is_empty()),
                 scram: user.scram,
+                scope: view.settings(account)?.main_password.unwrap_or_default(),
+                devices,
             }))
         })
     }

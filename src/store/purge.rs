@@ -59,6 +59,12 @@ fn mailbox_rows(tx: &mut Tx<'_>, mailbox: MailboxId, max: usize) -> Result<bool,
         Some(lost) => tx.view().account_state(lost.account)?.map(|state| (lost, state)),
         None => None,
     };
+    let account = tx.view().mailbox_state(mailbox)?.map(|state| state.account);
+    for (_, row) in &found {
+        if let Some(account) = account {
+            tx.forget_pop_state(account, row.instance)?;
+        }
+    }
     let Some((lost, mut state)) = keeper else {
         for (uid, row) in found {
             tx.delete_row(mailbox, uid)?;

@@ -31,6 +31,8 @@ pub(crate) mod table {
     pub(crate) const CHUNKS: &str = "chunks";
     pub(crate) const REFS: &str = "refs";
     pub(crate) const GARBAGE: &str = "garbage";
+    pub(crate) const DEVICES: &str = "devices";
+    pub(crate) const POP3: &str = "pop3";
     pub(crate) const ANNOTATIONS: &str = "annotations";
     pub(crate) const ORIGINS: &str = "origins";
     pub(crate) const SETTINGS: &str = "settings";

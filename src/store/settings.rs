@@ -3,6 +3,7 @@
 use super::Error;
 use super::codec::Fields;
 use super::schema::table;
+use crate::types::{PopDelete, PopPolicy};
 
 /// What happens to mail that comes while the account is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,18 +13,6 @@ pub enum OverQuota {
     Defer,
     /// It goes back to its sender (552 5.2.2).
     Bounce,
-}
-
-/// What POP3's DELE does to a message in INBOX.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PopDelete {
-    /// Moves it to \Trash.
-    #[default]
-    Trash,
-    /// Hides it from POP3 and keeps it for IMAP.
-    Hide,
-    /// Removes it.
-    Expunge,
 }
 
 /// From where the account's main password opens mail.
@@ -98,6 +87,17 @@ fn choice<T: Copy>(choices: &[T], number: u8) -> Result<T, Error> {
 }
 
 impl Settings {
+    /// What the configuration says of POP3, where this account has nothing else.
+    pub(crate) fn pop_policy(&self, configured: &PopPolicy) -> PopPolicy {
+        PopPolicy {
+            delete: self.pop_delete.unwrap_or(configured.delete),
+            hide_days: self.pop_hide_days.unwrap_or(configured.hide_days),
+            release_days: self.pop_release_days.unwrap_or(configured.release_days),
+            retr_seen: self.pop_retr_seen.unwrap_or(configured.retr_seen),
+            login_delay: configured.login_delay,
+        }
+    }
+
     /// Whether all is as the configuration says.
     #[must_use]
     pub fn is_default(&self) -> bool {

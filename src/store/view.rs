@@ -100,6 +100,11 @@ impl View<'_> {
         value.map_or_else(|| Ok(Settings::default()), Settings::decode)
     }
 
+    /// The settings of every account that has any.
+    pub(crate) fn all_settings(&self) -> Result<Vec<Settings>, Error> {
+        self.tables.settings.iter(self.txn)?.map(|entry| Settings::decode(entry?.1)).collect()
+    }
+
     /// The door behind an identifier; unknown where nobody noted it.
     pub(crate) fn door(&self, id: OriginId) -> Result<Door, Error> {
         if id == OriginId::NOTICE {

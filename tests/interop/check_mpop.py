@@ -30,6 +30,15 @@ uidls_file {home}/uidls
     return programs.run(["mpop", "-C", path, "anna"], home)
 
 
+def is_international(octets):
+    """Its header is in UTF-8: mpop does not say that it takes that, and gets a surrogate in ASCII (RFC 6856)."""
+    header = octets.split(b"\r\n\r\n", 1)[0]
+    try:
+        return any(not line.isascii() and line.decode() for line in header.split(b"\r\n"))
+    except UnicodeDecodeError:
+        return False
+
+
 def stored(home):
     folder = mailbox.Maildir(home / "mail", create=False)
     return [corpus.crlf(folder.get_bytes(key)) for key in folder.keys()]
@@ -40,7 +49,7 @@ def run(server):
     home = server.dir / "mpop"
     home.mkdir()
     mailbox.Maildir(home / "mail", create=True)
-    sent = [octets for octets in corpus.all_messages().values() if octets.endswith(b"\r\n") and b"\r\r" not in octets]
+    sent = [octets for octets in corpus.all_messages().values() if octets.endswith(b"\r\n") and b"\r\r" not in octets and not is_international(octets)]
     lmtp = Lmtp(server.lmtp_socket)
     for octets in sent:
         assert lmtp.deliver(octets, [f"anna@{DOMAIN}"])[0].startswith(b"250")

@@ -19,6 +19,9 @@ def connect(server, how):
         pop3 = poplib.POP3("localhost", server.ports["pop3"])
         if how == "stls":
             assert pop3.stls(context).startswith(b"+OK")
+    if "UTF8" in pop3.capa():
+        # Else headers in UTF-8 come as surrogates in ASCII (RFC 6856).
+        pop3.utf8()
     pop3.user("anna")
     pop3.pass_("long-secret")
     return pop3

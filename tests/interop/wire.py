@@ -255,6 +255,9 @@ class Pop3:
         self.socket = connect(port, tls)
         self.lines = Lines(self.socket)
         self.lines.line()
+        # Else headers in UTF-8 come as surrogates in ASCII (RFC 6856). A server that does not know it has none.
+        self.socket.sendall(b"UTF8\r\n")
+        self.lines.line()
         self.ok(f"USER {user}")
         self.ok(f"PASS {password}")
 

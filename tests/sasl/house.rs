@@ -3,10 +3,11 @@
 use crate::client::Stream;
 use crate::tls;
 use futures_rustls::client::TlsStream;
-use mailnook::auth::{Authenticator, Password, hash_password};
+use mailnook::auth::{Authenticator, Password, hash_password, new_device};
 use mailnook::config::Config;
 use mailnook::mailbox::{Core, Options};
 use mailnook::net::{Class, Limiter, Peer, Shutdown, TlsAcceptor, TlsFiles, pair};
+use mailnook::types::Rights;
 use mailnook::{imap, pop3};
 use rustls::SupportedProtocolVersion;
 use smol::Executor;
@@ -19,8 +20,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct House {
     executor: Executor<'static>,
     directory: PathBuf,
-    core: Arc<Core>,
-    imap: Arc<imap::Context>,
+    pub core: Arc<Core>,
+    pub imap: Arc<imap::Context>,
     pop3: Arc<pop3::Context>,
     tls: TlsAcceptor,
     limiter: Limiter,
@@ -67,6 +68,14 @@ impl House {
 
     pub fn add_user(&self, name: &str, password: &Password) {
         smol::block_on(self.core.create_account(name, Some(password))).expect("an account");
+    }
+
+    /// The password of a new device.
+    pub async fn add_device(&self, user: &str, name: &str, rights: Rights) -> String {
+        let login = self.core.store().login(user).expect("the store").expect("the user");
+        let (password, device) = new_device(&login, name, rights).expect("a device");
+        self.core.add_device(user, device).await.expect("a device");
+        password
     }
 
     /// Runs a future together with the sessions, then checks the store.

@@ -15,6 +15,8 @@ mod client {
 }
 
 use house::{Client, House};
+use mailnook::auth::hash_password_of;
+use mailnook::types::Rights;
 use rustls::version::{TLS12, TLS13};
 use scram::Scram;
 
@@ -54,6 +56,43 @@ fn without_tls() {
         let mut client = house.connect("pop3", &[]).await;
         let answer = pop3(&mut client, "SCRAM-SHA-256", Scram::new("anna@example.org", "secret", "n", b"")).await;
         assert_eq!(answer, "+OK 0 messages (0 octets)");
+    });
+}
+
+/// The password of a device is proved as the main one is, without naming the device: they share a salt.
+#[test]
+fn passwords_of_devices() {
+    House::new().run(async |house| {
+        let phone = house.add_device("anna", "phone", Rights::ALL).await;
+        let frame = house.add_device("anna", "frame", Rights { pop3: false, read_only: true, ..Rights::ALL }).await;
+        house.core.create_account("bert", None).await.expect("an account");
+        let tablet = house.add_device("bert", "tablet", Rights::ALL).await;
+        for (user, password, ends) in
+            [("anna", &phone, true), ("anna", &frame, true), ("bert", &tablet, true), ("bert", &phone, false)]
+        {
+            let mut client = house.connect("imap", &[]).await;
+            let answer = imap(&mut client, "SCRAM-SHA-256", Scram::new(user, password, "n", b"")).await;
+            assert_eq!(answer.starts_with("a OK ["), ends, "{user}: {answer}");
+        }
+        // Not for POP3.
+        let mut client = house.connect("pop3", &[]).await;
+        let answer = pop3(&mut client, "SCRAM-SHA-256", Scram::new("anna", &frame, "n", b"")).await;
+        assert!(answer.starts_with("-ERR [AUTH]"), "{answer}");
+        // A new main password keeps the salt: the devices do not notice.
+        let login = house.core.store().login("anna").expect("the store").expect("anna");
+        let new = hash_password_of(Some(&login), "another", &house.imap.config.auth).expect("a hash");
+        house.core.store().set_password(login.account, new).await.expect("set");
+        for password in [&phone, "another"] {
+            let mut client = house.connect("imap", &[&TLS13]).await;
+            let data = client.exporter();
+            let scram = Scram::new("anna", password, "p=tls-exporter", &data);
+            let answer = imap(&mut client, "SCRAM-SHA-256-PLUS", scram).await;
+            assert!(answer.starts_with("a OK ["), "{answer}");
+        }
+        house.core.revoke_device("anna", "phone").await.expect("revoked");
+        let mut client = house.connect("imap", &[]).await;
+        let answer = imap(&mut client, "SCRAM-SHA-256", Scram::new("anna", &phone, "n", b"")).await;
+        assert_eq!(answer, REFUSED);
     });
 }
 

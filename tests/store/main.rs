@@ -5,6 +5,7 @@ mod clock;
 mod files;
 mod migrate;
 mod model;
+mod pop3;
 mod retention;
 mod room;
 mod scratch;

@@ -87,6 +87,15 @@ fn a_message_is_followed_to_its_end() {
         let removed = (Happened::Removed, DoorKind::Policy);
         assert_eq!(events(story), [marked, moved, expired.clone(), back, expired, removed]);
 
+        // What POP3 does is told as that.
+        let pop = core.account(id).unwrap().through(Door::of(DoorKind::Pop3)).open("INBOX").unwrap();
+        pop.pop_update(&set(1), &UidSet::new()).await.unwrap();
+        pop.pop_update(&set(1), &set(1)).await.unwrap();
+        let story = why(&core, id, "<1@example.org>").remove(0);
+        let told = events(&story);
+        assert_eq!(told[1], (Happened::Fetched, DoorKind::Pop3));
+        assert!(matches!(told.last(), Some((Happened::Moved(..) | Happened::PopHidden, DoorKind::Pop3))), "{told:?}");
+
         // A deleted mailbox tells who deleted it.
         account.create("work", None).await.unwrap();
         inbox.move_to(&set(3), "work").await.unwrap();

@@ -82,7 +82,7 @@ impl Player<'_> {
 
     async fn step(&mut self, step: &Step) -> Result<(), String> {
         match step {
-            Step::Setup(words) => self.world.setup(words, &self.variables).await,
+            Step::Setup(words) => self.world.setup(words, &mut self.variables).await,
             Step::Message { name, octets } => {
                 let octets = Template::new(octets, &self.variables)?.octets()?;
                 self.variables.insert(name.clone(), octets);

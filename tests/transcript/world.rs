@@ -3,17 +3,17 @@
 use super::client::Stream;
 use super::pattern::Variables;
 use super::script::{Open, Protocol};
-use mailnook::auth::{Authenticator, hash_password};
+use mailnook::auth::{Authenticator, hash_password, new_device};
 use mailnook::config::Config;
-use mailnook::mailbox::{self, Account, Core};
+use mailnook::mailbox::{self, Account, Clock, Core, MainPassword};
 use mailnook::net::{Class, Limiter, Peer, Shutdown, TlsAcceptor, TlsFiles, pair_from, timeout};
-use mailnook::types::{Flags, SystemFlags};
+use mailnook::types::{Flags, PopDelete, Rights, SystemFlags};
 use mailnook::{imap, lmtp, pop3};
 use smol::{Executor, Task};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// How long sessions may take to end once their clients are gone.
@@ -40,6 +40,8 @@ struct Server {
     limiter: Limiter,
     config: Arc<Config>,
     shutdown: Shutdown,
+    /// By how many seconds the store's clock is ahead.
+    ahead: Arc<AtomicI64>,
 }
 
 impl World {
@@ -74,7 +76,7 @@ impl World {
     }
 
     /// Does what any other `@` line says.
-    pub async fn setup(&mut self, words: &[String], variables: &Variables) -> Result<(), String> {
+    pub async fn setup(&mut self, words: &[String], variables: &mut Variables) -> Result<(), String> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words.as_slice() {
             // These were read by `configure`.
@@ -86,6 +88,47 @@ impl World {
             }
             ["alias", name, address] => {
                 self.server()?.core.add_alias(name, address).await.map_err(|error| format!("{error:?}"))?;
+            }
+            ["device", name, device, rights @ ..] => {
+                let core = Arc::clone(&self.server()?.core);
+                let login = core.store().login(name).map_err(|error| format!("{error:?}"))?.ok_or("no such user")?;
+                let has = |word: &str| rights.contains(&word);
+                let rights = Rights { imap: has("imap"), pop3: has("pop3"), read_only: has("read-only") };
+                let (password, made) = new_device(&login, device, rights).map_err(|error| format!("{error:?}"))?;
+                core.add_device(name, made).await.map_err(|error| format!("{error:?}"))?;
+                variables.insert((*device).to_owned(), password.into_bytes());
+            }
+            ["revoke", name, device] => {
+                self.server()?.core.revoke_device(name, device).await.map_err(|error| format!("{error:?}"))?;
+            }
+            ["main-password", name, scope] => {
+                let scope = match *scope {
+                    "lan" => MainPassword::Lan,
+                    "off" => MainPassword::Off,
+                    _ => MainPassword::Everywhere,
+                };
+                let (core, id) = (Arc::clone(&self.server()?.core), self.account(name)?.id());
+                let change = core.change_settings(id, move |settings| settings.main_password = Some(scope));
+                change.await.map_err(|error| format!("{error:?}"))?;
+            }
+            ["pop3", name, key, value] => {
+                let (core, id) = (Arc::clone(&self.server()?.core), self.account(name)?.id());
+                let (key, value) = ((*key).to_owned(), (*value).to_owned());
+                let change = core.change_settings(id, move |settings| match key.as_str() {
+                    "delete" => settings.pop_delete = PopDelete::from_name(&value),
+                    "hide_days" => settings.pop_hide_days = value.parse().ok(),
+                    "release_days" => settings.pop_release_days = value.parse().ok(),
+                    _ => settings.pop_retr_seen = Some(value == "yes"),
+                });
+                change.await.map_err(|error| format!("{error:?}"))?;
+            }
+            ["later", days] => {
+                let days: i64 = days.parse().map_err(|error| format!("{days}: {error}"))?;
+                self.server()?.ahead.fetch_add(days * 86_400, Ordering::Relaxed);
+            }
+            ["rules", name] => {
+                let (core, id) = (Arc::clone(&self.server()?.core), self.account(name)?.id());
+                core.apply_pop_rules(id).await.map_err(|error| format!("{error:?}"))?;
             }
             ["mailbox", name, mailbox] => {
                 self.account(name)?.create(mailbox, None).await.map_err(|error| format!("{error:?}"))?;
@@ -125,6 +168,7 @@ impl World {
             "imap_idle_ms" => limits.imap_idle = Duration::from_millis(value),
             "pop3_idle_ms" => limits.pop3_idle = Duration::from_millis(value),
             "lmtp_idle_ms" => limits.lmtp_idle = Duration::from_millis(value),
+            "login_delay" => self.config.pop3.login_delay = Duration::from_secs(value),
             "imap_progress_ms" => limits.imap_progress = Duration::from_millis(value),
             "write_ms" => limits.write = Duration::from_millis(value),
             "login_ms" => limits.login = Duration::from_millis(value),
@@ -241,7 +285,14 @@ impl Drop for World {
 
 impl Server {
     fn start(config: &Config, directory: &Path) -> Result<Self, String> {
+        let ahead = Arc::new(AtomicI64::new(0));
+        let clock = {
+            let (system, ahead) = (Clock::system(), ahead.clone());
+            Clock::new(move || system.now() + ahead.load(Ordering::Relaxed))
+        };
         let core = Core::open(mailbox::Options {
+            clock,
+            pop3: config.pop3,
             map_size: config.map_size,
             domains: config.domains.clone(),
             catch_all: config.catch_all.clone(),
@@ -256,7 +307,7 @@ impl Server {
         files.create_missing(&["localhost".to_owned()]).map_err(|error| error.to_string())?;
         let tls = TlsAcceptor::open(files).map_err(|error| error.to_string())?;
         let limiter = Limiter::new(&config.limits);
-        Ok(Self { core, auth, tls, limiter, config: Arc::new(config.clone()), shutdown: Shutdown::new() })
+        Ok(Self { core, auth, tls, limiter, config: Arc::new(config.clone()), shutdown: Shutdown::new(), ahead })
     }
 }
 

@@ -182,6 +182,7 @@ pub fn acceptable(
     (message, enabled): (&AppendMessage, Enabled),
 ) -> Result<(), Failure> {
     let literal = message.literal;
+    account.may_change()?;
     if message.utf8 && enabled.quoting() == Quoting::Ascii {
         return Err(Reply::no("UTF8 data needs ENABLE UTF8=ACCEPT").code("CLIENTBUG").into());
     }

@@ -2,12 +2,11 @@
 
 use super::login;
 use crate::auth::sasl::{Mechanism, RESPONSE_MAX, SaslError};
-use crate::auth::{Client, ExchangeError, Step};
+use crate::auth::{Client, ExchangeError, LoggedIn, Step};
 use crate::imap::Context;
 use crate::imap::command::Secret;
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::wait;
-use crate::mailbox::Account;
 use crate::net::{Connection, ReadError};
 use std::pin::pin;
 use std::time::Instant;
@@ -23,7 +22,7 @@ pub async fn run(
     deadline: Instant,
     mechanism: &str,
     initial: Option<Secret>,
-) -> Result<Account, Failure> {
+) -> Result<LoggedIn, Failure> {
     let unsupported = || Reply::no("This mechanism is not supported").code("CANNOT");
     let mechanism = Mechanism::from_name(mechanism.as_bytes()).ok_or_else(unsupported)?;
     login::allowed(connection)?;
@@ -36,7 +35,7 @@ pub async fn run(
     loop {
         match exchange.step(response.as_ref().map(|Secret(response)| response.as_slice())).await {
             Ok(Step::Challenge(text)) => response = Some(ask(connection, context, deadline, &text).await?),
-            Ok(Step::LoggedIn(logged_in)) => return Ok(context.core.account(logged_in.account)?),
+            Ok(Step::LoggedIn(logged_in)) => return Ok(logged_in),
             Err(ExchangeError::Auth(error)) => return Err(login::refusal(error).into()),
             Err(ExchangeError::Sasl(error)) => {
                 return Err(Failure::from(match error {

@@ -1,9 +1,8 @@
 //! LOGIN (RFC 3501 §6.2.3), and what it has in common with AUTHENTICATE.
 
-use crate::auth::{Attempt, AuthError};
+use crate::auth::{Attempt, AuthError, LoggedIn};
 use crate::imap::Context;
 use crate::imap::reply::{Failure, Reply};
-use crate::mailbox::Account;
 use crate::net::Connection;
 
 /// Refuses passwords that anybody on the way could read.
@@ -21,16 +20,20 @@ pub fn allowed(connection: &Connection) -> Result<(), Failure> {
 ///
 /// # Errors
 /// `[AUTHENTICATIONFAILED]`, or `[UNAVAILABLE]` where the server cannot tell at the moment.
-pub async fn run(connection: &Connection, context: &Context, user: &[u8], password: &[u8]) -> Result<Account, Failure> {
+pub async fn run(
+    connection: &Connection,
+    context: &Context,
+    user: &[u8],
+    password: &[u8],
+) -> Result<LoggedIn, Failure> {
     allowed(connection)?;
     let user = std::str::from_utf8(user).map_err(|_| refusal(AuthError::BadCredentials))?;
     let attempt = Attempt { user, password, peer: connection.peer(), protocol: "imap", tls: connection.is_tls() };
-    let logged_in = context.auth.login(attempt).await.map_err(refusal)?;
-    Ok(context.core.account(logged_in.account)?)
+    Ok(context.auth.login(attempt).await.map_err(refusal)?)
 }
 
 /// The answer to a login that did not succeed.
-pub(super) fn refusal(error: AuthError) -> Reply {
+pub(in crate::imap) fn refusal(error: AuthError) -> Reply {
     match error {
         AuthError::BadCredentials => Reply::no("Wrong user name or password").code("AUTHENTICATIONFAILED"),
         AuthError::Busy => Reply::no("Too busy, try again later").code("UNAVAILABLE"),

@@ -62,11 +62,12 @@ pub(super) fn resolve(selected: &Selected, uid: bool, set: &SequenceSet) -> Resu
     selected.view.by_number(set).map_err(|_| Reply::bad("There is no message of that number").into())
 }
 
-/// Refuses changes in a mailbox that was opened with EXAMINE.
+/// Refuses changes in a mailbox that was opened with EXAMINE, and by a device that may only read.
 ///
 /// # Errors
-/// NO where the mailbox is read-only.
+/// NO where the mailbox is read-only, and `[NOPERM]` where the device is.
 pub(super) fn writable(selected: &Selected) -> Result<(), Failure> {
+    selected.mailbox.account().may_change()?;
     if selected.read_only {
         return Err(crate::mailbox::Error::ReadOnly.into());
     }

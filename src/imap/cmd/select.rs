@@ -18,7 +18,7 @@ use crate::types::Uid;
 pub struct Request<'a> {
     /// The mailbox's name.
     pub name: &'a str,
-    /// EXAMINE
+    /// EXAMINE; a device that may only read cannot do otherwise.
     pub read_only: bool,
     /// What the client remembers of it (RFC 7162 §3.2.5).
     pub resync: Option<&'a Resync>,
@@ -36,6 +36,7 @@ pub async fn run(
     message_limit: u32,
 ) -> Result<(Reply, Selected), Failure> {
     let Request { name, read_only, resync } = request;
+    let read_only = read_only || account.is_read_only();
     let mailbox = account.open(name)?;
     let unseen = if enabled.rev2 { None } else { mailbox.first_unseen()? };
     let Snapshot { uids, status, keywords } = mailbox.snapshot()?;
@@ -81,7 +82,8 @@ pub async fn run(
         resync::resynchronise(&mut selected, out, resync).await?;
     }
     let reply = if read_only {
-        Reply::ok("EXAMINE completed").code("READ-ONLY")
+        let text = if request.read_only { "EXAMINE completed" } else { "SELECT completed, this device may only read" };
+        Reply::ok(text).code("READ-ONLY")
     } else {
         Reply::ok("SELECT completed").code("READ-WRITE")
     };

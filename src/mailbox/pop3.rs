@@ -1,0 +1,340 @@
+//! How POP3 shares INBOX with IMAP: what each device has fetched and deleted, and what becomes of it by the rules.
+//!
+//! Invariant: no rule removes a message that a POP3 device has not fetched yet, nor one that none has.
+//! A rule moves to \Trash, where everybody finds the message; without such a mailbox it removes the message as
+//! EXPUNGE does.
+
+use super::copy::{Transfer, transfer};
+use super::quota::QuotaRules;
+use super::retention::{RetentionRules, clock_is_behind};
+use super::why::Note;
+use super::{Core, Error, Mailbox, expunge, flags, list};
+use crate::store::device::{PopMark, PopState};
+use crate::store::journal::Action;
+use crate::store::schema::MessageRow;
+use crate::store::txn::Tx;
+use crate::store::view::View;
+use crate::store::{self, MainPassword};
+use crate::types::{
+    AccountId, DeviceId, Door, DoorKind, FlagOperation, Flags, InstanceId, MailboxId, PopDelete, PopPolicy, SpecialUse,
+    SystemFlags, Uid, UidSet,
+};
+
+/// Limit: messages looked at in one read.
+const READ_MAX: usize = 1000;
+/// Limit: messages that a rule moves in one transaction.
+const MOVE_MAX: usize = 500;
+const DAY: i64 = 86_400;
+
+/// Why a rule takes a message from INBOX.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PopRule {
+    /// A device deleted it by POP3 so many days ago.
+    Hidden(u32),
+    /// Every POP3 device has had it for so many days.
+    Released(u32),
+}
+
+/// A message that a rule takes from INBOX.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PopDue {
+    /// Where INBOX has it.
+    pub uid: Uid,
+    /// The message.
+    pub instance: InstanceId,
+    /// Which rule.
+    pub rule: PopRule,
+    /// Its size in octets.
+    pub size: u64,
+}
+
+/// What a session did, as the writer's job gets it.
+struct Update {
+    account: AccountId,
+    inbox: MailboxId,
+    door: Door,
+    read_only: bool,
+    policy: PopPolicy,
+    kept: RetentionRules,
+    quota: QuotaRules,
+    fetched: UidSet,
+    deleted: UidSet,
+}
+
+/// The devices that fetch by POP3: each of them gets every message before a rule removes it.
+fn pop_devices(view: &View<'_>, account: AccountId) -> Result<Vec<DeviceId>, store::Error> {
+    let main_is_off = view.settings(account)?.main_password == Some(MainPassword::Off);
+    let mut devices = view.devices(account)?;
+    devices.retain(|(id, device)| device.is_pop3() && (id.is_device() || !main_is_off));
+    Ok(devices.into_iter().map(|(id, _)| id).collect())
+}
+
+/// The rule that takes a message now.
+fn due(row: &MessageRow, state: &PopState, devices: &[DeviceId], policy: &PopPolicy, now: i64) -> Option<PopRule> {
+    let marks: Vec<&PopMark> = devices.iter().map(|device| state.mark(*device)).collect::<Option<_>>()?;
+    let last = |marks: &mut dyn Iterator<Item = &&PopMark>| marks.map(|mark| mark.time).max();
+    // A message that somebody put back begins anew.
+    let over = |since: Option<i64>, days: u32| {
+        days > 0 && since.is_some_and(|since| now - since.max(row.save_date) >= i64::from(days) * DAY)
+    };
+    if over(last(&mut marks.iter().filter(|mark| mark.deleted)), policy.hide_days) {
+        return Some(PopRule::Hidden(policy.hide_days));
+    }
+    over(last(&mut marks.iter()), policy.release_days).then_some(PopRule::Released(policy.release_days))
+}
+
+fn trash_of(view: &View<'_>, account: AccountId) -> Result<Option<String>, store::Error> {
+    let entries = view.mailbox_entries(account, "")?;
+    let trash = |entry: &store::schema::MailboxEntry| entry.special_use == Some(SpecialUse::Trash);
+    Ok(entries.into_iter().find(|(_, entry)| entry.mailbox.is_some() && trash(entry)).map(|(name, _)| name))
+}
+
+/// Moves messages to \Trash; whether there is such a mailbox.
+fn discard(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    inbox: MailboxId,
+    uids: &UidSet,
+    (door, quota): (Door, QuotaRules),
+) -> Result<bool, store::Error> {
+    let Some(destination) = trash_of(&tx.view(), account)? else { return Ok(false) };
+    let job = Transfer { account, source: inbox, uids: uids.clone(), destination, move_them: true, door, quota };
+    transfer(tx, &job)?;
+    Ok(true)
+}
+
+/// Marks those of these messages that are still there.
+fn mark(tx: &mut Tx<'_>, job: &Update, uids: &UidSet, deleted: bool) -> Result<(), store::Error> {
+    let time = tx.now()?;
+    let new = PopMark { device: DeviceId(job.door.device), time, deleted };
+    let mut instances = Vec::new();
+    for range in uids.ranges() {
+        tx.view().rows(job.inbox, range.first, range.last, |uid, row| {
+            instances.push((uid, row.instance));
+            Ok(true)
+        })?;
+    }
+    let action = if deleted { Action::PopHidden } else { Action::Fetched };
+    let mut note = Note::new(tx.intern(&job.door)?, job.inbox, action);
+    for (uid, instance) in instances {
+        let mut state = tx.view().pop_state(job.account, instance)?;
+        if state.set(new) {
+            tx.put_pop_state(job.account, instance, &state)?;
+            note.add(uid, instance);
+        }
+    }
+    note.write(tx, job.account)
+}
+
+fn update(tx: &mut Tx<'_>, job: &Update) -> Result<(), store::Error> {
+    super::sync::state_of(&tx.view(), job.inbox)?;
+    mark(tx, job, &job.fetched, false)?;
+    if job.read_only {
+        return Ok(());
+    }
+    if job.policy.retr_seen && !job.fetched.is_empty() {
+        let seen = Flags { system: SystemFlags::SEEN, ..Flags::default() };
+        let request = flags::Request {
+            uids: job.fetched.clone(),
+            operation: FlagOperation::Add,
+            flags: seen,
+            unchanged_since: None,
+            door: job.door,
+        };
+        flags::store_flags(tx, job.inbox, &request)?;
+    }
+    if job.deleted.is_empty() {
+        return Ok(());
+    }
+    match job.policy.delete {
+        PopDelete::Expunge => {
+            let expunged = expunge::expunge(tx, (job.inbox, &job.deleted, false), (&job.door, job.kept));
+            expunged.map(drop)
+        }
+        PopDelete::Trash if discard(tx, job.account, job.inbox, &job.deleted, (job.door, job.quota))? => Ok(()),
+        PopDelete::Trash | PopDelete::Hide => mark(tx, job, &job.deleted, true),
+    }
+}
+
+impl Mailbox {
+    /// The messages that the account's POP3 device has deleted, wherever they are now, ascending.
+    ///
+    /// # Errors
+    /// `Temporary`.
+    pub async fn pop_hidden(&self) -> Result<Vec<InstanceId>, Error> {
+        let device = DeviceId(self.account.door.device);
+        let (mut hidden, mut from) = (Vec::new(), Some(InstanceId(0)));
+        while let Some(first) = from {
+            from = self.read(|view| {
+                view.pop_states(self.account.id, first, READ_MAX, |instance, state| {
+                    if state.mark(device).is_some_and(|mark| mark.deleted) {
+                        hidden.push(instance);
+                    }
+                })
+            })?;
+            smol::future::yield_now().await;
+        }
+        Ok(hidden)
+    }
+
+    /// The end of a POP3 session: notes what it fetched, and does to what it deleted what the account's policy says,
+    /// all in one durable commit. Messages that are gone are left out silently.
+    ///
+    /// # Errors
+    /// `NotFound` where the mailbox was deleted, `Temporary`. Nothing was changed then.
+    pub async fn pop_update(&self, fetched: &UidSet, deleted: &UidSet) -> Result<(), Error> {
+        if !deleted.is_empty() {
+            self.account.may_change()?;
+        }
+        let core = &self.account.core;
+        let job = Update {
+            account: self.account.id,
+            inbox: self.id,
+            door: self.account.door,
+            read_only: self.account.is_read_only(),
+            policy: core.pop_policy(self.account.id)?,
+            kept: core.retention_rules(),
+            quota: core.quota_rules(),
+            fetched: fetched.clone(),
+            deleted: deleted.clone(),
+        };
+        core.store.write(move |tx| update(tx, &job)).await?;
+        core.store.purge();
+        Ok(())
+    }
+}
+
+impl Core {
+    /// The rules of an account: its own, and for the rest those of the configuration.
+    ///
+    /// # Errors
+    /// `Temporary`.
+    pub fn pop_policy(&self, account: AccountId) -> Result<PopPolicy, Error> {
+        Ok(self.settings(account)?.pop_policy(&self.options.pop3))
+    }
+
+    /// The smallest number of days after which a rule releases what all devices have, for any account (None: never),
+    /// and whether accounts differ.
+    ///
+    /// # Errors
+    /// `Temporary`.
+    pub fn pop_release_days(&self) -> Result<(Option<u32>, bool), Error> {
+        let configured = self.options.pop3.release_days;
+        let settings = self.store.read(|view| {
+            let settings = view.all_settings()?;
+            Ok::<_, store::Error>(settings)
+        })?;
+        let own = settings.iter().filter_map(|settings| settings.pop_release_days);
+        let all = || std::iter::once(configured).chain(own.clone());
+        let shortest = all().filter(|days| *days > 0).min();
+        Ok((shortest, all().any(|days| days != configured)))
+    }
+
+    /// The messages in INBOX that the rules take now.
+    ///
+    /// # Errors
+    /// `NotFound`, `Temporary`.
+    pub async fn pop_due(&self, account: AccountId) -> Result<Vec<PopDue>, Error> {
+        let (policy, now) = (self.pop_policy(account)?, self.now());
+        let mut found = Vec::new();
+        if policy.hide_days == 0 && policy.release_days == 0 {
+            return Ok(found);
+        }
+        let mut from = Some(Uid(1));
+        while let Some(first) = from {
+            from = self.store.read(|view| {
+                if clock_is_behind(view, now)? {
+                    return Ok(None);
+                }
+                let (devices, inbox) = (pop_devices(view, account)?, inbox_of(view, account)?);
+                let Some(inbox) = inbox.filter(|_| !devices.is_empty()) else { return Ok(None) };
+                let (mut count, mut next) = (0, None);
+                view.rows(inbox, first.0, u32::MAX, |uid, row| {
+                    if count == READ_MAX {
+                        next = Some(uid);
+                        return Ok(false);
+                    }
+                    count += 1;
+                    let state = view.pop_state(account, row.instance)?;
+                    if let Some(rule) = due(&row, &state, &devices, &policy, now) {
+                        found.push(PopDue { uid, instance: row.instance, rule, size: row.size });
+                    }
+                    Ok(true)
+                })?;
+                Ok::<_, store::Error>(next)
+            })?;
+            smol::future::yield_now().await;
+        }
+        Ok(found)
+    }
+
+    /// Moves what [`Core::pop_due`] finds to \Trash; how many messages.
+    ///
+    /// # Errors
+    /// `NotFound`, `Temporary`; what was moved until then stays moved.
+    pub async fn apply_pop_rules(&self, account: AccountId) -> Result<usize, Error> {
+        let found = self.pop_due(account).await?;
+        let policy = self.pop_policy(account)?;
+        let rules = (self.now(), self.retention_rules(), self.quota_rules());
+        let mut moved = 0;
+        for piece in found.chunks(MOVE_MAX) {
+            let uids: UidSet = piece.iter().map(|due| due.uid.0).collect();
+            let job = self.store.write(move |tx| take(tx, account, (&policy, rules), &uids));
+            moved += job.await?;
+        }
+        if moved > 0 {
+            self.store.purge();
+            log::info!("pop3: account {}: {moved} messages that all devices have are moved from INBOX", account.0);
+        }
+        Ok(moved)
+    }
+}
+
+impl Core {
+    /// Does what the rules of all accounts say is due now.
+    ///
+    /// # Errors
+    /// `Temporary`; the other accounts had their turn all the same.
+    pub async fn upkeep(&self) -> Result<(), Error> {
+        let mut outcome = Ok(());
+        for account in self.accounts()? {
+            match self.apply_pop_rules(account.id).await {
+                Ok(_) | Err(Error::NotFound) => {}
+                Err(error) => outcome = Err(error),
+            }
+        }
+        outcome
+    }
+}
+
+fn inbox_of(view: &View<'_>, account: AccountId) -> Result<Option<MailboxId>, store::Error> {
+    Ok(view.mailbox_entry(account, list::INBOX)?.and_then(|entry| entry.mailbox))
+}
+
+/// Takes those of these messages from INBOX that are due still.
+fn take(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    (policy, (now, kept, quota)): (&PopPolicy, (i64, RetentionRules, QuotaRules)),
+    uids: &UidSet,
+) -> Result<usize, store::Error> {
+    if clock_is_behind(&tx.view(), now)? {
+        return Ok(0);
+    }
+    let mut taken = UidSet::new();
+    let view = tx.view();
+    let devices = pop_devices(&view, account)?;
+    let Some(inbox) = inbox_of(&view, account)?.filter(|_| !devices.is_empty()) else { return Ok(0) };
+    for uid in uids.iter() {
+        if let Some(row) = view.row(inbox, Uid(uid))?
+            && due(&row, &view.pop_state(account, row.instance)?, &devices, policy, now).is_some()
+        {
+            taken.insert(uid);
+        }
+    }
+    let door = Door::of(DoorKind::Policy);
+    if !taken.is_empty() && !discard(tx, account, inbox, &taken, (door, quota))? {
+        expunge::expunge(tx, (inbox, &taken, false), (&door, kept))?;
+    }
+    Ok(usize::try_from(taken.len()).unwrap_or(usize::MAX))
+}
