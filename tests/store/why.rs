@@ -88,7 +88,9 @@ fn a_message_is_followed_to_its_end() {
         assert_eq!(events(story), [marked, moved, expired.clone(), back, expired, removed]);
 
         // What POP3 does is told as that.
-        let pop = core.account(id).unwrap().through(Door::of(DoorKind::Pop3)).open("INBOX").unwrap();
+        let door = Door::of(DoorKind::Pop3);
+        let _guest = core.enter(id, &door, || {}).unwrap();
+        let pop = core.account(id).unwrap().through(door).open("INBOX").unwrap();
         pop.pop_update(&set(1), &UidSet::new()).await.unwrap();
         pop.pop_update(&set(1), &set(1)).await.unwrap();
         let story = why(&core, id, "<1@example.org>").remove(0);
