@@ -5,6 +5,7 @@
 
 use super::{Core, Error, Quota, trace};
 use crate::store;
+use crate::store::schema::OriginId;
 use crate::types::{AccountId, DateTime, Uid};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -150,7 +151,7 @@ impl Core {
                         rows.push(row);
                         Ok(true)
                     })?;
-                    for row in rows {
+                    for row in rows.into_iter().filter(|row| row.origin != OriginId::NOTICE) {
                         newest = newest.max(row.save_date);
                         oldest = oldest.min(row.internal_date.seconds);
                         if row.internal_date.seconds > now - RATE_DAYS * DAY {
@@ -269,6 +270,10 @@ pub fn report(quota: &Quota, usage: &Usage, now: i64) -> String {
         } else if recent > 0 && left < 3650 {
             let left = i64::try_from(left).unwrap_or(i64::MAX);
             let per_day = octets(recent / days);
+            if left == 0 {
+                let _ = writeln!(text, "At the present rate ({per_day} a day) it is full within a day.");
+                return text;
+            }
             let full = day(now.saturating_add(left.saturating_mul(DAY)));
             let _ = writeln!(text, "At the present rate ({per_day} a day) it is full in {left} days, on {full}.");
         } else {
