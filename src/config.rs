@@ -60,7 +60,7 @@ pub struct Config {
     pub domains: Vec<String>,
     /// Account for unknown local parts.
     pub catch_all: Option<String>,
-    /// Capabilities that IMAP sessions do not tell of, for clients that ask for what they cannot do.
+    /// Capabilities that IMAP sessions do not tell of, for clients that ask for what they cannot do: UIDONLY by default.
     pub imap_hidden: Vec<String>,
     /// How to reach who runs the server, as a URI (RFC 5464 §6.2.2).
     pub admin: Option<String>,
@@ -216,7 +216,7 @@ impl Default for Config {
             hostname: system_hostname(),
             domains: Vec::new(),
             catch_all: None,
-            imap_hidden: Vec::new(),
+            imap_hidden: vec!["UIDONLY".to_owned()],
             admin: None,
             listen: Listen {
                 imap: loopback(1143),

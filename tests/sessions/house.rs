@@ -35,6 +35,8 @@ impl House {
         let directory = std::env::temp_dir().join(format!("mailnook-view-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("temporary directory");
         let mut config = Config::default();
+        // Everything that there is.
+        config.imap_hidden.clear();
         config.auth.argon2_memory = 64;
         config.auth.argon2_passes = 1;
         change(&mut config.limits);
