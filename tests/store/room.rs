@@ -30,7 +30,7 @@ fn below_the_reserve_only_new_mail_is_refused() {
             append(&core, &account).await.unwrap();
         }
         free.store((20 << 20) + 5_000, Ordering::SeqCst);
-        assert!((5_000..1 << 20).contains(&account.append_limit()), "{}", account.append_limit());
+        assert!((4_000..1 << 20).contains(&account.append_limit()), "{}", account.append_limit());
         free.store(10 << 20, Ordering::SeqCst);
         assert_eq!((append(&core, &account).await, core.check_room()), (Err(Error::NoRoom), Err(Error::NoRoom)));
         assert_eq!(account.append_limit(), 0);
