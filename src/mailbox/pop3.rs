@@ -105,19 +105,26 @@ fn discard(
 
 /// Marks those of these messages that are still there.
 fn mark(tx: &mut Tx<'_>, job: &Update, uids: &UidSet, deleted: bool) -> Result<(), store::Error> {
-    let time = tx.now()?;
-    let new = PopMark { device: DeviceId(job.door.device), time, deleted };
-    let mut instances = Vec::new();
+    let device = DeviceId(job.door.device);
+    let mut unmarked = Vec::new();
     for range in uids.ranges() {
-        tx.view().rows(job.inbox, range.first, range.last, |uid, row| {
-            instances.push((uid, row.instance));
+        let view = tx.view();
+        view.rows(job.inbox, range.first, range.last, |uid, row| {
+            let state = view.pop_state(job.account, row.instance)?;
+            if state.mark(device).is_none_or(|mark| deleted && !mark.deleted) {
+                unmarked.push((uid, row.instance, state));
+            }
             Ok(true)
         })?;
     }
+    // A session that fetches again what it had writes nothing at all.
+    if unmarked.is_empty() {
+        return Ok(());
+    }
+    let new = PopMark { device, time: tx.now()?, deleted };
     let action = if deleted { Action::PopHidden } else { Action::Fetched };
     let mut note = Note::new(tx.intern(&job.door)?, job.inbox, action);
-    for (uid, instance) in instances {
-        let mut state = tx.view().pop_state(job.account, instance)?;
+    for (uid, instance, mut state) in unmarked {
         if state.set(new) {
             tx.put_pop_state(job.account, instance, &state)?;
             note.add(uid, instance);

@@ -1,8 +1,9 @@
-"""A story of six weeks: one account, a laptop whose getmail leaves mail on the server, a desktop whose mpop deletes it
+"""A story of eight weeks: one account, a laptop whose getmail leaves mail on the server, a desktop whose mpop deletes it
 after downloading, a tablet with mbsync, and a phone in IDLE, all at once, each with a password of its own.
 
 Each POP3 device gets every message exactly once. IMAP loses nothing but what the POP3 rules name: what the desktop
-deleted goes to the trash 14 days later, once the laptop has it, too. The server's clock is moved on with libfaketime.
+deleted goes to the trash 14 days later, once the laptop has it, too, and leaves the trash after 30 days; what went in the
+last week comes back by `mailnook undelete`. The server's clock is moved on with libfaketime.
 """
 
 import json
@@ -18,9 +19,11 @@ SERVERS = ("mailnook",)
 OPTIONS = {"mailnook": {"clock": True}}
 
 USER = "anna"
-DAYS = 42
+DAYS = 54
 STEP = 3
 HIDE_DAYS = 14
+TRASH_DAYS = 30
+UNDELETE_DAYS = 7
 # The laptop is away for these days; nothing may go meanwhile that it has not got.
 HOLIDAY = range(15, 27)
 
@@ -191,12 +194,13 @@ class Phone:
         return found
 
 
-def expected(letters, fetched, deleted, today):
-    """What is in INBOX and what the rule has moved to the trash, by the rule as README tells it."""
-    def gone(number):
+def expected(letters, fetched, deleted, trashed, today):
+    """What is in INBOX and in the trash, by the rules as README tells them; `trashed` learns when each letter came there."""
+    for number in letters:
         have = number in fetched and number in deleted
-        return have and today >= max(deleted[number] + HIDE_DAYS, fetched[number], letters[number])
-    return sorted(n for n in letters if not gone(n)), sorted(n for n in letters if gone(n))
+        if have and today >= deleted[number] + HIDE_DAYS:
+            trashed.setdefault(number, today)
+    return sorted(n for n in letters if n not in trashed), sorted(n for n in trashed if today < trashed[n] + TRASH_DAYS)
 
 
 def run(server):
@@ -208,7 +212,7 @@ def run(server):
     server.run("user", "main-password", USER, "off")
     phone = Phone(server, phone_password)
     lmtp = Lmtp(server.lmtp_socket)
-    letters, fetched, deleted = {}, {}, {}
+    letters, fetched, deleted, trashed = {}, {}, {}, {}
     for today in range(0, DAYS + 1, STEP):
         server.set_clock(days=today)
         for _ in range(2 if today < DAYS else 0):
@@ -231,12 +235,20 @@ def run(server):
         assert desktop.letters() == sorted(letters), f"day {today}: the desktop has {desktop.letters()}"
         assert laptop.letters() == sorted(fetched), f"day {today}: the laptop has {laptop.letters()}"
         server.run("expire")
-        inbox, trash = expected(letters, fetched, deleted, today)
+        inbox, trash = expected(letters, fetched, deleted, trashed, today)
         assert phone.letters("INBOX") == inbox, f"day {today}: INBOX has {phone.letters('INBOX')}, not {inbox}"
         assert phone.letters("Trash") == trash, f"day {today}: Trash has {phone.letters('Trash')}, not {trash}"
     tablet.poll()
     assert (tablet.letters("INBOX"), tablet.letters("Trash")) == (inbox, trash)
-    assert trash, "the rule moved nothing"
+    gone = {number for number in trashed if number not in trash}
+    assert trash and gone, "the rules moved nothing"
+    # What the rule of the trash took in the last days can be brought back, and nothing else.
+    server.run("undelete", "--user", USER, "--since", f"{UNDELETE_DAYS} d")
+    back = sorted(trash + [n for n in gone if trashed[n] + TRASH_DAYS > DAYS - UNDELETE_DAYS])
+    assert phone.letters("Trash") == back and back != trash, f"Trash has {phone.letters('Trash')}, not {back}"
+    trash = back
+    tablet.poll()
+    assert tablet.letters("Trash") == trash
     lmtp.close()
     listed = {one["device"]: one for one in json.loads(server.run("device", "list", USER, "--json").stdout)}
     assert [listed[name]["last_protocol"] for name in ("laptop", "desktop", "tablet", "phone")] == ["pop3", "pop3", "imap", "imap"]
@@ -246,4 +258,4 @@ def run(server):
     for one in (laptop, desktop, tablet):
         one.poll()
     assert laptop.letters() == desktop.letters() == sorted(letters)
-    print(f"   {len(letters)} letters in {DAYS} days: {len(inbox)} in INBOX, {len(trash)} in the trash by the rule")
+    print(f"   {len(letters)} letters in {DAYS} days: {len(inbox)} in INBOX, {len(trash)} in the trash, the rest left it by the rule")
