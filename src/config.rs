@@ -151,6 +151,8 @@ pub struct Limits {
     pub login: Duration,
     /// A peer that takes no data for so long is gone.
     pub write: Duration,
+    /// Octets of the disk that new mail leaves free.
+    pub disk_reserve: u64,
 }
 
 /// Password checking.
@@ -258,6 +260,7 @@ impl Default for Limits {
             imap_progress: Duration::from_secs(10),
             login: Duration::from_mins(1),
             write: Duration::from_mins(1),
+            disk_reserve: 50_000_000,
         }
     }
 }

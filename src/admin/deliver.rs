@@ -34,6 +34,10 @@ pub(super) async fn run(
     let deliveries = deliveries.into_iter().map(|(_, delivery)| delivery).collect();
     let outcomes = context.core.deliver(staged, deliveries).await?;
 
+    // Without a server nobody else warns the users.
+    if context.running.is_none() {
+        context.core.warn().await;
+    }
     let mut code = exit::OK;
     for (recipient, outcome) in names.iter().zip(outcomes) {
         match outcome {

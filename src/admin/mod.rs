@@ -32,6 +32,7 @@ mod status;
 mod text;
 mod user;
 mod verify;
+mod why;
 mod worker;
 
 pub use client::{Input, call};

@@ -5,7 +5,7 @@ use super::json::Json;
 use super::user::{missing, usage};
 use super::{Context, exit, name, text};
 use crate::config::size_from;
-use crate::mailbox::{AccountInfo, OverQuota, Quota};
+use crate::mailbox::{AccountInfo, OverQuota, Quota, report};
 
 /// Limit: a size or number beyond this is a slip of the keyboard; SETQUOTA cannot say more either (RFC 9208 §3.1.2).
 const LIMIT_MAX: u64 = i64::MAX as u64;
@@ -32,10 +32,24 @@ pub(super) async fn show(
         call.print(&Json::List(quotas.iter().map(|(name, quota)| members(name, quota)).collect()).line()).await?;
         return Ok(exit::OK);
     }
-    let heading = ["user", "used", "of", "", "messages", "of", "mailboxes", "when full"].map(str::to_owned).to_vec();
-    let rows: Vec<_> = std::iter::once(heading).chain(quotas.iter().map(|(name, quota)| row(name, quota))).collect();
+    let rows: Vec<_> = std::iter::once(heading()).chain(quotas.iter().map(|(name, quota)| row(name, quota))).collect();
     call.print(&text::table(&rows)).await?;
+    if let (Some(_), [(account, quota)]) = (given, quotas.as_slice()) {
+        let account = context.core.account_info(account)?;
+        let usage = context.core.usage(account.id).await?;
+        let (messages, octets) = context.core.hidden(account.id)?;
+        call.print(&format!("\n{}", report(quota, &usage, context.core.now()))).await?;
+        if messages > 0 {
+            let text =
+                format!("Expunged, not counted, and kept for undelete: {} ({messages}).\n", text::octets(octets));
+            call.print(&text).await?;
+        }
+    }
     Ok(exit::OK)
+}
+
+fn heading() -> Vec<String> {
+    ["user", "used", "of", "", "messages", "of", "mailboxes", "when full"].map(str::to_owned).to_vec()
 }
 
 fn row(name: &str, quota: &Quota) -> Vec<String> {
@@ -145,7 +159,11 @@ pub(super) async fn set(
         let text = format!("{} holds more than that; it takes no more mail until there is room\n", account.name);
         call.complain(&text).await?;
     }
-    show(context, call, Some(&account.name), false).await
+    call.print(&text::table(&[heading(), row(&account.name, &quota)])).await?;
+    if context.running.is_none() {
+        context.core.warn().await;
+    }
+    Ok(exit::OK)
 }
 
 pub(super) async fn recount(context: &Context, call: &mut Call<'_>, given: &str) -> Result<u8, Failure> {

@@ -144,6 +144,15 @@ pub enum Request {
         /// Only tell.
         dry_run: bool,
     },
+    /// Tells what became of a message.
+    Why {
+        /// Whose.
+        name: String,
+        /// Its Message-ID, or its UID.
+        message: String,
+        /// The mailbox of the UID.
+        mailbox: Option<String>,
+    },
     /// Checks the whole store.
     Verify,
     /// Tells how the server is.
@@ -218,6 +227,9 @@ impl Request {
             Self::Undelete { name, since, mailbox, dry_run } => {
                 let given = flag(mailbox.is_some());
                 vec!["undelete", name, since, given, mailbox.as_deref().unwrap_or_default(), flag(*dry_run)]
+            }
+            Self::Why { name, message, mailbox } => {
+                vec!["why", name, message, flag(mailbox.is_some()), mailbox.as_deref().unwrap_or_default()]
             }
             Self::Verify => vec!["verify"],
             Self::Status { json } => vec!["status", flag(*json)],
@@ -294,6 +306,9 @@ impl Request {
                 mailbox: flag(given)?.then(|| text(mailbox)),
                 dry_run: flag(dry_run)?,
             },
+            ["why", name, message, given, mailbox] => {
+                Self::Why { name: text(name), message: text(message), mailbox: flag(given)?.then(|| text(mailbox)) }
+            }
             ["verify"] => Self::Verify,
             ["status", json] => Self::Status { json: flag(json)? },
             _ => return None,
@@ -364,6 +379,8 @@ mod tests {
             Request::Expire { dry_run: true },
             Request::Undelete { name: text("a"), since: text("2h"), mailbox: Some(text("")), dry_run: false },
             Request::Undelete { name: text("a"), since: text(""), mailbox: None, dry_run: true },
+            Request::Why { name: text("a"), message: text("<x@y>"), mailbox: Some(text("INBOX")) },
+            Request::Why { name: text("a"), message: text("7"), mailbox: None },
             Request::Verify,
             Request::Status { json: false },
         ]

@@ -4,7 +4,7 @@ use super::call::{Call, Failure};
 use super::frame::{self, Kind};
 use super::registry::Registry;
 use super::request::{DecodeError, Request};
-use super::{DataDir, deliver, device, exit, quota, retention, rules, status, user, verify};
+use super::{DataDir, deliver, device, exit, quota, retention, rules, status, user, verify, why};
 use crate::config::{self, Config};
 use crate::mailbox::{self, Core, OverQuota, QuotaRules, RetentionRules};
 use crate::net::{Connection, Shutdown, TlsAcceptor, timeout};
@@ -47,6 +47,8 @@ pub fn open(config: &Config, data_dir: &DataDir) -> Result<Arc<Core>, String> {
         pop3: config.pop3,
         quota: quota_rules(&config.quota),
         retention: retention_rules(&config.retention),
+        hostname: config.hostname.clone(),
+        room: mailbox::Room { disk_reserve: config.limits.disk_reserve, free_space: None },
         ..mailbox::Options::new(data_dir.store())
     })
 }
@@ -130,6 +132,7 @@ async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result
         Request::Undelete { name, since, mailbox, dry_run } => {
             retention::undelete(context, call, (&name, &since), mailbox, dry_run).await
         }
+        Request::Why { name, message, mailbox } => why::run(context, call, (&name, &message), mailbox).await,
         Request::Verify => verify::run(context, call).await,
         Request::Status { json } => status::run(context, call, json).await,
     }

@@ -270,6 +270,23 @@ was deleted is made again. Clients see them as new.
 ",
     },
     Command {
+        path: &["why"],
+        words: &["USER", "MESSAGE"],
+        options: &[Opt {
+            long: "mailbox",
+            short: Some('m'),
+            value: Some("MAILBOX"),
+            help: "where the UID counts; else INBOX",
+        }],
+        summary: "tell where a message is and what happened to it",
+        details: "\
+MESSAGE is a Message-ID, such as \"<a1@example.org>\", or a UID that the message has or had. It tells who added it, who
+moved, flagged, fetched or expunged it, with what program and from where, and where it is now; also of messages that
+are gone. Only Message-ID, times and names are kept, never the text. The newest 10,000 changes of each user are known.
+Exit codes: 0 the message is known, 1 it is not.
+",
+    },
+    Command {
         path: &["verify"],
         words: &[],
         options: &[],

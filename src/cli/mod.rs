@@ -137,6 +137,7 @@ fn asked(parsed: &Parsed, config: Config) -> u8 {
             mailbox: parsed.value("mailbox"),
             dry_run: parsed.has("dry-run"),
         },
+        ["why"] => Request::Why { name: parsed.word(0), message: parsed.word(1), mailbox: parsed.value("mailbox") },
         ["verify"] => Request::Verify,
         ["status"] => Request::Status { json },
         _ => {

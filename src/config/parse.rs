@@ -31,6 +31,7 @@ const KEYS: [(&str, &[&str]); 8] = [
             "imap_progress",
             "login",
             "write",
+            "disk_reserve",
         ],
     ),
     ("auth", &["argon2_memory", "argon2_passes", "concurrent_hashes", "queue", "cache"]),
@@ -284,6 +285,7 @@ impl Reader<'_> {
         self.key(table, "imap_progress", &mut limits.imap_progress, |v| value::duration(v, 1, 10 * MINUTE));
         self.key(table, "login", &mut limits.login, |v| value::duration(v, 5, 10 * MINUTE));
         self.key(table, "write", &mut limits.write, |v| value::duration(v, 5, 30 * MINUTE));
+        self.key(table, "disk_reserve", &mut limits.disk_reserve, |v| value::size(v, 4 << 20, 1 << 50));
     }
 
     fn auth(&mut self, table: &DeTable<'_>, config: &mut Config) {

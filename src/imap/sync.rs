@@ -45,6 +45,8 @@ pub struct Selected {
     pub check_quota: bool,
     /// The client was told that the account is over its quota.
     pub over_quota: bool,
+    /// The number of the last alert that the client was told.
+    pub alert: u64,
 }
 
 /// How a client that used NOTIFY hears of its selected mailbox (RFC 5465 §3.1, §5).
@@ -115,6 +117,9 @@ impl Selected {
 
     /// Says so once when the account has come to hold more than it may (RFC 9208 §4.3.1).
     async fn tell_over_quota(&mut self, out: &mut Output<'_>) -> Result<(), Failure> {
+        if let Some(text) = self.mailbox.account().alert(&mut self.alert) {
+            out.untagged(&format!("NO [ALERT] {text}")).await?;
+        }
         if !std::mem::take(&mut self.check_quota) {
             return Ok(());
         }

@@ -4,10 +4,11 @@ use super::device::Presence;
 use super::notify::Notify;
 use super::quota::QuotaRules;
 use super::retention::RetentionRules;
+use super::warning::Attention;
 use super::{Appended, Delivery, DeliveryTarget, Error, Staged, Watch, list};
 use crate::store::schema::{AccountState, User, kind};
 use crate::store::txn::Tx;
-use crate::store::{self, Clock, KEY_TEXT_MAX, Password, Refusal, Settings, Store, Topic};
+use crate::store::{self, Clock, KEY_TEXT_MAX, Password, Refusal, Room, Settings, Store, Topic};
 use crate::types::{AccountId, DateTime, Door, Flags, MailboxId, PopPolicy, SpecialUse};
 use chrono::Offset as _;
 use std::path::PathBuf;
@@ -37,6 +38,10 @@ pub struct Options {
     pub quota: QuotaRules,
     /// How long mail is kept where their settings do not say otherwise.
     pub retention: RetentionRules,
+    /// Our name, in messages that we write.
+    pub hostname: String,
+    /// How much room new mail leaves on the disk.
+    pub room: Room,
 }
 
 impl Options {
@@ -53,6 +58,8 @@ impl Options {
             clock: Clock::system(),
             quota: QuotaRules::default(),
             retention: RetentionRules::default(),
+            hostname: "localhost".to_owned(),
+            room: Room::default(),
         }
     }
 }
@@ -63,6 +70,7 @@ pub struct Core {
     notify: Arc<Notify>,
     pub(super) presence: Presence,
     pub(super) options: Options,
+    pub(super) attention: Attention,
 }
 
 /// An account as administration sees it.
@@ -176,6 +184,7 @@ fn remove_account(tx: &mut Tx<'_>, name: &str) -> Result<AccountId, store::Error
     for (mailbox, _) in tx.view().lost_of(id)? {
         tx.delete_lost(mailbox)?;
     }
+    tx.delete_journal(id)?;
     tx.add_garbage(kind::ACCOUNT, u64::from(id.0))?;
     tx.delete_annotations(id, None)?;
     tx.delete_user(id)?;
@@ -215,9 +224,9 @@ impl Core {
         let waker = notify.clone();
         let store = {
             let committed = move |topics: &[Topic]| waker.wake(topics);
-            Store::open(&options.path, options.map_size, options.clock.clone(), committed)?
+            Store::open(&options.path, options.map_size, (options.clock.clone(), options.room.clone()), committed)?
         };
-        Ok(Arc::new(Self { store, notify, presence: Presence::default(), options }))
+        Ok(Arc::new(Self { store, notify, presence: Presence::default(), options, attention: Attention::default() }))
     }
 
     /// Stops the writer after all queued work is durable. Blocks. Later writes fail with `Temporary`.
@@ -228,6 +237,10 @@ impl Core {
 
     pub(super) const fn max_message_size(&self) -> u64 {
         self.options.max_message_size
+    }
+
+    pub(super) fn hostname(&self) -> &str {
+        &self.options.hostname
     }
 
     pub(super) const fn retention_rules(&self) -> RetentionRules {
@@ -346,7 +359,9 @@ impl Core {
             tx.put_settings(id, &settings)?;
             Ok::<_, store::Error>(settings)
         });
-        Ok(changed.await?)
+        let changed = changed.await?;
+        self.usage_changed(id);
+        Ok(changed)
     }
 
     /// Seconds since 1970, as the store's clock tells it.
@@ -539,6 +554,16 @@ impl Account {
     #[must_use]
     pub fn watch_all(&self) -> Watch {
         self.core.notify.watch_account(self.id)
+    }
+
+    /// The newest alert that a session has not told yet; `told` is the number of the last one that it has.
+    pub fn alert(&self, told: &mut u64) -> Option<Arc<str>> {
+        let (number, text) = self.core.alert(self.id);
+        if number <= *told {
+            return None;
+        }
+        *told = number;
+        text
     }
 
     /// Wakes when the mailbox may have changed.

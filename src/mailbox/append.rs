@@ -5,11 +5,14 @@ use super::quota::{self, QuotaRules, Slack};
 use super::retention::Removal;
 use super::{Account, Core, Error, account, list, name};
 use crate::message::{Normalizer, Record, Scanner};
-use crate::store::schema::{CODEC_IDENTITY, Content, kind};
+use crate::store::schema::{CODEC_IDENTITY, Content, OriginId, kind};
 use crate::store::txn::Tx;
 use crate::store::view::View;
 use crate::store::{self, Cause, Commit, Refusal, Store};
-use crate::types::{AccountId, BodyId, DateTime, Door, Flags, InstanceId, MailboxId, Uid, UidSet, UidValidity};
+use crate::types::{
+    AccountId, BodyId, DateTime, Door, DoorKind, Flags, InstanceId, MailboxId, Uid, UidSet, UidValidity,
+};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -293,6 +296,7 @@ impl Core {
     ) -> Result<Vec<Result<Appended, Error>>, Error> {
         let mut staged = staged;
         let (parts, rules) = (staged.parts(), self.quota_rules());
+        let accounts: BTreeSet<AccountId> = deliveries.iter().map(|delivery| delivery.account).collect();
         let made = self
             .store_arc()
             .write_heavy(parts.pending.len(), move |tx| {
@@ -308,15 +312,48 @@ impl Core {
                 let mut made = Vec::with_capacity(targets.len());
                 for (delivery, target) in deliveries.iter().zip(targets) {
                     made.push(match target {
-                        Ok(mailbox) => Ok(put_message(tx, &parts, body, mailbox, delivery)?),
+                        Ok(mailbox) => Ok(put_message(tx, &parts, body, mailbox, (delivery, false))?),
                         Err(error) => Err(error),
                     });
                 }
                 Ok::<Vec<Result<Appended, store::Error>>, store::Error>(made)
             })
             .await?;
+        for account in accounts {
+            self.usage_changed(account);
+        }
         // Dropping `staged` gives back only what is still marked as staged: nothing, once it was delivered.
         Ok(made.into_iter().map(|one| one.map_err(Error::from)).collect())
+    }
+}
+
+impl Core {
+    /// Puts a notice of ours into INBOX, which no quota counts, and notes its level: both or none, and once only.
+    pub(super) async fn deliver_notice(&self, account: AccountId, text: &[u8], level: u8) -> Result<(), Error> {
+        let mut incoming = self.incoming();
+        incoming.push(text).await?;
+        let mut staged = incoming.finish().await?;
+        let parts = staged.parts();
+        let delivery = Delivery {
+            account,
+            target: DeliveryTarget::Inbox,
+            prefix: Vec::new(),
+            flags: Flags::default(),
+            date: None,
+            door: Door::of(DoorKind::Policy),
+        };
+        let job = self.store_arc().write(move |tx| {
+            let mut settings = tx.view().settings(account)?;
+            let mailbox = find_target(tx, &delivery)?;
+            if settings.warned.unwrap_or(0) >= level {
+                return Ok(());
+            }
+            let body = parts.put_body(tx)?;
+            put_message(tx, &parts, body, mailbox, (&delivery, true))?;
+            settings.warned = Some(level);
+            tx.put_settings(account, &settings)
+        });
+        Ok(job.await?)
     }
 }
 
@@ -410,14 +447,16 @@ impl Account {
             let mut made = BatchAppended { uid_validity: UidValidity(0), uids: UidSet::new() };
             for (parts, delivery) in &messages {
                 let body = parts.put_body(tx)?;
-                let one = put_message(tx, parts, body, mailbox, delivery)?;
+                let one = put_message(tx, parts, body, mailbox, (delivery, false))?;
                 made.uid_validity = one.uid_validity;
                 made.uids.insert(one.uid.0);
             }
             Ok::<_, store::Error>(made)
         });
         // Dropping the batch gives back only what is still marked as staged.
-        Ok(job.await?)
+        let made = job.await?;
+        self.core.usage_changed(self.id);
+        Ok(made)
     }
 
     /// Stores a message and removes another one, both in one durable commit (RFC 8508).
@@ -444,11 +483,12 @@ impl Account {
                 quota::admit(&tx.view(), &rules, account, Slack::of(&door), (0, more))?;
             }
             let body = parts.put_body(tx)?;
-            let made = put_message(tx, &parts, body, mailbox, &delivery)?;
+            let made = put_message(tx, &parts, body, mailbox, (&delivery, false))?;
             let mut edit = Edit::open(tx, source)?;
-            let removal = Removal::new(tx, kept, account, &door, Cause::Replaced)?;
+            let mut removal = Removal::new(tx, kept, account, &door, Cause::Replaced)?;
             removal.run(tx, &mut edit, uid, &old)?;
             edit.finish(tx)?;
+            removal.finish(tx, source)?;
             Ok::<_, store::Error>(Some(made))
         });
         let made = made.await?.ok_or(Error::Expunged)?;
@@ -515,12 +555,12 @@ fn put_message(
     parts: &Parts,
     body: BodyId,
     mailbox: MailboxId,
-    delivery: &Delivery,
+    (delivery, notice): (&Delivery, bool),
 ) -> Result<Appended, store::Error> {
     let (content, size) = parts.content(body, &delivery.prefix);
     let (id, instance, now) = (tx.new_content()?, tx.new_instance()?, tx.now()?);
     tx.put_content(id, &content)?;
-    let origin = tx.intern(&delivery.door)?;
+    let origin = if notice { OriginId::NOTICE } else { tx.intern(&delivery.door)? };
     let mut edit = Edit::open(tx, mailbox)?;
     let keywords = edit.keyword_bits(tx, &delivery.flags.keywords)?;
     let row = NewRow {

@@ -2,7 +2,9 @@
 
 use super::edit::{Edit, NewRow};
 use super::quota::{self, QuotaRules, Slack};
+use super::why::Note;
 use super::{Error, Mailbox, name};
+use crate::store::journal::Action;
 use crate::store::schema::{MessageRow, OriginId, kind};
 use crate::store::txn::Tx;
 use crate::store::{self, Refusal};
@@ -70,6 +72,7 @@ pub(super) fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store:
     }
     let now = tx.now()?;
     let origin = tx.intern(&job.door)?;
+    let mut note = Note::new(origin, job.source, Action::Moved(target));
     for (uid, row) in rows {
         let names = source.keyword_names(row.keywords);
         let instance = if job.move_them { row.instance } else { tx.new_instance()? };
@@ -91,6 +94,9 @@ pub(super) fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store:
             origin: if job.move_them { moved_origin(tx, row.origin)? } else { origin },
         };
         let to = destination.insert(tx, &new)?;
+        if job.move_them {
+            note.add(uid, row.instance);
+        }
         copied.from.push(uid.0);
         copied.to.push(to.0);
     }
@@ -98,6 +104,7 @@ pub(super) fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store:
     if let Some(edit) = other {
         edit.finish(tx)?;
     }
+    note.write(tx, job.account)?;
     Ok(copied)
 }
 
@@ -131,6 +138,10 @@ impl Mailbox {
             door: self.account.door,
             quota: self.account.core.quota_rules(),
         };
-        Ok(self.account.core.store.write(move |tx| transfer(tx, &job)).await?)
+        let copied = self.account.core.store.write(move |tx| transfer(tx, &job)).await?;
+        if !move_them {
+            self.account.core.usage_changed(self.account.id);
+        }
+        Ok(copied)
     }
 }

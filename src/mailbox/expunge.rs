@@ -30,12 +30,13 @@ pub(super) fn expunge(
     if rows.is_empty() {
         return Ok(gone);
     }
-    let removal = Removal::new(tx, rules, edit.state.account, door, Cause::Expunged)?;
+    let mut removal = Removal::new(tx, rules, edit.state.account, door, Cause::Expunged)?;
     for (uid, row) in rows {
         removal.run(tx, &mut edit, uid, &row)?;
         gone.insert(uid.0);
     }
     edit.finish(tx)?;
+    removal.finish(tx, mailbox)?;
     Ok(gone)
 }
 
@@ -64,6 +65,7 @@ impl Mailbox {
         let gone = self.account.core.store.write(job).await?;
         if !gone.is_empty() {
             self.account.core.store.purge();
+            self.account.core.usage_changed(self.account.id);
         }
         Ok(gone)
     }

@@ -1,10 +1,12 @@
 //! Changing flags.
 
 use super::edit::{Edit, check_flags};
+use super::why::Note;
 use super::{Change, Error, Mailbox};
+use crate::store::journal::Action;
 use crate::store::txn::Tx;
 use crate::store::{self};
-use crate::types::{FlagOperation, Flags, ModSeq, UidSet};
+use crate::types::{Door, FlagOperation, Flags, ModSeq, UidSet};
 
 /// The outcome of a STORE.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +25,7 @@ pub(super) struct Request {
     pub(super) operation: FlagOperation,
     pub(super) flags: Flags,
     pub(super) unchanged_since: Option<ModSeq>,
+    pub(super) door: Door,
 }
 
 pub(super) fn store_flags(
@@ -44,7 +47,7 @@ pub(super) fn store_flags(
         _ if rows.is_empty() => edit.known_bits(&request.flags.keywords),
         _ => edit.keyword_bits(tx, &request.flags.keywords)?,
     };
-    let mut changed = false;
+    let mut changed = Vec::new();
     for (uid, mut row) in rows {
         if request.unchanged_since.is_some_and(|since| row.modseq > since) {
             stored.modified.insert(uid.0);
@@ -60,12 +63,26 @@ pub(super) fn store_flags(
             FlagOperation::Add => keywords.0 |= bits.0,
             FlagOperation::Remove => keywords.0 &= !bits.0,
         }
-        changed |= edit.set_flags(tx, uid, &mut row, system, keywords)?;
+        if edit.set_flags(tx, uid, &mut row, system, keywords)? {
+            changed.push((uid, row.instance));
+        }
         stored.messages.push(Change::new(uid, &row));
     }
-    if changed {
+    if !changed.is_empty() {
         stored.modseqs.push(edit.modseq());
+        let account = edit.state.account;
         edit.finish(tx)?;
+        let operation = match request.operation {
+            FlagOperation::Replace => 0,
+            FlagOperation::Add => 1,
+            FlagOperation::Remove => 2,
+        };
+        let by = tx.intern(&request.door)?;
+        let mut note = Note::new(by, mailbox, Action::Flagged(operation, request.flags.system));
+        for (uid, instance) in changed {
+            note.add(uid, instance);
+        }
+        note.write(tx, account)?;
     } else if edit.keywords_added() {
         edit.finish(tx)?;
     }
@@ -89,7 +106,8 @@ impl Mailbox {
         self.account.may_change()?;
         check_flags(flags).map_err(store::Error::from)?;
         let id = self.id;
-        let request = Request { uids: uids.clone(), operation, flags: flags.clone(), unchanged_since };
+        let request =
+            Request { uids: uids.clone(), operation, flags: flags.clone(), unchanged_since, door: self.account.door };
         Ok(self.account.core.store.write(move |tx| store_flags(tx, id, &request)).await?)
     }
 }

@@ -4,7 +4,9 @@ use super::copy::moved_origin;
 use super::edit::{Edit, NewRow};
 use super::name::canonical;
 use super::retention::{self, RetentionRules};
+use super::why::Note;
 use super::{Account, Error, Mailbox, annotation};
+use crate::store::journal::Action;
 use crate::store::schema::{AccountState, MailboxEntry, MailboxState, kind};
 use crate::store::txn::Tx;
 use crate::store::view::View;
@@ -187,7 +189,7 @@ fn delete(
     }
 }
 
-fn rename(tx: &mut Tx<'_>, account: AccountId, from: &str, to: &str) -> Result<(), store::Error> {
+fn rename(tx: &mut Tx<'_>, account: AccountId, (from, to): (&str, &str), door: &Door) -> Result<(), store::Error> {
     let below = format!("{from}{DELIMITER}");
     if to.starts_with(&below) {
         return Err(Refusal::Invalid("a mailbox cannot be moved below itself").into());
@@ -199,7 +201,7 @@ fn rename(tx: &mut Tx<'_>, account: AccountId, from: &str, to: &str) -> Result<(
     }
     let own = view.mailbox_entry(account, from)?.filter(|entry| entry.mailbox.is_some());
     if from == INBOX {
-        return rename_inbox(tx, account, to);
+        return rename_inbox(tx, account, to, door);
     }
     let mut moves: Vec<_> = own.map(|entry| (from.to_owned(), entry)).into_iter().collect();
     moves.extend(view.mailbox_entries(account, &below)?.into_iter().filter(|(_, entry)| entry.mailbox.is_some()));
@@ -226,9 +228,10 @@ fn rename(tx: &mut Tx<'_>, account: AccountId, from: &str, to: &str) -> Result<(
 }
 
 /// RFC 9051 §6.3.6: renaming INBOX moves its messages; INBOX stays, empty.
-fn rename_inbox(tx: &mut Tx<'_>, account: AccountId, to: &str) -> Result<(), store::Error> {
+fn rename_inbox(tx: &mut Tx<'_>, account: AccountId, to: &str, door: &Door) -> Result<(), store::Error> {
     let inbox = tx.view().mailbox_entry(account, INBOX)?.and_then(|entry| entry.mailbox).ok_or(Refusal::NotFound)?;
     let target = create(tx, account, to, None)?;
+    let mut note = Note::new(tx.intern(door)?, inbox, Action::Moved(target));
     let mut source = Edit::open(tx, inbox)?;
     let mut destination = Edit::open(tx, target)?;
     // RFC 8514 §3: they come into a mailbox in which they were not.
@@ -252,10 +255,12 @@ fn rename_inbox(tx: &mut Tx<'_>, account: AccountId, to: &str) -> Result<(), sto
             origin: moved_origin(tx, row.origin)?,
         };
         source.remove(tx, uid, &row)?;
+        note.add(uid, row.instance);
         destination.insert(tx, &new)?;
     }
     source.finish(tx)?;
     destination.finish(tx)?;
+    note.write(tx, account)?;
     annotation::copy(tx, account, inbox, target)
 }
 
@@ -397,8 +402,9 @@ impl Account {
     pub async fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
         self.may_change()?;
         let from = canonical(from).map_err(store::Error::from)?;
+        let door = self.door;
         let (account, to) = (self.id, canonical(to).map_err(store::Error::from)?);
-        Ok(self.core.store.write(move |tx| rename(tx, account, &from, &to)).await?)
+        Ok(self.core.store.write(move |tx| rename(tx, account, (&from, &to), &door)).await?)
     }
 
     /// Subscribes or unsubscribes a name, whether or not a mailbox has it (RFC 9051 §6.3.7).

@@ -21,6 +21,8 @@ pub mod sort;
 mod sync;
 pub mod thread;
 pub mod trace;
+mod warning;
+mod why;
 
 pub use account::{Account, AccountInfo, Core, Options, Recipient};
 pub use annotation::{ANNOTATIONS_MAX, Annotated, AnnotationChange, AnnotationInfo, AnnotationsSet};
@@ -38,6 +40,8 @@ pub use pop3::{PopDue, PopRule};
 pub use quota::{Quota, QuotaRules, Recounted};
 pub use retention::{RetentionRules, Swept, Undelete, Undeleted};
 pub use sync::{Change, Changes, Mailbox, Snapshot};
+pub use warning::{Usage, report};
+pub use why::{Happened, Place, Story, Whose};
 
-pub use crate::store::{Cause, Clock, Device, LastUse, MainPassword, OverQuota, Settings};
+pub use crate::store::{Cause, Clock, Device, FreeSpace, LastUse, MainPassword, OverQuota, Room, Settings};
 pub use crate::types::{Door, DoorKind};

@@ -7,8 +7,10 @@
 use super::copy::{Transfer, transfer};
 use super::quota::QuotaRules;
 use super::retention::{RetentionRules, clock_is_behind};
+use super::why::Note;
 use super::{Core, Error, Mailbox, expunge, flags, list};
 use crate::store::device::{PopMark, PopState};
+use crate::store::journal::Action;
 use crate::store::schema::MessageRow;
 use crate::store::txn::Tx;
 use crate::store::view::View;
@@ -107,10 +109,10 @@ fn mark(tx: &mut Tx<'_>, job: &Update, uids: &UidSet, deleted: bool) -> Result<(
     let mut unmarked = Vec::new();
     for range in uids.ranges() {
         let view = tx.view();
-        view.rows(job.inbox, range.first, range.last, |_, row| {
+        view.rows(job.inbox, range.first, range.last, |uid, row| {
             let state = view.pop_state(job.account, row.instance)?;
             if state.mark(device).is_none_or(|mark| deleted && !mark.deleted) {
-                unmarked.push((row.instance, state));
+                unmarked.push((uid, row.instance, state));
             }
             Ok(true)
         })?;
@@ -120,12 +122,15 @@ fn mark(tx: &mut Tx<'_>, job: &Update, uids: &UidSet, deleted: bool) -> Result<(
         return Ok(());
     }
     let new = PopMark { device, time: tx.now()?, deleted };
-    for (instance, mut state) in unmarked {
+    let action = if deleted { Action::PopHidden } else { Action::Fetched };
+    let mut note = Note::new(tx.intern(&job.door)?, job.inbox, action);
+    for (uid, instance, mut state) in unmarked {
         if state.set(new) {
             tx.put_pop_state(job.account, instance, &state)?;
+            note.add(uid, instance);
         }
     }
-    Ok(())
+    note.write(tx, job.account)
 }
 
 fn update(tx: &mut Tx<'_>, job: &Update) -> Result<(), store::Error> {
@@ -141,6 +146,7 @@ fn update(tx: &mut Tx<'_>, job: &Update) -> Result<(), store::Error> {
             operation: FlagOperation::Add,
             flags: seen,
             unchanged_since: None,
+            door: job.door,
         };
         flags::store_flags(tx, job.inbox, &request)?;
     }

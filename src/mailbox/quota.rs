@@ -69,7 +69,7 @@ impl Quota {
     /// Limit: mailboxes of an account, whatever its settings.
     pub const MAILBOXES_MAX: u64 = NAMES_MAX as u64;
 
-    fn of(view: &View<'_>, rules: &QuotaRules, account: AccountId) -> Result<Self, store::Error> {
+    pub(super) fn of(view: &View<'_>, rules: &QuotaRules, account: AccountId) -> Result<Self, store::Error> {
         let state = view.account_state(account)?.ok_or(Refusal::NotFound)?;
         let settings = view.settings(account)?;
         let limit = |own: Option<u64>, rule: Option<u64>| match own {
@@ -151,6 +151,13 @@ pub(super) fn admit(
         return Ok(());
     }
     Err(Refusal::OverQuota(quota.refusal(rules.grace, size.1)).into())
+}
+
+/// The number rounded down to its first three binary digits: what is free on a disk changes all the time, and clients
+/// need not hear of every page.
+fn coarse(number: u64) -> u64 {
+    let unit = 1_u64 << number.checked_ilog2().unwrap_or(0).saturating_sub(2);
+    number / unit * unit
 }
 
 /// What a recount found.
@@ -273,7 +280,8 @@ impl Account {
         let configured = self.core.max_message_size();
         let Ok(quota) = self.quota() else { return configured };
         let room = if quota.messages_limit.is_some_and(|limit| quota.messages >= limit) { Some(0) } else { None };
-        configured.min(room.or(quota.free_bytes()).unwrap_or(u64::MAX))
+        let disk = coarse(self.core.store.room().unwrap_or(u64::MAX));
+        configured.min(disk).min(room.or(quota.free_bytes()).unwrap_or(u64::MAX))
     }
 
     /// Sets the limits, as SETQUOTA does (RFC 9208 §4.1.3): None is no limit.
@@ -328,6 +336,13 @@ mod tests {
         assert!(quota(u64::MAX, None).admits(Slack::None, 0, (1, u64::MAX)));
         assert!(!quota(0, Some(0)).admits(Slack::Grace, 50, (1, 1)));
         assert!(!quota(u64::MAX, Some(u64::MAX - 1)).admits(Slack::Grace, u64::MAX, (1, u64::MAX)));
+    }
+
+    #[test]
+    fn room_is_told_roughly_and_never_too_high() {
+        for (exact, told) in [(0, 0), (1, 1), (7, 7), (9, 8), (62_906_368, 58_720_256), (u64::MAX, 7 << 61)] {
+            assert_eq!(coarse(exact), told);
+        }
     }
 
     #[test]

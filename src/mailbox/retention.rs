@@ -5,23 +5,29 @@
 //! nothing, for boards start without one.
 
 use super::edit::{Edit, NewRow};
+use super::why::{Note, message_id};
 use super::{Core, Error, list};
 use crate::store::hidden::{Hidden, HiddenAt, Lost};
-use crate::store::schema::{AccountState, MessageRow};
+use crate::store::journal::Action;
+use crate::store::schema::{AccountState, MessageRow, OriginId};
 use crate::store::txn::Tx;
 use crate::store::view::View;
 use crate::store::{self, Cause, Refusal};
-use crate::types::{AccountId, Door, DoorKind, MailboxId, SpecialUse, SystemFlags, Uid};
+use crate::types::{AccountId, Door, DoorKind, InstanceId, MailboxId, SpecialUse, SystemFlags, Uid};
 use std::collections::BTreeMap;
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 /// Limit: messages that one job expires, brings back or removes for good, so that others wait only shortly.
 const STEP: usize = 256;
+/// Limit: messages of one job that are removed at once and whose Message-IDs the journal keeps.
+const GONE_MAX: usize = 1000;
 /// Limit: deleted mailboxes of an account that are remembered.
 const LOST_MAX: usize = 1000;
 /// Limit: hidden messages that are given up at once where the disk is short.
-const STEP_SHORT: usize = 32;
+const STEP_SHORT: usize = 256;
+/// Octets of hidden messages that are given up at once then; a minute later there may be more.
+const SHORT_OCTETS: u64 = 32 << 20;
 
 /// How long mail is kept where an account's settings do not say otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +41,7 @@ pub struct RetentionRules {
 }
 
 impl RetentionRules {
-    fn of(self, view: &View<'_>, account: AccountId) -> Result<Self, store::Error> {
+    pub(super) fn of(self, view: &View<'_>, account: AccountId) -> Result<Self, store::Error> {
         let settings = view.settings(account)?;
         Ok(Self {
             trash_days: settings.trash_days.unwrap_or(self.trash_days),
@@ -44,7 +50,7 @@ impl RetentionRules {
         })
     }
 
-    const fn days(self, special_use: SpecialUse) -> u32 {
+    pub(super) const fn days(self, special_use: SpecialUse) -> u32 {
         match special_use {
             SpecialUse::Trash => self.trash_days,
             SpecialUse::Junk => self.junk_days,
@@ -54,12 +60,15 @@ impl RetentionRules {
 }
 
 /// How one job takes messages out: hidden for a while, or for good.
-#[derive(Clone, Copy, Debug)]
 pub(super) struct Removal {
-    by: crate::store::schema::OriginId,
+    by: OriginId,
     cause: Cause,
     now: i64,
     keep: bool,
+    account: AccountId,
+    note: Option<Note>,
+    /// Messages that go at once and for good.
+    gone: Vec<(Uid, InstanceId, Vec<u8>)>,
 }
 
 impl Removal {
@@ -71,21 +80,47 @@ impl Removal {
         cause: Cause,
     ) -> Result<Self, store::Error> {
         let keep = rules.of(&tx.view(), account)?.undelete_days > 0;
-        Ok(Self { by: tx.intern(door)?, cause, now: tx.now()?, keep })
+        Ok(Self { by: tx.intern(door)?, cause, now: tx.now()?, keep, account, note: None, gone: Vec::new() })
     }
 
     /// Takes a message out of its mailbox.
-    pub(super) fn run(&self, tx: &mut Tx<'_>, edit: &mut Edit, uid: Uid, row: &MessageRow) -> Result<(), store::Error> {
+    pub(super) fn run(
+        &mut self,
+        tx: &mut Tx<'_>,
+        edit: &mut Edit,
+        uid: Uid,
+        row: &MessageRow,
+    ) -> Result<(), store::Error> {
         edit.remove(tx, uid, row)?;
         // Whoever gets it back gets it as new.
         tx.forget_pop_state(edit.state.account, row.instance)?;
+        let note = self.note.get_or_insert_with(|| Note::new(self.by, edit.id, Action::TakenOut(self.cause)));
+        note.add(uid, row.instance);
         if !self.keep {
+            if self.gone.len() < GONE_MAX {
+                self.gone.push((uid, row.instance, message_id(&tx.view(), row.content)?));
+            }
             return tx.release_content(row.content);
         }
         let keywords = edit.keyword_names(row.keywords);
         let hidden = Hidden { mailbox: edit.id, uid, row: *row, by: self.by, cause: self.cause, keywords };
         tx.put_hidden(edit.state.account, self.now, &hidden)?;
         edit.count_hidden(row.size, 1);
+        Ok(())
+    }
+}
+
+impl Removal {
+    /// Writes the journal, once all messages are out.
+    pub(super) fn finish(self, tx: &mut Tx<'_>, mailbox: MailboxId) -> Result<(), store::Error> {
+        if let Some(note) = self.note {
+            note.write(tx, self.account)?;
+        }
+        for (uid, instance, message_id) in self.gone {
+            let mut note = Note::new(self.by, mailbox, Action::Removed(message_id));
+            note.add(uid, instance);
+            note.write(tx, self.account)?;
+        }
         Ok(())
     }
 }
@@ -188,13 +223,14 @@ fn expire(tx: &mut Tx<'_>, rules: RetentionRules, account: AccountId, now: i64) 
         if rows.is_empty() {
             continue;
         }
-        let removal = Removal::new(tx, rules, account, &Door::of(DoorKind::Policy), Cause::Expired)?;
+        let mut removal = Removal::new(tx, rules, account, &Door::of(DoorKind::Policy), Cause::Expired)?;
         let mut edit = Edit::open(tx, mailbox)?;
         for (uid, row) in &rows {
             removal.run(tx, &mut edit, *uid, row)?;
             gone.push((name.clone(), row.size));
         }
         edit.finish(tx)?;
+        removal.finish(tx, mailbox)?;
         return Ok((gone, true));
     }
     Ok((gone, false))
@@ -206,22 +242,28 @@ fn old_hidden(
     account: AccountId,
     before: i64,
     max: usize,
-) -> Result<Vec<(HiddenAt, MessageRow)>, store::Error> {
+) -> Result<Vec<(HiddenAt, Hidden)>, store::Error> {
     let mut found = Vec::new();
     view.hidden(account, HiddenAt::from(0), |at, hidden| {
         if at.time >= before || found.len() >= max {
             return Ok(false);
         }
-        found.push((at, hidden.row));
+        found.push((at, hidden));
         Ok(true)
     })?;
     Ok(found)
 }
 
 /// Removes hidden messages for good, and forgets deleted mailboxes to which none belongs any more.
-fn give_up(tx: &mut Tx<'_>, account: AccountId, messages: &[(HiddenAt, MessageRow)]) -> Result<(), store::Error> {
+fn give_up(tx: &mut Tx<'_>, account: AccountId, messages: &[(HiddenAt, Hidden)]) -> Result<(), store::Error> {
     let Some(mut state) = tx.view().account_state(account)? else { return Ok(()) };
-    for (at, row) in messages {
+    let by = tx.intern(&Door::of(DoorKind::Policy))?;
+    for (at, hidden) in messages {
+        let row = &hidden.row;
+        let id = message_id(&tx.view(), row.content)?;
+        let mut note = Note::new(by, hidden.mailbox, Action::Removed(id));
+        note.add(hidden.uid, row.instance);
+        note.write(tx, account)?;
         tx.delete_hidden(account, *at)?;
         tx.release_content(row.content)?;
         state.hidden = state.hidden.saturating_sub(1);
@@ -290,8 +332,8 @@ impl Core {
                     Ok::<_, store::Error>(old)
                 });
                 let removed = removed.await?;
-                for (_, row) in &removed {
-                    add(&mut swept.removed, info.name.clone(), row.size);
+                for (_, hidden) in &removed {
+                    add(&mut swept.removed, info.name.clone(), hidden.row.size);
                 }
                 if removed.len() < STEP {
                     break;
@@ -314,8 +356,8 @@ impl Core {
                 }
             }
             let days = rules.of(view, account)?.undelete_days;
-            for (_, row) in old_hidden(view, account, now.saturating_sub(i64::from(days) * DAY), usize::MAX)? {
-                add(&mut swept.removed, name.to_owned(), row.size);
+            for (_, hidden) in old_hidden(view, account, now.saturating_sub(i64::from(days) * DAY), usize::MAX)? {
+                add(&mut swept.removed, name.to_owned(), hidden.row.size);
             }
             Ok(())
         })?)
@@ -327,20 +369,28 @@ impl Core {
     /// `Temporary` where the store fails.
     pub async fn make_room(&self) -> Result<usize, Error> {
         if self.check_room().is_ok() {
+            self.store.keep_reserve();
             return Ok(0);
         }
         let gone = self.store.write(|tx| {
             let mut all = Vec::new();
             for (account, _) in tx.view().users()? {
                 let old = old_hidden(&tx.view(), account, i64::MAX, STEP_SHORT)?;
-                all.extend(old.into_iter().map(|(at, row)| (at, account, row)));
+                all.extend(old.into_iter().map(|(at, hidden)| (at, account, hidden)));
             }
             all.sort_by_key(|(at, ..)| *at);
+            let mut octets = 0_u64;
+            all.retain(|(_, _, hidden)| {
+                let wanted = octets < SHORT_OCTETS;
+                octets = octets.saturating_add(hidden.row.size);
+                wanted
+            });
             all.truncate(STEP_SHORT);
-            for (at, account, row) in &all {
-                give_up(tx, *account, &[(*at, *row)])?;
+            let number = all.len();
+            for (at, account, hidden) in all {
+                give_up(tx, account, &[(at, hidden)])?;
             }
-            Ok::<_, store::Error>(all.len())
+            Ok::<_, store::Error>(number)
         });
         let gone = gone.await?;
         self.store.purge();
@@ -429,6 +479,7 @@ fn bring_back(
         None => list::create(tx, account, name, None)?,
     };
     let now = tx.now()?;
+    let mut note = Note::new(tx.intern(&Door::of(DoorKind::Cli))?, mailbox, Action::BroughtBack);
     let mut edit = Edit::open(tx, mailbox)?;
     for (at, hidden) in messages {
         let keywords = edit.keyword_bits(tx, &hidden.keywords)?;
@@ -443,11 +494,13 @@ fn bring_back(
             size: hidden.row.size,
             origin: hidden.row.origin,
         };
-        edit.insert(tx, &new)?;
+        let uid = edit.insert(tx, &new)?;
+        note.add(uid, hidden.row.instance);
         edit.count_hidden(hidden.row.size, -1);
         tx.delete_hidden(account, *at)?;
     }
-    edit.finish(tx)
+    edit.finish(tx)?;
+    note.write(tx, account)
 }
 
 impl Core {

@@ -95,6 +95,19 @@ pub fn now() -> DateTime {
     DateTime { seconds: now.timestamp(), zone }
 }
 
+/// RFC 5322 §3.3, as in `Sat, 23 Nov 2024 13:39:00 +0100`.
+pub(super) fn date_of(date: DateTime) -> String {
+    date_time(date)
+}
+
+/// A moment for people, as `2026-11-25 14:05` in the machine's zone; None where no calendar has it.
+#[must_use]
+pub fn local(date: DateTime) -> Option<String> {
+    let utc = chrono::DateTime::from_timestamp(date.seconds, 0)?;
+    let local = utc.with_timezone(&chrono::Local);
+    (0..=9999).contains(&local.year()).then(|| local.format("%Y-%m-%d %H:%M").to_string())
+}
+
 /// A new identifier of a transaction: unique while the process lives, and hardly ever used by another one.
 #[must_use]
 pub fn new_id() -> String {

@@ -1,4 +1,5 @@
-//! What the server does by itself: removes what is older than it is kept, and makes room where the disk is short.
+//! What the server does by itself: removes what is older than it is kept, warns users whose account
+//! fills up, and makes room where the disk is short.
 
 use super::Shared;
 use std::sync::Arc;
@@ -9,20 +10,35 @@ const FIRST_SWEEP: u32 = 10;
 /// Minutes from one sweep to the next.
 const SWEEP_EVERY: u32 = 60;
 
+enum Wake {
+    Minute,
+    Attention,
+    End,
+}
+
 /// Runs until the server ends.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut minutes = 0_u32;
     loop {
         let waiting = async {
             async_io::Timer::after(Duration::from_mins(1)).await;
-            false
+            Wake::Minute
+        };
+        let attention = async {
+            shared.core.attention().await;
+            Wake::Attention
         };
         let ended = async {
             shared.shutdown.wait().await;
-            true
+            Wake::End
         };
-        if smol::future::or(waiting, ended).await {
-            return;
+        match smol::future::or(ended, smol::future::or(attention, waiting)).await {
+            Wake::End => return,
+            Wake::Attention => {
+                shared.core.warn().await;
+                continue;
+            }
+            Wake::Minute => {}
         }
         minutes = minutes.wrapping_add(1);
         match shared.core.make_room().await {

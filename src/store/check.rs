@@ -2,6 +2,7 @@
 
 use super::codec::{Fields, key_u32_u32, key_u32_u64_u32};
 use super::hidden::{Hidden, HiddenAt, Lost};
+use super::journal::Entry;
 use super::schema::{
     AccountState, Annotation, Content, MailboxState, MessageRow, OriginId, decode_door, kind, origin_kind, state_kind,
     table,
@@ -49,6 +50,7 @@ pub(crate) fn check(view: &View<'_>) -> Result<Vec<String>, Error> {
     check.rows_have_mailboxes()?;
     check.devices()?;
     check.hidden()?;
+    check.journal()?;
     check.annotations()?;
     check.account_states()?;
     let bodies = check.contents()?;
@@ -360,6 +362,16 @@ impl Check<'_, '_> {
             let mailbox = super::view::key_u32(key, 0, table::LOST)?;
             let known = Lost::decode(value).is_ok_and(|lost| self.accounts.contains_key(&lost.account));
             self.expect(known, || format!("deleted mailbox {mailbox} is damaged or belongs to no user"));
+        }
+        Ok(())
+    }
+
+    fn journal(&mut self) -> Result<(), Error> {
+        for entry in self.view.tables.journal.iter(self.view.txn)? {
+            let (key, value) = entry?;
+            let account = AccountId(super::view::key_u32(key, 0, table::JOURNAL)?);
+            let sound = self.accounts.contains_key(&account) && Entry::decode(value).is_ok();
+            self.expect(sound, || format!("the journal of account {} is damaged or belongs to no user", account.0));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::schema::{Format, SCHEMA_VERSION, table};
 use super::view::View;
-use super::{Error, migrate};
+use super::{Error, Room, migrate};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, WithoutTls};
 use std::io::Write as _;
@@ -34,11 +34,12 @@ pub(crate) struct Tables {
     pub(crate) settings: Table,
     pub(crate) hidden: Table,
     pub(crate) lost: Table,
+    pub(crate) journal: Table,
     pub(crate) annotations: Table,
 }
 
 impl Tables {
-    pub(crate) const fn all(&self) -> [(&'static str, Table); 21] {
+    pub(crate) const fn all(&self) -> [(&'static str, Table); 22] {
         [
             (table::META, self.meta),
             (table::STATE, self.state),
@@ -60,6 +61,7 @@ impl Tables {
             (table::SETTINGS, self.settings),
             (table::HIDDEN, self.hidden),
             (table::LOST, self.lost),
+            (table::JOURNAL, self.journal),
             (table::ANNOTATIONS, self.annotations),
         ]
     }
@@ -72,6 +74,7 @@ pub(crate) struct Environment {
     pub(crate) tables: Tables,
     pub(crate) chunk_size: usize,
     path: PathBuf,
+    pub(crate) room: Room,
 }
 
 /// Limit: tables; LMDB wants to know before it opens the file.
@@ -94,7 +97,7 @@ const UNWRITTEN_PAGES_MAX: u64 = 2048;
 
 impl Environment {
     /// Opens the store in the directory `path`, or makes it.
-    pub(crate) fn open(path: &Path, map_size: Option<usize>) -> Result<Self, String> {
+    pub(crate) fn open(path: &Path, map_size: Option<usize>, room: Room) -> Result<Self, String> {
         std::fs::create_dir_all(path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
         let lock = path.join("lock.mdb");
         allocate_lock(&lock).map_err(|error| format!("cannot make {}: {error}", lock.display()))?;
@@ -107,7 +110,7 @@ impl Environment {
             FormatProblem::Text(text) => text,
             FormatProblem::Store(error) => failed(error),
         })?;
-        Ok(Self { env, tables, chunk_size: format.chunk_size as usize, path: path.to_owned() })
+        Ok(Self { env, tables, chunk_size: format.chunk_size as usize, path: path.to_owned(), room })
     }
 
     /// Runs `read` in a short transaction over one snapshot.
@@ -231,6 +234,7 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
             create(table::SETTINGS)?,
             create(table::HIDDEN)?,
             create(table::LOST)?,
+            create(table::JOURNAL)?,
             create(table::ANNOTATIONS)?,
         );
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((first, second, third)))
@@ -238,7 +242,7 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
     let (
         (meta, state, users, addresses, mailboxes, keywords, messages),
         (changes, holes, expunges, contents, chunks, refs, garbage),
-        (devices, pop3, origins, settings, hidden, lost, annotations),
+        (devices, pop3, origins, settings, hidden, lost, journal, annotations),
     ) = made.unwrap_commit();
     Ok(Tables {
         meta,
@@ -261,6 +265,7 @@ fn create_tables(env: &Env<WithoutTls>) -> Result<Tables, heed::Error> {
         settings,
         hidden,
         lost,
+        journal,
         annotations,
     })
 }

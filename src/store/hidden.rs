@@ -23,6 +23,17 @@ pub enum Cause {
 
 const CAUSES: [Cause; 4] = [Cause::Expunged, Cause::Expired, Cause::MailboxDeleted, Cause::Replaced];
 
+impl Cause {
+    /// The number by which it is stored.
+    pub(super) fn number(self) -> u8 {
+        CAUSES.iter().position(|cause| *cause == self).and_then(|at| u8::try_from(at).ok()).unwrap_or(0)
+    }
+
+    pub(super) fn from_number(number: u8) -> Option<Self> {
+        CAUSES.get(usize::from(number)).copied()
+    }
+}
+
 /// `hidden`: a message out of its mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hidden {
@@ -82,9 +93,7 @@ impl Hidden {
         out.push(self.row.flags.0);
         out.extend_from_slice(&self.row.origin.0.to_be_bytes());
         out.extend_from_slice(&self.by.0.to_be_bytes());
-        out.push(
-            CAUSES.iter().position(|cause| *cause == self.cause).and_then(|at| u8::try_from(at).ok()).unwrap_or(0),
-        );
+        out.push(self.cause.number());
         for keyword in &self.keywords {
             put_text(&mut out, keyword);
         }
@@ -107,7 +116,7 @@ impl Hidden {
             origin: OriginId(fields.u32()?),
         };
         let by = OriginId(fields.u32()?);
-        let cause = CAUSES.get(usize::from(fields.u8()?)).copied().ok_or(Error::Corrupt(table::HIDDEN))?;
+        let cause = Cause::from_number(fields.u8()?).ok_or(Error::Corrupt(table::HIDDEN))?;
         let mut keywords = Vec::new();
         while !fields.rest().is_empty() {
             keywords.push(fields.text()?);

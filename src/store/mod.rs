@@ -11,6 +11,7 @@ pub(crate) mod device;
 mod env;
 mod error;
 pub(crate) mod hidden;
+pub(crate) mod journal;
 mod migrate;
 mod password;
 pub(crate) mod purge;
@@ -26,6 +27,7 @@ pub use device::{Device, LastUse};
 pub use error::{Error, Refusal};
 pub use hidden::Cause;
 pub use password::{Password, Renewal, ScramKeys};
+pub use room::{FreeSpace, Room};
 pub use schema::SCHEMA_VERSION;
 pub use settings::{MainPassword, OverQuota, Settings};
 pub use writer::Commit;
@@ -136,10 +138,11 @@ impl Store {
     pub fn open(
         path: &Path,
         map_size: Option<usize>,
-        clock: Clock,
+        (clock, room): (Clock, Room),
         committed: impl Fn(&[Topic]) + Send + 'static,
     ) -> Result<Arc<Self>, String> {
-        let environment = Environment::open(path, map_size)?;
+        let environment = Environment::open(path, map_size, room)?;
+        environment.keep_reserve();
         let pins = Arc::new(Pins::default());
         let writer = Writer::start(environment.clone(), pins.clone(), clock.clone(), committed)
             .map_err(|error| error.to_string())?;
@@ -182,6 +185,19 @@ impl Store {
     /// `DiskFull`, `Full`; otherwise the store cannot be read.
     pub(crate) fn check_room(&self) -> Result<(), Error> {
         self.environment.check_room()
+    }
+
+    /// Octets that new mail may take.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(crate) fn room(&self) -> Result<u64, Error> {
+        self.environment.room()
+    }
+
+    /// Allocates again what was given up where the disk was full.
+    pub(crate) fn keep_reserve(&self) {
+        self.environment.keep_reserve();
     }
 
     /// Queues a job that brings new mail, about `weight` octets. It is refused where there is no room for it.

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::hidden::{Cause, Hidden, HiddenAt};
+use super::journal::{Action, Entry, Item};
 use super::schema::kind;
 use super::txn::Tx;
 use crate::types::{AccountId, BodyId, MailboxId};
@@ -72,6 +73,9 @@ fn mailbox_rows(tx: &mut Tx<'_>, mailbox: MailboxId, max: usize) -> Result<bool,
         return Ok(complete);
     };
     let names = tx.view().keywords(mailbox)?;
+    let items = found.iter().map(|(uid, row)| Item { uid: *uid, instance: row.instance }).collect();
+    let action = Action::TakenOut(Cause::MailboxDeleted);
+    tx.put_journal(lost.account, &Entry { time: lost.time, by: lost.by, mailbox, action, items })?;
     for (uid, row) in found {
         tx.delete_row(mailbox, uid)?;
         state.hidden += 1;

@@ -38,6 +38,7 @@ pub(crate) mod table {
     pub(crate) const SETTINGS: &str = "settings";
     pub(crate) const HIDDEN: &str = "hidden";
     pub(crate) const LOST: &str = "lost";
+    pub(crate) const JOURNAL: &str = "journal";
 }
 
 /// Kinds of keys in `state`.

@@ -285,6 +285,9 @@ impl Worker {
                         job.done(Ok(()));
                     }
                 }
+                // Those that bring mail were refused before: what is tried again is small, and may make room.
+                Attempt::JobFailed(_, Error::DiskFull) | Attempt::CommitFailed(Error::DiskFull)
+                    if self.environment.give_up_reserve() => {}
                 Attempt::JobFailed(at, error) => jobs.remove(at).done(Err(error)),
                 Attempt::CommitFailed(error) => {
                     log::error!("store: a commit failed: {error}");
@@ -351,6 +354,9 @@ impl Worker {
                 Ok(false) => return,
                 Err(error) => {
                     let error = self.environment.explained(error);
+                    if matches!(error, Error::DiskFull) && self.environment.give_up_reserve() {
+                        continue;
+                    }
                     log::error!("store: removing deleted messages failed: {error}");
                     return;
                 }

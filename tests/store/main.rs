@@ -7,4 +7,6 @@ mod migrate;
 mod model;
 mod pop3;
 mod retention;
+mod room;
 mod scratch;
+mod why;

@@ -142,6 +142,8 @@ impl World {
                 let account = self.account(name)?;
                 account.set_limits(Some(bytes), None).await.map_err(|error| format!("{error:?}"))?;
             }
+            // What the running server does by itself.
+            ["warn"] => self.server()?.core.warn().await,
             ["shutdown"] => self.server()?.shutdown.request(),
             ["verify"] => return self.verify(),
             _ => return Err(format!("not understood: @{}", words.join(" "))),
@@ -297,6 +299,7 @@ impl Server {
             max_message_size: config.limits.message_size,
             quota: mailnook::admin::quota_rules(&config.quota),
             retention: mailnook::admin::retention_rules(&config.retention),
+            hostname: config.hostname.clone(),
             ..mailbox::Options::new(directory.join("store"))
         })?;
         let auth = Authenticator::new(Arc::clone(core.store()), &config.auth).map_err(|error| format!("{error:?}"))?;

@@ -44,6 +44,9 @@ pub async fn run(
     if enabled.uid_only {
         view.forget_numbers();
     }
+    // Alerts are for sessions that are open when they come; later ones find the message.
+    let mut alert = 0;
+    let _told = mailbox.account().alert(&mut alert);
     let mut selected = Selected {
         mailbox,
         view,
@@ -56,6 +59,7 @@ pub async fn run(
         owes_modseq: false,
         check_quota: true,
         over_quota: false,
+        alert,
     };
     selected.find_recent(Uid(1)).await;
 

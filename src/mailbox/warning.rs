@@ -1,0 +1,299 @@
+//! Warnings that an account fills up: what fills it, what goes by itself, and how long it will last.
+//!
+//! Each level is told once, when usage crosses it, and again only after usage was below [`REARM`]. The warning is a
+//! message in INBOX that no quota counts, an alert to the sessions that have a mailbox open, and a line in the log.
+
+use super::{Core, Error, Quota, trace};
+use crate::store;
+use crate::store::schema::OriginId;
+use crate::types::{AccountId, DateTime, Uid};
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
+use std::sync::{Arc, PoisonError};
+
+/// Percentages at which the user is warned.
+const LEVELS: [u8; 4] = [80, 90, 95, 100];
+/// Below this percentage all levels are told again.
+const REARM: u64 = 75;
+/// Limit: rows read at a time.
+const ROWS: usize = 256;
+/// Limit: senders that are counted; later ones are left out, and a household has fewer.
+const SENDERS_MAX: usize = 10_000;
+/// How many mailboxes and senders are told.
+const TOLD: usize = 5;
+/// Days over which the present rate is measured.
+const RATE_DAYS: i64 = 30;
+const DAY: i64 = 86_400;
+
+/// What fills an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The largest mailboxes: name, messages, octets.
+    pub mailboxes: Vec<(String, u64, u64)>,
+    /// The senders with the most octets: address, messages, octets.
+    pub senders: Vec<(String, u64, u64)>,
+    /// Mail that goes by itself: mailbox, octets, after how many days, and when the last of what is there now goes.
+    pub expiring: Vec<(String, u64, u32, i64)>,
+    /// Messages in INBOX that POP3 clients fetched and left there, and their octets.
+    pub fetched: (u64, u64),
+    /// Octets that came in the last days, and how many days these are.
+    pub recent: (u64, i64),
+}
+
+/// Alerts and accounts to look at; nothing of it is stored.
+#[derive(Default)]
+pub(super) struct Attention {
+    accounts: std::sync::Mutex<BTreeSet<AccountId>>,
+    alerts: std::sync::Mutex<HashMap<AccountId, (u64, Arc<str>)>>,
+    event: event_listener::Event,
+}
+
+/// The highest level that usage has reached; 0: none.
+fn level(quota: &Quota) -> u8 {
+    let percent = quota.percent();
+    LEVELS.iter().rev().find(|level| percent >= u64::from(**level)).copied().unwrap_or(0)
+}
+
+impl Core {
+    /// Notes that the account's usage has changed; whether a warning may be due.
+    pub(super) fn usage_changed(&self, account: AccountId) {
+        let rules = self.quota_rules();
+        let due = self.store.read(|view| {
+            let quota = Quota::of(view, &rules, account)?;
+            let warned = view.settings(account)?.warned.unwrap_or(0);
+            Ok(level(&quota) > warned || (warned > 0 && quota.percent() < REARM))
+        });
+        // What cannot be read now is looked at with the next change.
+        if due.unwrap_or(false) {
+            self.attention.accounts.lock().unwrap_or_else(PoisonError::into_inner).insert(account);
+            self.attention.event.notify(usize::MAX);
+        }
+    }
+
+    /// Completes when an account may have to be warned.
+    pub async fn attention(&self) {
+        let listener = self.attention.event.listen();
+        if self.attention.accounts.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            listener.await;
+        }
+    }
+
+    /// Warns whom it concerns.
+    pub async fn warn(&self) {
+        loop {
+            let next = self.attention.accounts.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
+            let Some(account) = next else { return };
+            if let Err(error) = self.warn_one(account).await {
+                log::error!("account {}: the quota warning was not delivered: {error:?}", account.0);
+            }
+        }
+    }
+
+    async fn warn_one(&self, account: AccountId) -> Result<(), Error> {
+        let (quota, settings) = (self.quota(account)?, self.settings(account)?);
+        let (level, warned) = (level(&quota), settings.warned.unwrap_or(0));
+        if warned > 0 && quota.percent() < REARM {
+            self.change_settings(account, |settings| settings.warned = None).await?;
+            return Ok(());
+        }
+        if level <= warned {
+            return Ok(());
+        }
+        let name = self.store.read(|view| view.user(account))?.ok_or(Error::NotFound)?.name;
+        let usage = self.usage(account).await?;
+        let headline = headline(&quota, level);
+        let report = report(&quota, &usage, self.now());
+        let text = message(&name, self.hostname(), &headline, &report, self.now());
+        log::warn!("quota: user={name} percent={} bytes={} of={:?}", quota.percent(), quota.bytes, quota.bytes_limit);
+        // First the alert, so that a session which wakes for the message has both to tell.
+        self.raise(account, &headline);
+        self.deliver_notice(account, text.as_bytes(), level).await
+    }
+
+    fn raise(&self, account: AccountId, text: &str) {
+        let mut alerts = self.attention.alerts.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = alerts.get(&account).map_or(0, |(number, _)| *number);
+        alerts.insert(account, (number + 1, Arc::from(text)));
+    }
+
+    /// The newest alert of an account and its number; 0: there is none.
+    pub(super) fn alert(&self, account: AccountId) -> (u64, Option<Arc<str>>) {
+        let alerts = self.attention.alerts.lock().unwrap_or_else(PoisonError::into_inner);
+        alerts.get(&account).map_or((0, None), |(number, text)| (*number, Some(text.clone())))
+    }
+
+    /// What fills an account. Reads every message's row and sender, in short steps.
+    ///
+    /// # Errors
+    /// `NotFound`, `Temporary`.
+    pub async fn usage(&self, account: AccountId) -> Result<Usage, Error> {
+        let (now, rules) = (self.now(), self.retention_rules());
+        let (entries, rules) =
+            self.store.read(|view| Ok((view.mailbox_entries(account, "")?, rules.of(view, account)?)))?;
+        let mut usage = Usage::default();
+        let mut senders: HashMap<String, (u64, u64)> = HashMap::new();
+        let mut oldest = now;
+        for (name, entry) in entries {
+            let Some(mailbox) = entry.mailbox else { continue };
+            let state = self.store.read(|view| view.mailbox_state(mailbox))?;
+            // A mailbox that another session removes meanwhile is left out.
+            let Some(state) = state else { continue };
+            usage.mailboxes.push((name.clone(), u64::from(state.messages), state.bytes));
+            let (mut from, mut newest) = (Some(Uid(1)), 0);
+            while let Some(first) = from {
+                from = self.store.read(|view| {
+                    let (mut rows, mut next) = (Vec::with_capacity(ROWS), None);
+                    view.rows(mailbox, first.0, u32::MAX, |uid, row| {
+                        if rows.len() == ROWS {
+                            next = Some(uid);
+                            return Ok(false);
+                        }
+                        rows.push(row);
+                        Ok(true)
+                    })?;
+                    for row in rows.into_iter().filter(|row| row.origin != OriginId::NOTICE) {
+                        newest = newest.max(row.save_date);
+                        oldest = oldest.min(row.internal_date.seconds);
+                        if row.internal_date.seconds > now - RATE_DAYS * DAY {
+                            usage.recent.0 = usage.recent.0.saturating_add(row.size);
+                        }
+                        let fetched =
+                            name == super::list::INBOX && !view.pop_state(account, row.instance)?.marks.is_empty();
+                        if fetched {
+                            usage.fetched = (usage.fetched.0 + 1, usage.fetched.1.saturating_add(row.size));
+                        }
+                        let sender = sender(view, row.content)?;
+                        let known = senders.len();
+                        match senders.get_mut(&sender) {
+                            Some(sum) => *sum = (sum.0 + 1, sum.1.saturating_add(row.size)),
+                            None if known < SENDERS_MAX => drop(senders.insert(sender, (1, row.size))),
+                            None => {}
+                        }
+                    }
+                    Ok::<_, store::Error>(next)
+                })?;
+                smol::future::yield_now().await;
+            }
+            let days = entry.special_use.map_or(0, |special_use| rules.days(special_use));
+            if days > 0 && state.messages > 0 {
+                let gone = newest.saturating_add(i64::from(days) * DAY);
+                usage.expiring.push((name, state.bytes, days, gone));
+            }
+        }
+        usage.recent.1 = ((now - oldest) / DAY).clamp(1, RATE_DAYS);
+        usage.mailboxes.sort_by(|left, right| right.2.cmp(&left.2).then_with(|| left.0.cmp(&right.0)));
+        usage.mailboxes.retain(|(_, messages, _)| *messages > 0);
+        usage.mailboxes.truncate(TOLD);
+        usage.senders = senders.into_iter().map(|(name, (messages, bytes))| (name, messages, bytes)).collect();
+        usage.senders.sort_by(|left, right| right.2.cmp(&left.2).then_with(|| left.0.cmp(&right.0)));
+        usage.senders.truncate(TOLD);
+        Ok(usage)
+    }
+}
+
+/// The address in From, in lower case.
+fn sender(view: &store::view::View<'_>, content: crate::types::ContentId) -> Result<String, store::Error> {
+    let Some(content) = view.content(content)? else { return Ok(String::new()) };
+    let Ok(record) = crate::message::Record::from_bytes(content.record) else { return Ok(String::new()) };
+    let envelope = record.envelope();
+    let address = envelope.from.into_iter().find(|address| address.mailbox.is_some());
+    let part = |part: Option<&[u8]>| String::from_utf8_lossy(part.unwrap_or_default()).to_lowercase();
+    let text = address.map_or_else(
+        || "without a sender".to_owned(),
+        |address| format!("{}@{}", part(address.mailbox), part(address.host)),
+    );
+    // It goes into a text for people, whatever a sender wrote there.
+    Ok(text.chars().filter(|c| !c.is_control()).take(80).collect())
+}
+
+fn headline(quota: &Quota, level: u8) -> String {
+    let what = match (quota.bytes_limit, quota.messages_limit) {
+        (Some(limit), _) => format!("{} of {}", octets(quota.bytes), octets(limit)),
+        (None, Some(limit)) => format!("{} of {limit} messages", quota.messages),
+        (None, None) => octets(quota.bytes),
+    };
+    if level >= 100 {
+        format!("Your mail is full ({what}): new mail is not taken until there is room")
+    } else {
+        format!("Your mail is {} % full ({what})", quota.percent())
+    }
+}
+
+/// Octets with a unit, such as `12.3 MB`.
+fn octets(octets: u64) -> String {
+    let units = [(1_000_000_000_000_u64, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "KB")];
+    let unit = units.into_iter().find(|(factor, _)| octets >= *factor);
+    unit.map_or_else(
+        || format!("{octets} B"),
+        |(factor, name)| format!("{}.{} {name}", octets / factor, octets % factor / (factor / 10)),
+    )
+}
+
+fn day(seconds: i64) -> String {
+    let moment = trace::local(DateTime { seconds, zone: 0 }).unwrap_or_default();
+    moment.split(' ').next().unwrap_or_default().to_owned()
+}
+
+/// What fills the account, what goes by itself, and how long it will last; lines of text with LF.
+#[must_use]
+pub fn report(quota: &Quota, usage: &Usage, now: i64) -> String {
+    let mut text = String::new();
+    let list = |text: &mut String, heading: &str, lines: &[(String, u64, u64)]| {
+        if !lines.is_empty() {
+            let _ = writeln!(text, "{heading}:");
+            for (name, messages, bytes) in lines {
+                let name: String = name.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+                let _ = writeln!(text, "  {:>9}  {name} ({messages})", octets(*bytes));
+            }
+        }
+    };
+    list(&mut text, "The largest mailboxes", &usage.mailboxes);
+    list(&mut text, "The senders of the most mail", &usage.senders);
+    if usage.fetched.0 > 0 {
+        let (messages, bytes) = usage.fetched;
+        let _ = writeln!(text, "Fetched by POP3 and left on the server: {} ({messages}).", octets(bytes));
+    }
+    for (mailbox, bytes, days, gone) in &usage.expiring {
+        let _ = writeln!(
+            text,
+            "What is in {mailbox} ({}) goes by itself after {days} days, the last of it on {}.",
+            octets(*bytes),
+            day(*gone)
+        );
+    }
+    if let Some(limit) = quota.bytes_limit {
+        let (recent, days) = (usage.recent.0, usage.recent.1.max(1).unsigned_abs());
+        let free = limit.saturating_sub(quota.bytes);
+        let left = u128::from(free) * u128::from(days) / u128::from(recent.max(1));
+        if free == 0 {
+            text.push_str("It is full now.\n");
+        } else if recent > 0 && left < 3650 {
+            let left = i64::try_from(left).unwrap_or(i64::MAX);
+            let per_day = octets(recent / days);
+            if left == 0 {
+                let _ = writeln!(text, "At the present rate ({per_day} a day) it is full within a day.");
+                return text;
+            }
+            let full = day(now.saturating_add(left.saturating_mul(DAY)));
+            let _ = writeln!(text, "At the present rate ({per_day} a day) it is full in {left} days, on {full}.");
+        } else {
+            text.push_str("At the present rate it will last for years.\n");
+        }
+    }
+    text
+}
+
+fn message(name: &str, hostname: &str, headline: &str, report: &str, now: i64) -> String {
+    let date = trace::date_of(super::account::local_time(now));
+    let id = trace::new_id();
+    let body = format!(
+        "{headline}.\n\n{report}\nTo make room, delete what you no longer need and empty the Trash. Moving and deleting\n\
+         always work, even when the account is full. This message itself does not count.\n"
+    );
+    let head = format!(
+        "From: mailnook <postmaster@{hostname}>\nTo: {name}@{hostname}\nSubject: {headline}\nDate: {date}\n\
+         Message-ID: <{id}@{hostname}>\nAuto-Submitted: auto-generated\nMIME-Version: 1.0\n\
+         Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n"
+    );
+    head + &body
+}

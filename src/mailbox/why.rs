@@ -1,0 +1,273 @@
+//! Where a message is, and what happened to it: the row or the hidden entry of the message, and the account's journal.
+
+use super::{Core, Error, name};
+use crate::store::hidden::{Hidden, HiddenAt};
+use crate::store::journal::{Action, Entry, Item};
+use crate::store::schema::{MessageRow, OriginId};
+use crate::store::txn::Tx;
+use crate::store::view::View;
+use crate::store::{self, Cause};
+use crate::types::{AccountId, ContentId, Door, FlagOperation, InstanceId, MailboxId, SystemFlags, Uid};
+use std::collections::BTreeMap;
+
+/// Limit: messages that one question tells of; copies of a message are messages of their own.
+const FOUND_MAX: usize = 10;
+
+/// Which message is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Message-ID, with its angle brackets.
+    MessageId(String),
+    /// The UID that it has or had in that mailbox.
+    Uid(u32, String),
+}
+
+/// Where a message is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a mailbox, under this UID, with these flags.
+    Mailbox(String, u32, SystemFlags),
+    /// Taken out of a mailbox at that moment; it can be brought back until the other one.
+    Hidden {
+        /// The mailbox.
+        mailbox: String,
+        /// When it was taken out.
+        time: i64,
+        /// Until when it is kept, unless the disk gets short.
+        until: i64,
+    },
+    /// Nothing of it is left.
+    Gone,
+}
+
+/// What happened to a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// It came into the account.
+    Arrived(u64),
+    /// Moved between these mailboxes.
+    Moved(String, String),
+    /// Its flags were changed.
+    Flagged(FlagOperation, SystemFlags),
+    /// Taken out of that mailbox.
+    TakenOut(String, Cause),
+    /// Fetched by POP3.
+    Fetched,
+    /// Deleted by POP3, which hides it from that device.
+    PopHidden,
+    /// Brought back to that mailbox.
+    BroughtBack(String),
+    /// Removed for good.
+    Removed,
+}
+
+/// A message's story.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Story {
+    /// Its Message-ID, where it has one.
+    pub message_id: Option<String>,
+    /// Where it is now.
+    pub place: Place,
+    /// What happened, the oldest first: when, what, and who did it.
+    pub events: Vec<(i64, Happened, Door)>,
+    /// The names of the account's devices, revoked ones too.
+    pub devices: BTreeMap<u32, String>,
+}
+
+/// Messages that one job touched, as the journal gets them.
+pub(super) struct Note {
+    by: OriginId,
+    mailbox: MailboxId,
+    action: Action,
+    items: Vec<Item>,
+}
+
+impl Note {
+    pub(super) const fn new(by: OriginId, mailbox: MailboxId, action: Action) -> Self {
+        Self { by, mailbox, action, items: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, uid: Uid, instance: InstanceId) {
+        self.items.push(Item { uid, instance });
+    }
+
+    /// Writes the entry, unless nothing was touched.
+    pub(super) fn write(self, tx: &mut Tx<'_>, account: AccountId) -> Result<(), store::Error> {
+        if self.items.is_empty() {
+            return Ok(());
+        }
+        let Self { by, mailbox, action, items } = self;
+        let entry = Entry { time: tx.now()?, by, mailbox, action, items };
+        tx.put_journal(account, &entry)
+    }
+}
+
+/// The Message-ID of a content.
+pub(super) fn message_id(view: &View<'_>, content: ContentId) -> Result<Vec<u8>, store::Error> {
+    let Some(content) = view.content(content)? else { return Ok(Vec::new()) };
+    let record = crate::message::Record::from_bytes(content.record);
+    Ok(record.ok().and_then(|record| record.envelope().message_id.map(<[u8]>::to_vec)).unwrap_or_default())
+}
+
+/// The messages of an account as they are now.
+struct Now {
+    names: BTreeMap<MailboxId, String>,
+    rows: Vec<(MailboxId, Uid, MessageRow)>,
+    hidden: Vec<(HiddenAt, Hidden)>,
+    journal: Vec<Entry>,
+}
+
+impl Now {
+    fn read(view: &View<'_>, account: AccountId) -> Result<Self, store::Error> {
+        let mut names: BTreeMap<MailboxId, String> = BTreeMap::new();
+        for (mailbox, lost) in view.lost_of(account)? {
+            names.insert(mailbox, format!("{} (deleted)", lost.name));
+        }
+        let mut rows = Vec::new();
+        for (name, entry) in view.mailbox_entries(account, "")? {
+            let Some(mailbox) = entry.mailbox else { continue };
+            names.insert(mailbox, name);
+            view.rows(mailbox, 1, u32::MAX, |uid, row| {
+                rows.push((mailbox, uid, row));
+                Ok(true)
+            })?;
+        }
+        let (mut hidden, mut journal) = (Vec::new(), Vec::new());
+        view.hidden(account, HiddenAt::from(0), |at, message| {
+            hidden.push((at, message));
+            Ok(true)
+        })?;
+        view.journal(account, |entry| {
+            journal.push(entry);
+            Ok(())
+        })?;
+        Ok(Self { names, rows, hidden, journal })
+    }
+
+    fn name(&self, mailbox: MailboxId) -> String {
+        self.names.get(&mailbox).cloned().unwrap_or_else(|| "a deleted mailbox".to_owned())
+    }
+
+    /// The instances that are meant, the newest first.
+    fn find(&self, view: &View<'_>, whose: &Whose) -> Result<Vec<InstanceId>, store::Error> {
+        let mut found = Vec::new();
+        match whose {
+            Whose::Uid(uid, mailbox) => {
+                let wanted = |at: MailboxId| self.names.get(&at).is_some_and(|name| name == mailbox);
+                let row = self.rows.iter().find(|(at, has, _)| wanted(*at) && has.0 == *uid);
+                found.extend(row.map(|(_, _, row)| row.instance));
+                let hidden = self.hidden.iter().filter(|(_, hidden)| wanted(hidden.mailbox) && hidden.uid.0 == *uid);
+                found.extend(hidden.map(|(at, _)| at.instance));
+                for entry in self.journal.iter().rev().filter(|entry| wanted(entry.mailbox)) {
+                    found.extend(entry.items.iter().filter(|item| item.uid.0 == *uid).map(|item| item.instance));
+                }
+            }
+            Whose::MessageId(wanted) => {
+                let mut known: BTreeMap<ContentId, bool> = BTreeMap::new();
+                let mut is_it = |content: ContentId| {
+                    if let Some(known) = known.get(&content) {
+                        return Ok::<_, store::Error>(*known);
+                    }
+                    let same = message_id(view, content)?.eq_ignore_ascii_case(wanted.as_bytes());
+                    known.insert(content, same);
+                    Ok(same)
+                };
+                for (_, _, row) in self.rows.iter().rev() {
+                    if is_it(row.content)? {
+                        found.push(row.instance);
+                    }
+                }
+                for (at, hidden) in self.hidden.iter().rev() {
+                    if is_it(hidden.row.content)? {
+                        found.push(at.instance);
+                    }
+                }
+                for entry in self.journal.iter().rev() {
+                    if matches!(&entry.action, Action::Removed(id) if id.eq_ignore_ascii_case(wanted.as_bytes())) {
+                        found.extend(entry.items.iter().map(|item| item.instance));
+                    }
+                }
+            }
+        }
+        let mut unique = Vec::new();
+        for instance in found {
+            if !unique.contains(&instance) && unique.len() < FOUND_MAX {
+                unique.push(instance);
+            }
+        }
+        Ok(unique)
+    }
+
+    fn story(
+        &self,
+        view: &View<'_>,
+        account: AccountId,
+        instance: InstanceId,
+        kept: i64,
+    ) -> Result<Story, store::Error> {
+        let mut events = Vec::new();
+        let mut id = Vec::new();
+        let row = self.rows.iter().find(|(_, _, row)| row.instance == instance);
+        let hidden = self.hidden.iter().find(|(at, _)| at.instance == instance);
+        let body = row.map(|(_, _, row)| row).or(hidden.map(|(_, hidden)| &hidden.row));
+        if let Some(body) = body {
+            events.push((body.internal_date.seconds, Happened::Arrived(body.size), view.door(body.origin)?));
+            id = message_id(view, body.content)?;
+        }
+        for entry in self.journal.iter().filter(|entry| entry.items.iter().any(|item| item.instance == instance)) {
+            let mailbox = self.name(entry.mailbox);
+            let happened = match &entry.action {
+                Action::Moved(to) => Happened::Moved(mailbox, self.name(*to)),
+                Action::Flagged(operation, flags) => {
+                    let operation = match operation {
+                        0 => FlagOperation::Replace,
+                        1 => FlagOperation::Add,
+                        _ => FlagOperation::Remove,
+                    };
+                    Happened::Flagged(operation, *flags)
+                }
+                Action::TakenOut(cause) => Happened::TakenOut(mailbox, *cause),
+                Action::Fetched => Happened::Fetched,
+                Action::PopHidden => Happened::PopHidden,
+                Action::BroughtBack => Happened::BroughtBack(mailbox),
+                Action::Removed(message_id) => {
+                    id.clone_from(message_id);
+                    Happened::Removed
+                }
+            };
+            events.push((entry.time, happened, view.door(entry.by)?));
+        }
+        let place = match (row, hidden) {
+            (Some((mailbox, uid, row)), _) => Place::Mailbox(self.name(*mailbox), uid.0, row.flags),
+            (None, Some((at, hidden))) => {
+                let until = at.time.saturating_add(kept);
+                Place::Hidden { mailbox: self.name(hidden.mailbox), time: at.time, until }
+            }
+            (None, None) => Place::Gone,
+        };
+        let message_id = Some(String::from_utf8_lossy(&id).into_owned()).filter(|id| !id.is_empty());
+        let devices = view.devices(account)?.into_iter().map(|(id, device)| (id.0, device.name)).collect();
+        Ok(Story { message_id, place, events, devices })
+    }
+}
+
+impl Core {
+    /// What became of a message, the newest of several first; none: nothing is known of it. Reads all rows of the
+    /// account, so it blocks for a while.
+    ///
+    /// # Errors
+    /// `Invalid` mailbox names, `Temporary`.
+    pub fn why(&self, account: AccountId, whose: &Whose) -> Result<Vec<Story>, Error> {
+        let whose = match whose {
+            Whose::Uid(uid, mailbox) => Whose::Uid(*uid, name::canonical(mailbox).map_err(store::Error::from)?),
+            Whose::MessageId(id) => Whose::MessageId(id.clone()),
+        };
+        let rules = self.retention_rules();
+        Ok(self.store.read(|view| {
+            let now = Now::read(view, account)?;
+            let days = view.settings(account)?.undelete_days.unwrap_or(rules.undelete_days);
+            let found = now.find(view, &whose)?;
+            found.into_iter().map(|instance| now.story(view, account, instance, i64::from(days) * 86_400)).collect()
+        })?)
+    }
+}
