@@ -62,7 +62,6 @@ def push(server):
     other.logout()
     imap.logout()
     median = sorted(latencies)[len(latencies) // 2]
-    print(f"   LMTP to IDLE takes {median * 1000:.1f} ms")
     print(f"   LMTP to IDLE: {median * 1000:.1f} ms")
 
 
