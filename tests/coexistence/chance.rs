@@ -1,7 +1,7 @@
 //! Which operation comes next: any that the accounts as they are allow, and those that make no sense, too.
 
 use crate::model::{Model, User};
-use crate::operation::{DAY, DEVICES, INBOX, LARGE, NAMES, Operation, Random, USERS, Verb};
+use crate::operation::{DAY, DEVICES, INBOX, LARGE, NAMES, Operation, Random, USERS, Verb, is_notice};
 
 /// With more messages than this an account gets less mail than it loses.
 const CROWD: usize = 160;
@@ -12,7 +12,7 @@ const FLAGS: [i64; 6] = [0, 1, 4, 8, 9, 13];
 fn some(random: &mut Random, user: &User, mailbox: usize) -> Vec<u32> {
     let uids: Vec<u32> = user.mailboxes[mailbox].keys().copied().collect();
     let mut chosen = Vec::new();
-    for _ in 0..1 + random.below(6) {
+    for _ in 0..=random.below(6) {
         match uids.get(random.below(uids.len().max(1))) {
             Some(uid) if !random.once_in(20) => chosen.push(*uid),
             _ => chosen.push(1 + u32::try_from(random.below(3000)).unwrap()),
@@ -121,20 +121,18 @@ pub fn next(random: &mut Random, model: &Model, token: i64) -> Operation {
     (operation.from, operation.to) = (mailbox(random), random.below(NAMES.len()));
     let crowd: usize = user.mailboxes.iter().map(std::collections::BTreeMap::len).sum();
     // On quiet days there is only new mail, what POP3 does with it, and what happens by itself.
-    let is_quiet = model.operations / QUIET % 3 == 0;
+    let is_quiet = (model.operations / QUIET).is_multiple_of(3);
     let verb = match random.below(100) {
         0..=12 if is_quiet && crowd < 2 * CROWD => return arrival(random, operation, token),
         0..=50 if is_quiet => return pop(random, user, operation),
         51..=59 if is_quiet => Verb::Clock,
         60..=66 if is_quiet => Verb::Rules,
         0..=29 if crowd < CROWD => return arrival(random, operation, token),
-        0..=14 => Verb::Remove,
-        15..=29 => Verb::Move,
+        0..=14 | 65 | 66 => Verb::Remove,
         30..=42 => Verb::Flag,
         43..=48 if crowd < CROWD => Verb::Copy,
-        43..=59 => Verb::Move,
+        15..=29 | 43..=59 => Verb::Move,
         60..=64 => Verb::Expunge,
-        65 | 66 => Verb::Remove,
         67..=81 => return pop(random, user, operation),
         82..=85 => Verb::Clock,
         86..=88 => Verb::Rules,
@@ -167,9 +165,8 @@ pub fn next(random: &mut Random, model: &Model, token: i64) -> Operation {
         Verb::Limits => operation.numbers = limits(random, user),
         Verb::Settings => operation.numbers = settings(random),
         Verb::Read => {
-            let here = user.mailboxes[operation.from].iter().filter(|(_, message)| !message.notice);
-            // A notice that was moved has no token either.
-            let here: Vec<u32> = here.filter(|(_, message)| message.token <= token).map(|(uid, _)| *uid).collect();
+            let here = user.mailboxes[operation.from].iter().filter(|(_, message)| !is_notice(message.token));
+            let here: Vec<u32> = here.map(|(uid, _)| *uid).collect();
             match here.get(random.below(here.len().max(1))) {
                 Some(uid) => operation.uids = vec![*uid],
                 None => operation.verb = Verb::Status,

@@ -6,6 +6,7 @@
 //! `MAILNOOK_OPERATIONS` tells how many operations, `MAILNOOK_SEED` which. The store lies in /dev/shm where there is
 //! one: a killed process loses nothing that it gave to the kernel, so syncing would cost time and show nothing.
 
+mod answer;
 mod chance;
 mod model;
 mod operation;
@@ -216,6 +217,12 @@ impl Play {
         }
         let after = std::mem::replace(&mut self.model, before);
         self.server = Server::start(&self.scratch.0, after.now);
+        if self.random.once_in(4) {
+            // Once more, while it opens the store.
+            std::thread::sleep(Duration::from_micros(self.random.below(20_000) as u64));
+            self.server.kill();
+            self.server = Server::start(&self.scratch.0, after.now);
+        }
         let found = self.server.ask(Verb::Dump);
         let is_alone = operations.len() == 1 && !matches!(operations[0].verb, Verb::Append | Verb::Deliver);
         if is_alone && answered == 0 && !operations[0].is_one_job() {

@@ -1,32 +1,30 @@
 //! What README says must become of every message, as plainly as it can be written; no line of it knows the store.
 
-use crate::operation::{DAY, DEVICES, GRACE, INBOX, JUNK, NAMES, Operation, PREFIX, TRASH, USERS, Verb, text};
-use crate::process::crc;
+use crate::operation::{
+    DAY, DEVICES, GRACE, INBOX, JUNK, NAMES, Operation, PREFIX, TRASH, USERS, Verb, is_notice, text,
+};
 use mailnook::types::{PopDelete, SystemFlags};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt::Write as _;
 
-const SEEN: u8 = SystemFlags::SEEN.0;
-const DELETED: u8 = SystemFlags::DELETED.0;
-/// The journal surely remembers what happened so many operations ago.
-const REMEMBERED: u64 = 1000;
+pub const SEEN: u8 = SystemFlags::SEEN.0;
+pub const DELETED: u8 = SystemFlags::DELETED.0;
 
 #[derive(Clone, Debug)]
 pub struct Message {
     /// Its number, which is also its internal date; of a notice only the date.
     pub token: i64,
-    length: i64,
-    prefixed: bool,
-    size: u64,
+    pub length: i64,
+    pub prefixed: bool,
+    pub size: u64,
     pub flags: u8,
     pub notice: bool,
     /// Instances in the order in which they were made.
     serial: u64,
-    saved: i64,
+    pub saved: i64,
     /// When each device fetched it, and whether it deleted it.
     marks: BTreeMap<u32, (i64, bool)>,
     /// What moved it last, and with which operation.
-    last: Option<(u64, String)>,
+    pub last: Option<(u64, String)>,
 }
 
 #[derive(Clone)]
@@ -44,15 +42,15 @@ struct Rules {
 #[derive(Clone)]
 pub struct User {
     pub mailboxes: [BTreeMap<u32, Message>; NAMES.len()],
-    next: [u32; NAMES.len()],
+    pub next: [u32; NAMES.len()],
     /// By the moment and the instance: from which mailbox, and why.
     pub hidden: BTreeMap<(i64, u64), (usize, Message, String)>,
-    polls: [bool; DEVICES as usize + 1],
+    pub polls: [bool; DEVICES as usize + 1],
     /// The POP3 sessions that are open, with what they were shown.
     pub sessions: BTreeMap<u32, Vec<u32>>,
     rules: Rules,
-    limits: (Option<u64>, Option<u64>),
-    warned: Option<u8>,
+    pub limits: (Option<u64>, Option<u64>),
+    pub warned: Option<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,7 +84,7 @@ impl User {
         }
     }
 
-    fn all(&self) -> impl Iterator<Item = &Message> {
+    pub fn all(&self) -> impl Iterator<Item = &Message> {
         self.mailboxes.iter().flat_map(BTreeMap::values)
     }
 
@@ -100,9 +98,8 @@ impl User {
     fn refusal(&self, slack: Slack, messages: u64, bytes: u64) -> Option<&'static str> {
         let usage = self.usage();
         let most = self.limits.0.map_or(u64::MAX, |limit| match slack {
-            Slack::None => limit,
             Slack::Grace if usage.0 < limit => limit.saturating_add(GRACE.min(limit / 10)),
-            Slack::Grace => limit,
+            Slack::None | Slack::Grace => limit,
             Slack::Headroom => limit.saturating_add(limit / 10),
         });
         let room = if slack == Slack::Headroom { 10 } else { u64::MAX };
@@ -129,7 +126,7 @@ impl User {
     }
 
     /// The UIDs in INBOX that a device is shown.
-    fn maildrop(&self, device: u32) -> Vec<u32> {
+    pub fn maildrop(&self, device: u32) -> Vec<u32> {
         let deleted = |message: &Message| message.marks.get(&device).is_some_and(|(_, deleted)| *deleted);
         self.mailboxes[INBOX].iter().filter(|(_, message)| !deleted(message)).map(|(uid, _)| *uid).collect()
     }
@@ -154,7 +151,7 @@ pub struct Model {
     /// How many messages are gone for good, by the policy that says so.
     pub gone: BTreeMap<String, u64>,
     /// The newest of them: account, token, operation, last event.
-    recent: VecDeque<(usize, i64, u64, String)>,
+    pub recent: VecDeque<(usize, i64, u64, String)>,
     /// How often mail was refused because an account is full.
     pub refused: u64,
     /// How many messages the POP3 rules took from INBOX.
@@ -194,6 +191,10 @@ impl Model {
 
     fn vanish(&mut self, user: usize, token: i64, policy: String, event: String) {
         *self.gone.entry(policy).or_default() += 1;
+        // Nobody knows a notice's Message-ID.
+        if is_notice(token) {
+            return;
+        }
         self.recent.push_back((user, token, self.operations, event));
         if self.recent.len() > 300 {
             self.recent.pop_front();
@@ -421,7 +422,7 @@ impl Model {
             let (saved, flags) = (self.stamp(), message.flags & !DELETED);
             let last = Some((self.operations, "back Cli".to_owned()));
             self.back += 1;
-            self.users[at].put(mailbox, Message { saved, flags, last, ..message });
+            self.users[at].put(mailbox, Message { flags, saved, last, ..message });
         }
         format!("{back:?}")
     }
@@ -480,22 +481,6 @@ impl Model {
         }
     }
 
-    fn status(&self, operation: &Operation) -> String {
-        let mailbox = &self.users[operation.user].mailboxes[operation.from];
-        let sum = |test: fn(&Message) -> bool| {
-            let found = mailbox.values().filter(|message| test(message));
-            found.fold((0, 0), |(count, bytes), message| (count + 1, bytes + message.size))
-        };
-        let (all, deleted) = (sum(|_| true), sum(|message| message.flags & DELETED != 0));
-        format!("{} {} {} {} {}", all.0, sum(|message| message.flags & SEEN == 0).0, deleted.0, all.1, deleted.1)
-    }
-
-    fn read(&self, operation: &Operation) -> String {
-        let message = &self.users[operation.user].mailboxes[operation.from][&operation.uids[0]];
-        let octets = format!("{}{}", if message.prefixed { PREFIX } else { "" }, text(message.token, message.length));
-        format!("{} {} {}", message.token, octets.len(), crc(octets.as_bytes()))
-    }
-
     /// Does to the model what the operation does; what the answer must be. Warnings are learned.
     pub fn apply(&mut self, operation: &Operation) -> String {
         self.operations += 1;
@@ -528,94 +513,5 @@ impl Model {
             Verb::Warn | Verb::Why | Verb::Dump | Verb::Verify => {}
         }
         quiet
-    }
-
-    /// All that must be stored.
-    pub fn dump(&self) -> String {
-        let mut out = String::new();
-        for (user, name) in self.users.iter().zip(USERS) {
-            for (at, mailbox) in user.mailboxes.iter().enumerate() {
-                let _ = write!(out, "{name} {} next {}:", NAMES[at], user.next[at]);
-                for (uid, message) in mailbox {
-                    let (token, size) = (message.token, message.size);
-                    let _ = write!(out, " {uid}/{token}/{size}/{}/{}", message.flags, message.saved);
-                }
-                out.push('|');
-            }
-            let mut back: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-            for (mailbox, message, _) in user.hidden.values() {
-                let sum = back.entry(NAMES[*mailbox].to_owned()).or_default();
-                *sum = (sum.0 + 1, sum.1 + message.size);
-            }
-            let sum = back.values().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-            let _ = write!(out, "hidden {sum:?} {back:?}|");
-            let (usage, limits) = (user.usage(), user.limits);
-            let _ = write!(out, "usage {} {} of {limits:?} warned {:?}|", usage.0, usage.1, user.warned);
-            for device in 0..=DEVICES {
-                let polls = user.polls[device as usize];
-                let _ = write!(out, "device {device} {polls} {:?}|", user.maildrop(device));
-            }
-        }
-        out
-    }
-
-    /// What a check must say.
-    pub fn verified(&self) -> String {
-        let mut out = String::new();
-        for user in &self.users {
-            let (bytes, messages) = user.usage();
-            let _ = write!(out, "{bytes} {messages} true ");
-        }
-        out + "[]"
-    }
-
-    /// Every message that ever came is in a mailbox, or hidden, or gone by a policy that has a name.
-    pub fn account_for_all(&self) {
-        let there = |user: &User| user.all().count() + user.hidden.len();
-        let there: u64 = self.users.iter().map(|user| there(user) as u64).sum();
-        assert_eq!(self.came.values().sum::<u64>(), there + self.gone.values().sum::<u64>());
-    }
-
-    /// A message that went lately.
-    pub fn lately_gone(&self, choice: usize) -> Option<(usize, i64)> {
-        let gone = self.recent.get(choice % self.recent.len().max(1))?;
-        Some((gone.0, gone.1))
-    }
-
-    /// Whether `why` tells of all copies where they are and what moved them last.
-    pub fn check_why(&self, operation: &Operation, answer: &str) {
-        let (user, token) = (&self.users[operation.user], operation.numbers[0]);
-        let is_recent = |at: u64| at + REMEMBERED >= self.operations;
-        let mut expected = Vec::new();
-        for (at, mailbox) in user.mailboxes.iter().enumerate() {
-            let own = mailbox.iter().filter(|(_, message)| message.token == token);
-            expected.extend(own.map(|(uid, message)| (format!("in {} {uid} {}", NAMES[at], message.flags), message)));
-        }
-        for ((time, _), (mailbox, message, _)) in &user.hidden {
-            if message.token == token {
-                expected.push((format!("hidden {} {time}", NAMES[*mailbox]), message));
-            }
-        }
-        let stories: Vec<(&str, &str)> = answer.split(';').filter_map(|story| story.split_once(": ")).collect();
-        // The answer has a bound.
-        if expected.len() >= 10 {
-            return;
-        }
-        let there = stories.iter().filter(|(place, _)| *place != "gone").count();
-        assert_eq!(there, expected.len(), "{operation:?}: {answer}");
-        for (place, message) in expected {
-            let mut told = stories.iter().filter(|(told, _)| *told == place);
-            let fits = told.any(|(_, last)| match &message.last {
-                Some((at, event)) => !is_recent(*at) || event == last,
-                None => last.is_empty(),
-            });
-            assert!(fits, "{operation:?}: {place} {:?}, but: {answer}", message.last);
-        }
-        for (_, _, _, event) in
-            self.recent.iter().filter(|gone| (gone.0, gone.1) == (operation.user, token) && is_recent(gone.2))
-        {
-            let told = stories.iter().any(|(place, last)| *place == "gone" && last == event);
-            assert!(told || stories.len() >= 10, "{operation:?}: gone, {event}, but: {answer}");
-        }
     }
 }

@@ -177,6 +177,11 @@ impl Operation {
     }
 }
 
+/// Notices have a date for a token, which lies above all tokens of mail.
+pub const fn is_notice(token: i64) -> bool {
+    token > 1_000_000_000
+}
+
 /// The header lines that a delivery adds.
 pub const PREFIX: &str = "Return-Path: <a@example.org>\r\n";
 

@@ -60,8 +60,8 @@ fn rows(mailbox: &Mailbox) -> Vec<Row> {
     rows
 }
 
-fn days(number: i64) -> Option<u32> {
-    Some(u32::try_from(number).unwrap())
+fn days(number: i64) -> u32 {
+    u32::try_from(number).unwrap()
 }
 
 impl Server {
@@ -222,10 +222,12 @@ impl Server {
         }
         let change = move |settings: &mut mailnook::mailbox::Settings| {
             settings.pop_delete = Some(PopDelete::ALL[usize::try_from(numbers[0]).unwrap()]);
-            (settings.pop_hide_days, settings.pop_release_days) = (days(numbers[1]), days(numbers[2]));
+            settings.pop_hide_days = Some(days(numbers[1]));
+            settings.pop_release_days = Some(days(numbers[2]));
             settings.pop_retr_seen = Some(numbers[3] == 1);
-            (settings.trash_days, settings.junk_days) = (days(numbers[4]), days(numbers[5]));
-            settings.undelete_days = days(numbers[6]);
+            settings.trash_days = Some(days(numbers[4]));
+            settings.junk_days = Some(days(numbers[5]));
+            settings.undelete_days = Some(days(numbers[6]));
             settings.over_quota = Some(if numbers[7] == 1 { OverQuota::Bounce } else { OverQuota::Defer });
         };
         self.core.change_settings(id, change).await.unwrap();
