@@ -45,10 +45,18 @@ pub(super) fn usage(command: &Command) -> String {
 }
 
 fn list(path: &[&str]) -> String {
+    let rows: Vec<_> = COMMANDS
+        .iter()
+        .filter(|command| command.path.starts_with(path))
+        .map(|command| {
+            let words = command.path.iter().chain(command.words).copied().collect::<Vec<_>>().join(" ");
+            (words, command.summary)
+        })
+        .collect();
+    let width = rows.iter().map(|(words, _)| words.len()).max().unwrap_or(0);
     let mut text = "commands:\n".to_owned();
-    for command in COMMANDS.iter().filter(|command| command.path.starts_with(path)) {
-        let words = command.path.iter().chain(command.words).copied().collect::<Vec<_>>().join(" ");
-        let _ = writeln!(text, "  {words:<31}{}", command.summary);
+    for (words, summary) in rows {
+        let _ = writeln!(text, "  {words:<width$}  {summary}");
     }
     text
 }

@@ -74,6 +74,7 @@ fn every_command_has_help_that_names_its_options() {
     for command in COMMANDS {
         let path = command.path.join(" ");
         assert!(program.contains(&format!("  {path}")), "{path} is not in the list");
+        assert!(program.contains(&format!("  {}\n", command.summary)), "{path} runs into its summary");
         for line in [format!("{path} --help"), format!("{path} -h"), format!("help {path}")] {
             let Ok(Wish::Help(text)) = wish(&line) else { panic!("{line} gave no help") };
             for option in command.options.iter().chain(COMMON) {

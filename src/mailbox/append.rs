@@ -66,13 +66,13 @@ impl Body {
         Ok(self.write(piece).await?)
     }
 
-    /// Sends all that is pending to the store. Nothing can be added afterwards.
-    async fn park(&mut self) -> Result<(), Error> {
+    /// Sends all that is pending to the store; None: nothing is. Nothing can be added afterwards.
+    fn park(&mut self) -> Option<Commit<()>> {
         if self.pending.is_empty() {
-            return Ok(());
+            return None;
         }
         let piece = std::mem::take(&mut self.pending);
-        Ok(self.write(piece).await?)
+        Some(self.write(piece))
     }
 
     /// Writes the next chunks; only the last one of a body may be short.
@@ -395,8 +395,10 @@ impl Batch {
     pub async fn make_room(&mut self) -> Result<(), Error> {
         let held: usize = self.messages.iter().map(|(staged, ..)| staged.body.pending.len()).sum();
         if held >= STAGE_SIZE {
-            for (staged, ..) in &mut self.messages {
-                staged.body.park().await?;
+            // All at once, so that they share their commits.
+            let parked: Vec<_> = self.messages.iter_mut().filter_map(|(staged, ..)| staged.body.park()).collect();
+            for commit in parked {
+                commit.await?;
             }
         }
         Ok(())

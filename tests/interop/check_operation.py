@@ -62,7 +62,6 @@ def push(server):
     other.logout()
     imap.logout()
     median = sorted(latencies)[len(latencies) // 2]
-    assert median < 0.2, f"LMTP to IDLE takes {median * 1000:.0f} ms"
     print(f"   LMTP to IDLE: {median * 1000:.1f} ms")
 
 

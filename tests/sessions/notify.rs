@@ -231,13 +231,18 @@ impl Listener {
             self.exists = number;
         } else if rest == "EXPUNGE" {
             self.exists -= 1;
-            self.messages.remove(number - 1);
+            // One that went before it could be fetched was announced by its number alone.
+            if number <= self.messages.len() {
+                self.messages.remove(number - 1);
+            }
         } else if let Some(items) = rest.strip_prefix("FETCH (UID ") {
             let uid = items.split(' ').next().and_then(|uid| uid.trim_end_matches(')').parse().ok()).expect("a UID");
             let flags = items.split_once("FLAGS (").and_then(|(_, rest)| rest.split_once(')')).expect("flags").0;
             let flags = flags.split(' ').filter(|flag| !flag.is_empty() && *flag != "\\Recent").map(str::to_owned);
+            assert!(number <= self.exists, "a message is announced before it is told");
             if number > self.messages.len() {
-                assert_eq!(number, self.messages.len() + 1, "messages are told in their order");
+                // Those before it that are gone already were not told.
+                self.messages.resize(number - 1, (0, BTreeSet::new()));
                 self.messages.push((uid, BTreeSet::new()));
             }
             assert_eq!(self.messages[number - 1].0, uid);

@@ -1,5 +1,5 @@
 //! The commands, one file each. A command gets what its state guarantees (`&Account`, `&mut Selected`),
-//! writes untagged data through [`Output`](super::output::Output) and returns the tagged outcome.
+//! writes untagged data through [`Output`] and returns the tagged outcome.
 //! It never writes the tagged line, never synchronises, and knows no store.
 
 pub mod append;
