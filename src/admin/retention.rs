@@ -71,6 +71,10 @@ pub(super) async fn undelete(
     } else if !dry_run {
         log::info!("admin: mail of user {name} brought back");
     }
+    // The server looks after this by itself where it runs.
+    if context.running.is_none() {
+        context.core.warn().await;
+    }
     Ok(exit::OK)
 }
 

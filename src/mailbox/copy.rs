@@ -139,9 +139,8 @@ impl Mailbox {
             quota: self.account.core.quota_rules(),
         };
         let copied = self.account.core.store.write(move |tx| transfer(tx, &job)).await?;
-        if !move_them {
-            self.account.core.usage_changed(self.account.id);
-        }
+        // A move changes it, too, where our notices leave INBOX.
+        self.account.core.usage_changed(self.account.id);
         Ok(copied)
     }
 }

@@ -392,6 +392,7 @@ impl Account {
         let (door, rules) = (self.door, self.core.retention_rules());
         self.core.store.write(move |tx| delete(tx, account, &name, (&door, rules))).await?;
         self.core.store.purge();
+        self.core.usage_changed(account);
         Ok(())
     }
 

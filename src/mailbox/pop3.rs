@@ -207,6 +207,7 @@ impl Mailbox {
         };
         core.store.write(move |tx| update(tx, &job)).await?;
         core.store.purge();
+        core.usage_changed(self.account.id);
         Ok(())
     }
 }
@@ -291,6 +292,8 @@ impl Core {
         }
         if moved > 0 {
             self.store.purge();
+            // Our notices count once they are out of INBOX.
+            self.usage_changed(account);
             log::info!("pop3: account {}: {moved} messages that all devices have are moved from INBOX", account.0);
         }
         Ok(moved)

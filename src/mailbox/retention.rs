@@ -5,7 +5,7 @@
 //! nothing, for boards start without one.
 
 use super::edit::{Edit, NewRow};
-use super::why::{Note, message_id};
+use super::why::{Note, removed};
 use super::{Core, Error, list};
 use crate::store::hidden::{Hidden, HiddenAt, Lost};
 use crate::store::journal::Action;
@@ -68,7 +68,7 @@ pub(super) struct Removal {
     account: AccountId,
     note: Option<Note>,
     /// Messages that go at once and for good.
-    gone: Vec<(Uid, InstanceId, Vec<u8>)>,
+    gone: Vec<(Uid, InstanceId, Action)>,
 }
 
 impl Removal {
@@ -98,7 +98,7 @@ impl Removal {
         note.add(uid, row.instance);
         if !self.keep {
             if self.gone.len() < GONE_MAX {
-                self.gone.push((uid, row.instance, message_id(&tx.view(), row.content)?));
+                self.gone.push((uid, row.instance, removed(&tx.view(), row)?));
             }
             return tx.release_content(row.content);
         }
@@ -116,8 +116,8 @@ impl Removal {
         if let Some(note) = self.note {
             note.write(tx, self.account)?;
         }
-        for (uid, instance, message_id) in self.gone {
-            let mut note = Note::new(self.by, mailbox, Action::Removed(message_id));
+        for (uid, instance, removed) in self.gone {
+            let mut note = Note::new(self.by, mailbox, removed);
             note.add(uid, instance);
             note.write(tx, self.account)?;
         }
@@ -260,8 +260,8 @@ fn give_up(tx: &mut Tx<'_>, account: AccountId, messages: &[(HiddenAt, Hidden)])
     let by = tx.intern(&Door::of(DoorKind::Policy))?;
     for (at, hidden) in messages {
         let row = &hidden.row;
-        let id = message_id(&tx.view(), row.content)?;
-        let mut note = Note::new(by, hidden.mailbox, Action::Removed(id));
+        let action = removed(&tx.view(), row)?;
+        let mut note = Note::new(by, hidden.mailbox, action);
         note.add(hidden.uid, row.instance);
         note.write(tx, account)?;
         tx.delete_hidden(account, *at)?;
@@ -342,6 +342,7 @@ impl Core {
             if !self.store.read(|view| view.lost_of(account))?.is_empty() {
                 self.store.write(move |tx| forget_lost(tx, account)).await?;
             }
+            self.usage_changed(account);
         }
         self.store.purge();
         Ok(swept)
@@ -532,9 +533,11 @@ impl Core {
             }
             match next {
                 Some(next) => from = next,
-                None => return Ok(back),
+                None => break,
             }
         }
+        self.usage_changed(account);
+        Ok(back)
     }
 
     /// How many messages of the account can be brought back, and their octets.

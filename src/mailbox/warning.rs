@@ -135,10 +135,8 @@ impl Core {
         let mut oldest = now;
         for (name, entry) in entries {
             let Some(mailbox) = entry.mailbox else { continue };
-            let state = self.store.read(|view| view.mailbox_state(mailbox))?;
-            // A mailbox that another session removes meanwhile is left out.
-            let Some(state) = state else { continue };
-            usage.mailboxes.push((name.clone(), u64::from(state.messages), state.bytes));
+            // Not the mailbox's own counters: our notices are in these, and count for no quota.
+            let (mut messages, mut bytes) = (0_u64, 0_u64);
             let (mut from, mut newest) = (Some(Uid(1)), 0);
             while let Some(first) = from {
                 from = self.store.read(|view| {
@@ -152,6 +150,7 @@ impl Core {
                         Ok(true)
                     })?;
                     for row in rows.into_iter().filter(|row| row.origin != OriginId::NOTICE) {
+                        (messages, bytes) = (messages + 1, bytes.saturating_add(row.size));
                         newest = newest.max(row.save_date);
                         oldest = oldest.min(row.internal_date.seconds);
                         if row.internal_date.seconds > now - RATE_DAYS * DAY {
@@ -175,14 +174,16 @@ impl Core {
                 smol::future::yield_now().await;
             }
             let days = entry.special_use.map_or(0, |special_use| rules.days(special_use));
-            if days > 0 && state.messages > 0 {
+            if days > 0 && messages > 0 {
                 let gone = newest.saturating_add(i64::from(days) * DAY);
-                usage.expiring.push((name, state.bytes, days, gone));
+                usage.expiring.push((name.clone(), bytes, days, gone));
+            }
+            if messages > 0 {
+                usage.mailboxes.push((name, messages, bytes));
             }
         }
         usage.recent.1 = ((now - oldest) / DAY).clamp(1, RATE_DAYS);
         usage.mailboxes.sort_by(|left, right| right.2.cmp(&left.2).then_with(|| left.0.cmp(&right.0)));
-        usage.mailboxes.retain(|(_, messages, _)| *messages > 0);
         usage.mailboxes.truncate(TOLD);
         usage.senders = senders.into_iter().map(|(name, (messages, bytes))| (name, messages, bytes)).collect();
         usage.senders.sort_by(|left, right| right.2.cmp(&left.2).then_with(|| left.0.cmp(&right.0)));

@@ -2,7 +2,7 @@
 
 use super::{Core, Error, name};
 use crate::store::hidden::{Hidden, HiddenAt};
-use crate::store::journal::{Action, Entry, Item};
+use crate::store::journal::{Action, Arrival, Entry, Item};
 use crate::store::schema::{MessageRow, OriginId};
 use crate::store::txn::Tx;
 use crate::store::view::View;
@@ -102,8 +102,14 @@ impl Note {
     }
 }
 
+/// What the journal keeps of a message that is removed for good.
+pub(super) fn removed(view: &View<'_>, row: &MessageRow) -> Result<Action, store::Error> {
+    let arrival = Arrival { time: row.internal_date.seconds, by: row.origin, size: row.size };
+    Ok(Action::Removed(message_id(view, row.content)?, Some(arrival)))
+}
+
 /// The Message-ID of a content.
-pub(super) fn message_id(view: &View<'_>, content: ContentId) -> Result<Vec<u8>, store::Error> {
+fn message_id(view: &View<'_>, content: ContentId) -> Result<Vec<u8>, store::Error> {
     let Some(content) = view.content(content)? else { return Ok(Vec::new()) };
     let record = crate::message::Record::from_bytes(content.record);
     Ok(record.ok().and_then(|record| record.envelope().message_id.map(<[u8]>::to_vec)).unwrap_or_default())
@@ -183,7 +189,7 @@ impl Now {
                     }
                 }
                 for entry in self.journal.iter().rev() {
-                    if matches!(&entry.action, Action::Removed(id) if id.eq_ignore_ascii_case(wanted.as_bytes())) {
+                    if matches!(&entry.action, Action::Removed(id, _) if id.eq_ignore_ascii_case(wanted.as_bytes())) {
                         found.extend(entry.items.iter().map(|item| item.instance));
                     }
                 }
@@ -230,8 +236,11 @@ impl Now {
                 Action::Fetched => Happened::Fetched,
                 Action::PopHidden => Happened::PopHidden,
                 Action::BroughtBack => Happened::BroughtBack(mailbox),
-                Action::Removed(message_id) => {
+                Action::Removed(message_id, arrival) => {
                     id.clone_from(message_id);
+                    if let Some(Arrival { time, by, size }) = *arrival {
+                        events.insert(0, (time, Happened::Arrived(size), view.door(by)?));
+                    }
                     Happened::Removed
                 }
             };

@@ -1,5 +1,5 @@
 //! `journal`: who did what to which messages. One entry for each job, however many messages it touched; bounded, the
-//! oldest entries go first. Arrivals are not in it: each message's row tells its own.
+//! oldest entries go first. Arrivals are not in it: each message's row tells its own, and the entry of its removal after that.
 
 use super::Error;
 use super::codec::{Fields, put_text};
@@ -34,8 +34,20 @@ pub enum Action {
     PopHidden,
     /// Brought back after it was taken out.
     BroughtBack,
-    /// Removed for good; with its Message-ID, which nothing else tells any more.
-    Removed(Vec<u8>),
+    /// Removed for good; with its Message-ID and how it came, which nothing else tells any more. Entries of older
+    /// versions do not know how it came.
+    Removed(Vec<u8>, Option<Arrival>),
+}
+
+/// How a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its internal date.
+    pub(crate) time: i64,
+    /// Who brought it.
+    pub(crate) by: OriginId,
+    /// Octets.
+    pub(crate) size: u64,
 }
 
 /// A message as the journal knows it.
@@ -101,8 +113,13 @@ impl Entry {
             Action::Fetched => out.push(3),
             Action::PopHidden => out.push(6),
             Action::BroughtBack => out.push(4),
-            Action::Removed(message_id) => {
-                out.push(5);
+            Action::Removed(message_id, arrival) => {
+                out.push(if arrival.is_some() { 7 } else { 5 });
+                if let Some(arrival) = arrival {
+                    out.extend_from_slice(&arrival.time.to_be_bytes());
+                    out.extend_from_slice(&arrival.by.0.to_be_bytes());
+                    out.extend_from_slice(&arrival.size.to_be_bytes());
+                }
                 let kept = message_id.get(..message_id.len().min(MESSAGE_ID_MAX)).unwrap_or_default();
                 put_text(&mut out, &String::from_utf8_lossy(kept));
             }
@@ -127,7 +144,11 @@ impl Entry {
             3 => Action::Fetched,
             6 => Action::PopHidden,
             4 => Action::BroughtBack,
-            5 => Action::Removed(fields.text()?.into_bytes()),
+            5 => Action::Removed(fields.text()?.into_bytes(), None),
+            7 => {
+                let arrival = Arrival { time: fields.i64()?, by: OriginId(fields.u32()?), size: fields.u64()? };
+                Action::Removed(fields.text()?.into_bytes(), Some(arrival))
+            }
             _ => return Err(CORRUPT),
         };
         let mut items = Vec::new();
@@ -232,7 +253,8 @@ mod tests {
             Action::Fetched,
             Action::PopHidden,
             Action::BroughtBack,
-            Action::Removed(b"<a@b>".to_vec()),
+            Action::Removed(b"<a@b>".to_vec(), None),
+            Action::Removed(b"<a@b>".to_vec(), Some(Arrival { time: -5, by: OriginId::NOTICE, size: 1 << 40 })),
         ] {
             let decoded = through(items(&regular), action.clone());
             assert_eq!((decoded.len(), &decoded[0].action), (1, &action));

@@ -264,3 +264,37 @@ fn without_days_nothing_is_kept_and_accounts_take_all_with_them() {
         house.verify();
     });
 }
+
+#[test]
+fn what_goes_by_rule_and_comes_back_warns_again() {
+    smol::block_on(async {
+        let house = House::new("warned-again", 7).await;
+        house.account.set_limits(Some(12_000), None).await.unwrap();
+        for subject in ["first", "second"] {
+            house.append("Trash", subject, "Todo").await;
+        }
+        house.core.warn().await;
+        assert_eq!(house.instances("INBOX").len(), 1);
+        // It expires, which makes room, and comes back, which takes it.
+        house.days(31);
+        house.sweep().await;
+        house.core.warn().await;
+        house.undelete(30, None, false).await;
+        house.core.warn().await;
+        assert_eq!(house.instances("INBOX").len(), 2);
+        // The same with a mailbox that is deleted.
+        house.account.create("work", None).await.unwrap();
+        let trash = house.account.open("Trash").unwrap();
+        trash.move_to(&UidSet::from_range(1, 1000), "work").await.unwrap();
+        house.core.warn().await;
+        house.account.delete("work").await.unwrap();
+        house.core.warn().await;
+        house.emptied(2).await;
+        house.undelete(30, None, false).await;
+        house.core.warn().await;
+        assert_eq!(house.instances("INBOX").len(), 3);
+        house.core.warn().await;
+        assert_eq!(house.instances("INBOX").len(), 3);
+        house.verify();
+    });
+}

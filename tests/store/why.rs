@@ -85,7 +85,7 @@ fn a_message_is_followed_to_its_end() {
         let story = all.iter().find(|story| story.place == Place::Gone).unwrap();
         assert_eq!(story.message_id.as_deref(), Some("<2@example.org>"));
         let removed = (Happened::Removed, DoorKind::Policy);
-        assert_eq!(events(story), [marked, moved, expired.clone(), back, expired, removed]);
+        assert_eq!(events(story), [came, marked, moved, expired.clone(), back, expired, removed]);
 
         // What POP3 does is told as that.
         let door = Door::of(DoorKind::Pop3);
