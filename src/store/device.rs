@@ -74,12 +74,7 @@ fn encode(device: &Device) -> Vec<u8> {
     out.push(last.map_or(0, |last| if last.protocol == "pop3" { POP3 } else { IMAP }));
     let address = last.and_then(|last| last.address);
     put_text(&mut out, &address.map_or_else(String::new, |address| address.to_string()));
-    if let Some(keys) = &device.scram {
-        out.extend_from_slice(&keys.iterations.to_be_bytes());
-        out.extend_from_slice(&keys.salt);
-        out.extend_from_slice(&keys.stored_key);
-        out.extend_from_slice(&keys.server_key);
-    }
+    ScramKeys::put(device.scram.as_ref(), &mut out);
     out
 }
 
@@ -93,16 +88,7 @@ fn decode(value: &[u8]) -> Result<Device, Error> {
     let protocol = if kind == POP3 { "pop3" } else { "imap" };
     let address = Some(address).filter(|address| !address.is_empty());
     let address = address.map(|address| address.parse().map_err(|_| corrupt())).transpose()?;
-    let scram = if fields.rest().is_empty() {
-        None
-    } else {
-        Some(ScramKeys {
-            iterations: fields.u32()?,
-            salt: fields.array()?,
-            stored_key: fields.array()?,
-            server_key: fields.array()?,
-        })
-    };
+    let scram = ScramKeys::take(&mut fields)?;
     fields.end()?;
     Ok(Device {
         name,

@@ -1,5 +1,7 @@
 //! What is kept of a user's password.
 
+use super::Error;
+use super::codec::Fields;
 use std::fmt;
 
 /// By what a server checks SCRAM-SHA-256 proofs (RFC 5802 §3). Who has them can guess the password, and can pretend to
@@ -14,6 +16,27 @@ pub struct ScramKeys {
     pub stored_key: [u8; 32],
     /// By what the server proves that it knows these keys.
     pub server_key: [u8; 32],
+}
+
+impl ScramKeys {
+    /// Writes keys behind the other fields of a row; none where there are none.
+    pub(super) fn put(keys: Option<&Self>, out: &mut Vec<u8>) {
+        if let Some(keys) = keys {
+            out.extend_from_slice(&keys.iterations.to_be_bytes());
+            out.extend_from_slice(&keys.salt);
+            out.extend_from_slice(&keys.stored_key);
+            out.extend_from_slice(&keys.server_key);
+        }
+    }
+
+    /// Reads the keys at the end of a row, if it has any.
+    pub(super) fn take(fields: &mut Fields<'_>) -> Result<Option<Self>, Error> {
+        if fields.rest().is_empty() {
+            return Ok(None);
+        }
+        let (iterations, salt) = (fields.u32()?, fields.array()?);
+        Ok(Some(Self { iterations, salt, stored_key: fields.array()?, server_key: fields.array()? }))
+    }
 }
 
 impl fmt::Debug for ScramKeys {

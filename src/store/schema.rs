@@ -295,12 +295,7 @@ impl User {
         for alias in self.aliases.iter().take(usize::from(count)) {
             put_text(&mut out, alias);
         }
-        if let Some(keys) = &self.scram {
-            out.extend_from_slice(&keys.iterations.to_be_bytes());
-            out.extend_from_slice(&keys.salt);
-            out.extend_from_slice(&keys.stored_key);
-            out.extend_from_slice(&keys.server_key);
-        }
+        ScramKeys::put(self.scram.as_ref(), &mut out);
         out
     }
 
@@ -309,16 +304,7 @@ impl User {
         let (name, password_hash) = (fields.text()?, fields.text()?);
         let count = fields.u16()?;
         let aliases = (0..count).map(|_| fields.text()).collect::<Result<_, _>>()?;
-        let scram = if fields.rest().is_empty() {
-            None
-        } else {
-            Some(ScramKeys {
-                iterations: fields.u32()?,
-                salt: fields.array()?,
-                stored_key: fields.array()?,
-                server_key: fields.array()?,
-            })
-        };
+        let scram = ScramKeys::take(&mut fields)?;
         fields.end()?;
         Ok(Self { name, password_hash, aliases, scram })
     }
