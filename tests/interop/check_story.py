@@ -421,7 +421,8 @@ def told(server, story, key):
     elif one.place == "gone":
         assert last == "  now: gone for good", text
     else:
-        assert re.fullmatch(rf"  now: in {one.place}, UID \d+, {re.escape(one.flags)}", last), text
+        found = re.fullmatch(rf"  now: in {one.place}, UID (\d+), {re.escape(one.flags)}", last)
+        assert found and server.run("why", USER, found[1], "--mailbox", one.place).stdout.decode() == text, text
     return text
 
 
