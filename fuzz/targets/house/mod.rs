@@ -7,7 +7,7 @@ use mailnook::auth::{Authenticator, Password, hash_password};
 use mailnook::config::Config;
 use mailnook::mailbox::{Account, Core, Options};
 use mailnook::net::{Class, Connection, Limiter, Peer, Shutdown, TlsAcceptor, TlsFiles, pair};
-use mailnook::types::{Flags, SystemFlags};
+use mailnook::types::{Flags, PopDelete, SystemFlags};
 use mailnook::{imap, lmtp, pop3};
 use smol::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use smol::net::unix::UnixStream;
@@ -113,7 +113,10 @@ impl House {
         config.limits.line_before_login = 512;
         config.limits.line_after_login = 1024;
         config.limits.recipients = 8;
+        // What QUIT removes is gone, so that a store which a session changed is seen to be another one.
+        config.pop3.delete = PopDelete::Expunge;
         let core = Core::open(Options {
+            pop3: config.pop3,
             map_size: Some(256 << 20),
             domains: config.domains.clone(),
             max_message_size: config.limits.message_size,
