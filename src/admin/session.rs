@@ -48,7 +48,7 @@ pub fn open(config: &Config, data_dir: &DataDir) -> Result<Arc<Core>, String> {
         quota: quota_rules(&config.quota),
         retention: retention_rules(&config.retention),
         hostname: config.hostname.clone(),
-        room: mailbox::Room { disk_reserve: config.limits.disk_reserve, free_space: None },
+        room: mailbox::Room { disk_reserve: config.limits.disk_reserve, free_space: None, growth: None },
         ..mailbox::Options::new(data_dir.store())
     })
 }
