@@ -32,6 +32,8 @@ pub struct Running {
     pub tls: Option<TlsAcceptor>,
     /// Its end: a delivery that still waits for input is given up then.
     pub shutdown: Shutdown,
+    /// What it has taken from itself, for people.
+    pub sandbox: String,
 }
 
 /// Opens the store of a data directory that this process owns. Blocks.

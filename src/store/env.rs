@@ -1,8 +1,8 @@
 //! Opening LMDB: the environment, its tables, its format.
 
+use super::map::{Growth, Map};
 use super::schema::{Format, SCHEMA_VERSION, table};
 use super::view::View;
-use super::map::{Growth, Map};
 use super::{Error, Room, migrate};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, WithoutTls};

@@ -181,7 +181,9 @@ const PAGE_MULTIPLE: usize = 64 << 10;
 /// Ends the process: LMDB has lost its map although the address space was there a moment ago. All that was answered is
 /// durable, and whoever supervises the server starts it again with a map that fits.
 fn gone(error: &Error) -> ! {
-    log::error!("store: the map is lost ({error}); ending, nothing that was acknowledged is lost: start mailnook again");
+    log::error!(
+        "store: the map is lost ({error}); ending, nothing that was acknowledged is lost: start mailnook again"
+    );
     std::process::abort()
 }
 
