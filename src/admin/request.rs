@@ -153,6 +153,10 @@ pub enum Request {
         /// The mailbox of the UID.
         mailbox: Option<String>,
     },
+    /// Makes an account for a test mail, until the input ends.
+    TestAccount,
+    /// Tells `doctor` of the store and the server.
+    Inspect,
     /// Checks the whole store.
     Verify,
     /// Tells how the server is.
@@ -178,7 +182,7 @@ impl Request {
     /// Whether standard input follows the request.
     #[must_use]
     pub const fn takes_input(&self) -> bool {
-        matches!(self, Self::Deliver { .. })
+        matches!(self, Self::Deliver { .. } | Self::TestAccount)
     }
 
     /// The octets of the request frame; None where it does not fit into one.
@@ -231,6 +235,8 @@ impl Request {
             Self::Why { name, message, mailbox } => {
                 vec!["why", name, message, flag(mailbox.is_some()), mailbox.as_deref().unwrap_or_default()]
             }
+            Self::TestAccount => vec!["test-account"],
+            Self::Inspect => vec!["inspect"],
             Self::Verify => vec!["verify"],
             Self::Status { json } => vec!["status", flag(*json)],
         };
@@ -309,6 +315,8 @@ impl Request {
             ["why", name, message, given, mailbox] => {
                 Self::Why { name: text(name), message: text(message), mailbox: flag(given)?.then(|| text(mailbox)) }
             }
+            ["test-account"] => Self::TestAccount,
+            ["inspect"] => Self::Inspect,
             ["verify"] => Self::Verify,
             ["status", json] => Self::Status { json: flag(json)? },
             _ => return None,
@@ -381,6 +389,8 @@ mod tests {
             Request::Undelete { name: text("a"), since: text(""), mailbox: None, dry_run: true },
             Request::Why { name: text("a"), message: text("<x@y>"), mailbox: Some(text("INBOX")) },
             Request::Why { name: text("a"), message: text("7"), mailbox: None },
+            Request::TestAccount,
+            Request::Inspect,
             Request::Verify,
             Request::Status { json: false },
         ]

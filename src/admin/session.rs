@@ -2,12 +2,15 @@
 
 use super::call::{Call, Failure};
 use super::frame::{self, Kind};
-use super::registry::Registry;
+use super::registry::{Protocol, Registry};
 use super::request::{DecodeError, Request};
-use super::{DataDir, deliver, device, exit, quota, retention, rules, status, user, verify, why};
+use super::{
+    DataDir, deliver, device, exit, inspect, quota, retention, rules, status, test_account, user, verify, why,
+};
 use crate::config::{self, Config};
 use crate::mailbox::{self, Core, OverQuota, QuotaRules, RetentionRules};
 use crate::net::{Connection, Shutdown, TlsAcceptor, timeout};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +31,8 @@ pub struct Context {
 pub struct Running {
     /// Its sessions.
     pub registry: Arc<Registry>,
+    /// Where it listens by TCP.
+    pub places: Vec<(Protocol, SocketAddr)>,
     /// Its certificate.
     pub tls: Option<TlsAcceptor>,
     /// Its end: a delivery that still waits for input is given up then.
@@ -133,6 +138,8 @@ async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result
             retention::undelete(context, call, (&name, &since), mailbox, dry_run).await
         }
         Request::Why { name, message, mailbox } => why::run(context, call, (&name, &message), mailbox).await,
+        Request::TestAccount => test_account::run(context, call).await,
+        Request::Inspect => inspect::run(context, call).await,
         Request::Verify => verify::run(context, call).await,
         Request::Status { json } => status::run(context, call, json).await,
     }

@@ -123,7 +123,7 @@ impl Environment {
     }
 
     /// Octets of the memory map behind the last page of the file.
-    fn map_free(&self) -> u64 {
+    pub(super) fn map_free(&self) -> u64 {
         let page = u64::from(self.env.unnamed_database_stat().page_size);
         let info = self.env.info();
         (info.map_size as u64).saturating_sub((info.last_page_number as u64 + 1) * page)
