@@ -35,6 +35,8 @@ pub struct Running {
     pub tls: Option<TlsAcceptor>,
     /// Its end: a delivery that still waits for input is given up then.
     pub shutdown: Shutdown,
+    /// What it has taken from itself, for people.
+    pub sandbox: String,
 }
 
 /// Opens the store of a data directory that this process owns. Blocks.
@@ -51,7 +53,7 @@ pub fn open(config: &Config, data_dir: &DataDir) -> Result<Arc<Core>, String> {
         quota: quota_rules(&config.quota),
         retention: retention_rules(&config.retention),
         hostname: config.hostname.clone(),
-        room: mailbox::Room { disk_reserve: config.limits.disk_reserve, free_space: None },
+        room: mailbox::Room { disk_reserve: config.limits.disk_reserve, free_space: None, growth: None },
         ..mailbox::Options::new(data_dir.store())
     })
 }

@@ -24,6 +24,7 @@ struct Facts<'c> {
     memory: Memory,
     file_octets: u64,
     used_octets: u64,
+    room_octets: u64,
     accounts: u64,
     mailboxes: u64,
     messages: u64,
@@ -61,6 +62,7 @@ impl<'c> Facts<'c> {
             memory: Memory::read(),
             file_octets,
             used_octets,
+            room_octets: context.core.room()?,
             accounts: u64::try_from(accounts.len()).unwrap_or(u64::MAX),
             mailboxes: accounts.iter().map(|account| u64::from(account.mailboxes)).sum(),
             messages: accounts.iter().map(|account| account.messages).sum(),
@@ -76,9 +78,11 @@ impl<'c> Facts<'c> {
             rows.push(("sessions", sessions(&running.registry)));
             let (resident, anonymous) = (self.memory.resident.unwrap_or(0), self.memory.anonymous.unwrap_or(0));
             rows.push(("memory", format!("{}, {} of it anonymous", text::octets(resident), text::octets(anonymous))));
+            rows.push(("sandbox", running.sandbox.clone()));
         }
         let (file, used) = (text::octets(self.file_octets), text::octets(self.used_octets));
         rows.push(("store", format!("{file}, {used} of it in use, in {}", self.config.data_dir.display())));
+        rows.push(("room", self.room()));
         rows.push((
             "mail",
             format!(
@@ -102,6 +106,14 @@ impl<'c> Facts<'c> {
                 format!("running for {uptime}, mailnook {version}, process {}", std::process::id())
             },
         )
+    }
+
+    /// For how much more mail there is room; every client's mail and the deleted mail that is still kept are in it.
+    fn room(&self) -> String {
+        match self.room_octets {
+            0 => "NONE for new mail: delete mail, or make room on the disk".to_owned(),
+            octets => format!("{} of mail more", text::octets(octets)),
+        }
     }
 
     fn certificate_text(&self) -> String {
@@ -137,6 +149,7 @@ impl<'c> Facts<'c> {
                 ("sessions_total", sessions(registry, Registry::total)),
                 ("connections_refused", Json::Number(registry.refusals())),
                 ("sessions_failed", Json::Number(registry.panics())),
+                ("sandbox", Json::text(running.sandbox.as_str())),
                 (
                     "memory",
                     Json::Object(vec![
@@ -153,6 +166,7 @@ impl<'c> Facts<'c> {
                 Json::Object(vec![
                     ("file_bytes", Json::Number(self.file_octets)),
                     ("used_bytes", Json::Number(self.used_octets)),
+                    ("room_bytes", Json::Number(self.room_octets)),
                 ]),
             ),
             ("accounts", Json::Number(self.accounts)),
