@@ -9,7 +9,7 @@ mod suggest;
 mod value;
 
 pub use suggest::nearest;
-pub use value::{duration_from, size_from};
+pub use value::{duration_from, is_host_name, size_from};
 
 use crate::types::PopPolicy;
 use std::fmt;

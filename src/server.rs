@@ -133,8 +133,13 @@ impl Server {
         let shutdown = Shutdown::new();
         let signals = signals::catch()
             .map_err(|error| Failure::new(exit::TEMPORARY, format!("signals cannot be caught: {error}")))?;
-        let running =
-            Running { registry: Arc::clone(&registry), tls: Some(tls.clone()), shutdown: shutdown.clone(), sandbox };
+        let running = Running {
+            registry: Arc::clone(&registry),
+            places: listeners.iter().filter_map(|bound| Some((bound.protocol, bound.listener.address()?))).collect(),
+            tls: Some(tls.clone()),
+            shutdown: shutdown.clone(),
+            sandbox,
+        };
         let admin = admin::Context { core: Arc::clone(&core), config: Arc::clone(&config), running: Some(running) };
         let protocols = session::Contexts::new(&core, &auth, &tls, &config, &shutdown, admin);
         let limiter = Limiter::new(&config.limits);

@@ -2,12 +2,13 @@
 
 use super::call::{Call, Failure};
 use super::frame::{self, Kind};
-use super::registry::Registry;
+use super::registry::{Protocol, Registry};
 use super::request::{DecodeError, Request};
-use super::{DataDir, deliver, device, exit, quota, retention, rules, status, user, verify, why};
+use super::{DataDir, deliver, device, exit, quota, retention, rules, settings, status, user, verify, why};
 use crate::config::{self, Config};
 use crate::mailbox::{self, Core, OverQuota, QuotaRules, RetentionRules};
 use crate::net::{Connection, Shutdown, TlsAcceptor, timeout};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct Context {
 pub struct Running {
     /// Its sessions.
     pub registry: Arc<Registry>,
+    /// Where it listens by TCP.
+    pub places: Vec<(Protocol, SocketAddr)>,
     /// Its certificate.
     pub tls: Option<TlsAcceptor>,
     /// Its end: a delivery that still waits for input is given up then.
@@ -118,6 +121,7 @@ async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result
         Request::AliasRemove { name, alias } => user::remove_alias(context, call, &name, &alias).await,
         Request::UserRemove { name } => user::remove(context, call, &name).await,
         Request::DeviceAdd { name, device, rights } => device::add(context, call, (&name, &device), rights).await,
+        Request::ClientSettings { name, wish } => settings::run(context, call, &name, &wish).await,
         Request::UserPop3 { name, change } => rules::pop3(context, call, &name, change).await,
         Request::UserMainPassword { name, scope } => rules::main_password(context, call, &name, &scope).await,
         Request::DeviceList { name, json } => device::list(context, call, &name, json).await,

@@ -55,13 +55,10 @@ impl<'c> Facts<'c> {
     fn gather(context: &'c Context) -> Result<Self, Failure> {
         let accounts = context.core.accounts()?;
         let (file_octets, used_octets) = context.core.store_size()?;
-        let config = &context.config;
-        let files = context.running.as_ref().and_then(|running| running.tls.as_ref()).map(|tls| tls.files().clone());
-        let certificate = files.map(|files| files.certificate).or_else(|| config.tls.certificate.clone());
-        let certificate = certificate.unwrap_or_else(|| config.data_dir.join("cert.pem"));
+        let certificate = certificate::path(context);
         Ok(Self {
             running: context.running.as_ref(),
-            config,
+            config: &context.config,
             memory: Memory::read(),
             file_octets,
             used_octets,
