@@ -8,6 +8,7 @@ mod accept;
 mod activation;
 mod bind;
 mod keeping;
+mod sandbox;
 mod session;
 mod signals;
 pub mod systemd;
@@ -102,9 +103,11 @@ impl Server {
         };
         let data_dir = DataDir::claim(&config.data_dir)?;
         config.set_data_dir(data_dir.path().to_owned());
+        let sandbox = sandbox::enter(&config);
+        log::info!("sandbox: {sandbox}");
         let core = admin::open(&config, &data_dir).map_err(|text| Failure::new(exit::TEMPORARY, text))?;
         let sockets = early.map_or_else(|| bind(&config), Ok);
-        let wired = sockets.and_then(|sockets| Self::wire(config, Arc::clone(&core), data_dir, sockets));
+        let wired = sockets.and_then(|sockets| Self::wire(config, Arc::clone(&core), (data_dir, sandbox), sockets));
         if wired.is_err() {
             core.close();
         }
@@ -114,7 +117,7 @@ impl Server {
     fn wire(
         config: Config,
         core: Arc<Core>,
-        data_dir: DataDir,
+        (data_dir, sandbox): (DataDir, String),
         sockets: Vec<(Protocol, Socket)>,
     ) -> Result<Self, Failure> {
         let tls = certificate(&config)?;
@@ -135,6 +138,7 @@ impl Server {
             places: listeners.iter().filter_map(|bound| Some((bound.protocol, bound.listener.address()?))).collect(),
             tls: Some(tls.clone()),
             shutdown: shutdown.clone(),
+            sandbox,
         };
         let admin = admin::Context { core: Arc::clone(&core), config: Arc::clone(&config), running: Some(running) };
         let protocols = session::Contexts::new(&core, &auth, &tls, &config, &shutdown, admin);

@@ -4,7 +4,9 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use super::Context;
 
 const OCTET_STRING: u8 = 0x04;
 const SEQUENCE: u8 = 0x30;
@@ -63,6 +65,14 @@ impl Certificate {
                 })
         })
     }
+}
+
+/// Where the certificate is: that in use, or the one that a server would take.
+pub(super) fn path(context: &Context) -> PathBuf {
+    let config = &context.config;
+    let files = context.running.as_ref().and_then(|running| running.tls.as_ref()).map(|tls| tls.files().clone());
+    let certificate = files.map(|files| files.certificate).or_else(|| config.tls.certificate.clone());
+    certificate.unwrap_or_else(|| config.data_dir.join("cert.pem"))
 }
 
 /// The validity of the first certificate in a PEM file; None where there is none to be read.

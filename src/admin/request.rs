@@ -3,6 +3,7 @@
 
 use super::frame::FRAME_MAX;
 use super::rules::PopChange;
+use super::settings::SettingsWish;
 use crate::types::Rights;
 
 /// Changes whenever a request changes its meaning: client and server may be of different versions during an upgrade.
@@ -81,6 +82,13 @@ pub enum Request {
         name: String,
         /// The device.
         device: String,
+    },
+    /// Shows what has to be typed into a mail program.
+    ClientSettings {
+        /// The account.
+        name: String,
+        /// For what, and in what forms.
+        wish: SettingsWish,
     },
     /// Shows and changes the rules by which an account's POP3 and IMAP share INBOX.
     UserPop3 {
@@ -199,6 +207,11 @@ impl Request {
             Self::DeviceAdd { name, device, rights: Rights { imap, pop3, read_only } } => {
                 vec!["device-add", name, device, flag(*imap), flag(*pop3), flag(*read_only)]
             }
+            Self::ClientSettings { name, wish } => {
+                let mut fields = vec!["client-settings", name];
+                fields.extend(wish.fields());
+                fields
+            }
             Self::UserPop3 { name, change } => {
                 let PopChange { reset, delete, hide_days, release_days, retr_seen } = change;
                 let mut fields = vec!["user-pop3", name, flag(*reset)];
@@ -274,6 +287,9 @@ impl Request {
                 device: text(device),
                 rights: Rights { imap: flag(imap)?, pop3: flag(pop3)?, read_only: flag(read_only)? },
             },
+            ["client-settings", name, rest @ ..] => {
+                Self::ClientSettings { name: text(name), wish: SettingsWish::of(rest)? }
+            }
             ["user-pop3", name, reset, a, delete, b, hide_days, c, release_days, d, retr_seen] => {
                 let given = |there: &str, value: &str| flag(there).map(|there| there.then(|| value.to_owned()));
                 Self::UserPop3 {
@@ -364,6 +380,16 @@ mod tests {
                 name: text("anna"),
                 device: text("my phone"),
                 rights: Rights { imap: false, ..Rights::ALL },
+            },
+            Request::ClientSettings { name: text("anna"), wish: SettingsWish::default() },
+            Request::ClientSettings {
+                name: text("anna"),
+                wish: SettingsWish {
+                    device: Some(text("")),
+                    smtp: Some(text("a:1")),
+                    profile: true,
+                    ..SettingsWish::default()
+                },
             },
             Request::UserPop3 { name: text("anna"), change: PopChange::default() },
             Request::UserPop3 {

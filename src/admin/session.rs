@@ -5,7 +5,7 @@ use super::frame::{self, Kind};
 use super::registry::{Protocol, Registry};
 use super::request::{DecodeError, Request};
 use super::{
-    DataDir, deliver, device, exit, inspect, quota, retention, rules, status, test_account, user, verify, why,
+    DataDir, deliver, device, exit, inspect, quota, retention, rules, settings, status, test_account, user, verify, why,
 };
 use crate::config::{self, Config};
 use crate::mailbox::{self, Core, OverQuota, QuotaRules, RetentionRules};
@@ -37,6 +37,8 @@ pub struct Running {
     pub tls: Option<TlsAcceptor>,
     /// Its end: a delivery that still waits for input is given up then.
     pub shutdown: Shutdown,
+    /// What it has taken from itself, for people.
+    pub sandbox: String,
 }
 
 /// Opens the store of a data directory that this process owns. Blocks.
@@ -53,7 +55,7 @@ pub fn open(config: &Config, data_dir: &DataDir) -> Result<Arc<Core>, String> {
         quota: quota_rules(&config.quota),
         retention: retention_rules(&config.retention),
         hostname: config.hostname.clone(),
-        room: mailbox::Room { disk_reserve: config.limits.disk_reserve, free_space: None },
+        room: mailbox::Room { disk_reserve: config.limits.disk_reserve, free_space: None, growth: None },
         ..mailbox::Options::new(data_dir.store())
     })
 }
@@ -121,6 +123,7 @@ async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result
         Request::AliasRemove { name, alias } => user::remove_alias(context, call, &name, &alias).await,
         Request::UserRemove { name } => user::remove(context, call, &name).await,
         Request::DeviceAdd { name, device, rights } => device::add(context, call, (&name, &device), rights).await,
+        Request::ClientSettings { name, wish } => settings::run(context, call, &name, &wish).await,
         Request::UserPop3 { name, change } => rules::pop3(context, call, &name, change).await,
         Request::UserMainPassword { name, scope } => rules::main_password(context, call, &name, &scope).await,
         Request::DeviceList { name, json } => device::list(context, call, &name, json).await,

@@ -24,6 +24,7 @@ struct Facts<'c> {
     memory: Memory,
     file_octets: u64,
     used_octets: u64,
+    room_octets: u64,
     accounts: u64,
     mailboxes: u64,
     messages: u64,
@@ -54,16 +55,14 @@ impl<'c> Facts<'c> {
     fn gather(context: &'c Context) -> Result<Self, Failure> {
         let accounts = context.core.accounts()?;
         let (file_octets, used_octets) = context.core.store_size()?;
-        let config = &context.config;
-        let files = context.running.as_ref().and_then(|running| running.tls.as_ref()).map(|tls| tls.files().clone());
-        let certificate = files.map(|files| files.certificate).or_else(|| config.tls.certificate.clone());
-        let certificate = certificate.unwrap_or_else(|| config.data_dir.join("cert.pem"));
+        let certificate = certificate::path(context);
         Ok(Self {
             running: context.running.as_ref(),
-            config,
+            config: &context.config,
             memory: Memory::read(),
             file_octets,
             used_octets,
+            room_octets: context.core.room()?,
             accounts: u64::try_from(accounts.len()).unwrap_or(u64::MAX),
             mailboxes: accounts.iter().map(|account| u64::from(account.mailboxes)).sum(),
             messages: accounts.iter().map(|account| account.messages).sum(),
@@ -79,9 +78,11 @@ impl<'c> Facts<'c> {
             rows.push(("sessions", sessions(&running.registry)));
             let (resident, anonymous) = (self.memory.resident.unwrap_or(0), self.memory.anonymous.unwrap_or(0));
             rows.push(("memory", format!("{}, {} of it anonymous", text::octets(resident), text::octets(anonymous))));
+            rows.push(("sandbox", running.sandbox.clone()));
         }
         let (file, used) = (text::octets(self.file_octets), text::octets(self.used_octets));
         rows.push(("store", format!("{file}, {used} of it in use, in {}", self.config.data_dir.display())));
+        rows.push(("room", self.room()));
         rows.push((
             "mail",
             format!(
@@ -105,6 +106,14 @@ impl<'c> Facts<'c> {
                 format!("running for {uptime}, mailnook {version}, process {}", std::process::id())
             },
         )
+    }
+
+    /// For how much more mail there is room; every client's mail and the deleted mail that is still kept are in it.
+    fn room(&self) -> String {
+        match self.room_octets {
+            0 => "NONE for new mail: delete mail, or make room on the disk".to_owned(),
+            octets => format!("{} of mail more", text::octets(octets)),
+        }
     }
 
     fn certificate_text(&self) -> String {
@@ -140,6 +149,7 @@ impl<'c> Facts<'c> {
                 ("sessions_total", sessions(registry, Registry::total)),
                 ("connections_refused", Json::Number(registry.refusals())),
                 ("sessions_failed", Json::Number(registry.panics())),
+                ("sandbox", Json::text(running.sandbox.as_str())),
                 (
                     "memory",
                     Json::Object(vec![
@@ -156,6 +166,7 @@ impl<'c> Facts<'c> {
                 Json::Object(vec![
                     ("file_bytes", Json::Number(self.file_octets)),
                     ("used_bytes", Json::Number(self.used_octets)),
+                    ("room_bytes", Json::Number(self.room_octets)),
                 ]),
             ),
             ("accounts", Json::Number(self.accounts)),

@@ -29,6 +29,10 @@ const fn flag(long: &'static str, help: &'static str) -> Opt {
     Opt { long, short: None, value: None, help }
 }
 
+const fn value(long: &'static str, value: &'static str, help: &'static str) -> Opt {
+    Opt { long, short: None, value: Some(value), help }
+}
+
 /// Options of every command.
 pub(super) const COMMON: &[Opt] = &[
     Opt {
@@ -181,6 +185,27 @@ type. It works wherever the user's main password does, for the protocols given, 
         options: &[],
         summary: "take a device's password away",
         details: "Its open sessions end at once; one in the middle of an answer has half a second to complete it.\n",
+    },
+    Command {
+        path: &["client-settings"],
+        words: &["USER"],
+        options: &[
+            value("device", "NAME", "for this device of the user"),
+            value("new-device", "NAME", "make this device first; its password is in all that follows"),
+            value("autoconfig", "FILE", "write Thunderbird's autoconfig file; needs --smtp"),
+            value("mobileconfig", "FILE", "write a profile for Mail on iPhone, iPad and Mac; needs --smtp"),
+            flag("qr", "draw a QR code: for Thunderbird on Android with --smtp, else the settings as text"),
+            value("smtp", "HOST:PORT", "the outgoing server; port 465 means TLS, all others STARTTLS"),
+            value("smtp-user", "NAME", "the user name there, where it is not the address"),
+            value("address", "ADDRESS", "the user's address, else the one in the first of the domains"),
+        ],
+        summary: "print what to type into mail programs, or write it to files",
+        details: "\
+Tells server, port, security, user name and the certificate's fingerprint for Thunderbird, Outlook, Apple Mail and K-9,
+from the running server's listeners or, where none runs, from the configuration. Passwords are never shown again: a
+device's is in the output of the command that makes it, `mailnook device add` or --new-device. Files that are there
+already are not overwritten. Programs take no account without an outgoing server, hence --smtp.
+",
     },
     Command {
         path: &["deliver"],

@@ -4,6 +4,7 @@
 //! Nothing here knows what a command does to the store: that is `admin`.
 
 mod args;
+mod client_settings;
 mod commands;
 mod completion;
 mod configuration;
@@ -12,6 +13,7 @@ mod help;
 mod manual;
 mod owner;
 mod password;
+mod qr;
 mod serve;
 mod user;
 
@@ -96,6 +98,7 @@ fn asked(parsed: &Parsed, config: Config) -> u8 {
         ["user", "add"] => return user::add(parsed, config),
         ["user", "passwd"] => return user::passwd(parsed, config),
         ["user", "remove"] => return user::remove(parsed, config),
+        ["client-settings"] => return client_settings::run(parsed, config),
         ["user", "list"] => Request::UserList { json },
         ["user", "show"] => Request::UserShow { name: parsed.word(0), json },
         ["user", "alias", "add"] => Request::AliasAdd { name: parsed.word(0), alias: parsed.word(1) },

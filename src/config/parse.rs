@@ -9,7 +9,21 @@ use toml::de::{DeTable, DeValue};
 
 /// Every key by section; the first section has no name and stands at the top of the file.
 const KEYS: [(&str, &[&str]); 8] = [
-    ("", &["data_dir", "hostname", "domains", "catch_all", "imap_hidden", "admin", "threads", "map_size", "log_level"]),
+    (
+        "",
+        &[
+            "data_dir",
+            "hostname",
+            "domains",
+            "catch_all",
+            "imap_hidden",
+            "admin",
+            "sandbox",
+            "threads",
+            "map_size",
+            "log_level",
+        ],
+    ),
     ("listen", &["imap", "imaps", "pop3", "pop3s", "lmtp", "lmtp_socket", "lmtp_socket_mode"]),
     ("tls", &["certificate", "key", "names"]),
     (
@@ -183,6 +197,7 @@ impl Reader<'_> {
         self.key(table, "catch_all", &mut config.catch_all, |v| value::account(v).map(Some));
         self.list(table, "imap_hidden", &mut config.imap_hidden, value::capability);
         self.key(table, "admin", &mut config.admin, |v| value::uri(v).map(Some));
+        self.key(table, "sandbox", &mut config.sandbox, value::yes_or_no);
         self.key(table, "threads", &mut config.threads, |v| value::count_usize(v, 1, 64));
         self.key(table, "map_size", &mut config.map_size, |v| value::size_usize(v, 16 << 20, MAP_MAX).map(Some));
         self.key(table, "log_level", &mut config.log_level, value::level);

@@ -289,7 +289,8 @@ pub(super) fn certificate_name(value: &DeValue<'_>) -> Result<String, String> {
 }
 
 /// Whether `name` is a host name: dot-separated labels of letters, digits and hyphens (RFC 1123 §2.1).
-pub(super) fn is_host_name(name: &str) -> bool {
+#[must_use]
+pub fn is_host_name(name: &str) -> bool {
     name.len() <= 253
         && name.split('.').all(|label| {
             (1..=63).contains(&label.len())

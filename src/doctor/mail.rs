@@ -81,7 +81,7 @@ impl Test<'_> {
                 Some(Ok(true)) | None => {}
                 Some(Ok(false)) => findings.push(failed(format!("a test mail came in, but {name} shows another text"))),
                 Some(Err(error)) => {
-                    findings.push(failed(format!("a test mail came in, but not out by {name}: {error}")))
+                    findings.push(failed(format!("a test mail came in, but not out by {name}: {error}")));
                 }
             }
         }

@@ -1,10 +1,10 @@
 //! The names by which mail programs find this machine: whether they lead here.
 
 use super::network::{self, is_local};
-use super::probe::Looked;
+use super::probe::{Looked, is_multicast};
 use super::{Finding, Patient, certificate};
 use crate::admin::{Certificate, Protocol};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 const CHECK: &str = "names";
 
@@ -31,7 +31,7 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
 pub(super) fn listens_here_only(patient: &Patient) -> bool {
     let listen = &patient.config.listen;
     let configured =
-        [&listen.imap, &listen.imaps, &listen.pop3, &listen.pop3s].into_iter().flatten().map(|address| address.ip());
+        [&listen.imap, &listen.imaps, &listen.pop3, &listen.pop3s].into_iter().flatten().map(SocketAddr::ip);
     let bound = patient.inspection.iter().flat_map(|inspection| &inspection.places);
     let bound = bound.filter(|(protocol, _)| *protocol != Protocol::Lmtp).map(|(_, address)| address.ip());
     let mut all = configured.chain(bound).peekable();
@@ -59,7 +59,7 @@ fn check_name(patient: &Patient, name: &str, own: &[IpAddr]) -> Finding {
     if !name.contains('.') {
         return check_bare(patient, name, own);
     }
-    let is_multicast = name.ends_with(".local");
+    let is_multicast = is_multicast(name);
     let found = match patient.probe.look_up(name) {
         Looked::Found(found) => found,
         Looked::Failed(why) => return Finding::note(CHECK, format!("{name} could not be looked for: {why}")),

@@ -160,7 +160,7 @@ impl Probe {
                 Looked::Found(known.split_whitespace().filter_map(|address| address.parse().ok()).collect())
             });
         }
-        if name.to_ascii_lowercase().ends_with(".local") {
+        if is_multicast(name) {
             return match mdns::look_up(name, mdns::GROUP) {
                 Ok(addresses) if addresses.is_empty() => Looked::Unknown,
                 Ok(addresses) => Looked::Found(addresses),
@@ -169,6 +169,11 @@ impl Probe {
         }
         resolve(name)
     }
+}
+
+/// Whether a name is asked for in the home network (RFC 6762 §3).
+pub(super) fn is_multicast(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, last)| last.eq_ignore_ascii_case("local"))
 }
 
 /// Asks the system's resolver on a thread of its own, which may hang for long where there is no network.

@@ -4,6 +4,7 @@ use super::{Finding, Patient, Probe};
 use crate::admin::{self, Access, Inspection, Request, exit, inspect_alone};
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 const CHECK: &str = "server";
@@ -39,7 +40,8 @@ pub(super) fn unit_texts(probe: &Probe) -> Vec<String> {
     let unit = UNIT_FOLDERS.iter().find_map(|folder| probe.read(&format!("{folder}/mailnook.service")));
     let folders = ["/etc/systemd/system/mailnook.service.d", "/etc/systemd/system.control/mailnook.service.d"];
     let drop_ins = folders.into_iter().flat_map(|folder| {
-        let names = probe.list(folder).into_iter().filter(|name| name.ends_with(".conf"));
+        let names =
+            probe.list(folder).into_iter().filter(|name| Path::new(name).extension().is_some_and(|end| end == "conf"));
         names.take(DROP_INS_MAX).filter_map(move |name| probe.read(&format!("{folder}/{name}")))
     });
     unit.into_iter().chain(drop_ins).collect()

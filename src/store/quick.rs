@@ -32,9 +32,10 @@ pub struct Layout {
 
 impl Environment {
     pub(crate) fn layout(&self) -> Result<Layout, Error> {
+        let (_, used) = self.size()?;
+        let _pass = self.map.enter();
         let page_size = self.env.unnamed_database_stat().page_size;
         let map_used = (self.env.info().last_page_number as u64 + 1) * u64::from(page_size);
-        let (_, used) = self.size()?;
         Ok(Layout { page_size, map_used, map_left: self.map_free(), free_inside: map_used.saturating_sub(used) })
     }
 }

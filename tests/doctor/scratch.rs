@@ -2,6 +2,7 @@
 
 use super::json::{Value, parse};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -235,7 +236,6 @@ pub fn certificate(folder: &Path, names: &[&str], years: (i32, i32)) {
     let certificate = params.self_signed(&key).expect("a certificate");
     std::fs::write(folder.join("cert.pem"), certificate.pem()).expect("writes");
     std::fs::write(folder.join("key.pem"), key.serialize_pem()).expect("writes");
-    use std::os::unix::fs::PermissionsExt;
     let closed = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(folder.join("key.pem"), closed).expect("sets");
 }
