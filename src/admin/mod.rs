@@ -20,6 +20,7 @@ mod device;
 pub mod exit;
 mod frame;
 mod json;
+mod measure;
 pub mod name;
 mod privilege;
 mod quota;

@@ -161,6 +161,8 @@ pub enum Request {
         /// The mailbox of the UID.
         mailbox: Option<String>,
     },
+    /// Measures what a password hash may cost.
+    Measure,
     /// Checks the whole store.
     Verify,
     /// Tells how the server is.
@@ -244,6 +246,7 @@ impl Request {
             Self::Why { name, message, mailbox } => {
                 vec!["why", name, message, flag(mailbox.is_some()), mailbox.as_deref().unwrap_or_default()]
             }
+            Self::Measure => vec!["measure"],
             Self::Verify => vec!["verify"],
             Self::Status { json } => vec!["status", flag(*json)],
         };
@@ -325,6 +328,7 @@ impl Request {
             ["why", name, message, given, mailbox] => {
                 Self::Why { name: text(name), message: text(message), mailbox: flag(given)?.then(|| text(mailbox)) }
             }
+            ["measure"] => Self::Measure,
             ["verify"] => Self::Verify,
             ["status", json] => Self::Status { json: flag(json)? },
             _ => return None,
@@ -407,6 +411,7 @@ mod tests {
             Request::Undelete { name: text("a"), since: text(""), mailbox: None, dry_run: true },
             Request::Why { name: text("a"), message: text("<x@y>"), mailbox: Some(text("INBOX")) },
             Request::Why { name: text("a"), message: text("7"), mailbox: None },
+            Request::Measure,
             Request::Verify,
             Request::Status { json: false },
         ]

@@ -4,7 +4,8 @@ use super::call::{Call, Failure};
 use super::frame::{self, Kind};
 use super::registry::{Protocol, Registry};
 use super::request::{DecodeError, Request};
-use super::{DataDir, deliver, device, exit, quota, retention, rules, settings, status, user, verify, why};
+use super::{DataDir, deliver, device, exit, measure, quota, retention, rules, settings, status, user, verify, why};
+use crate::auth::Cost;
 use crate::config::{self, Config};
 use crate::mailbox::{self, Core, OverQuota, QuotaRules, RetentionRules};
 use crate::net::{Connection, Shutdown, TlsAcceptor, timeout};
@@ -21,6 +22,8 @@ pub struct Context {
     pub core: Arc<Core>,
     /// The configuration of the process that owns the store.
     pub config: Arc<Config>,
+    /// What new password hashes cost.
+    pub cost: Arc<Cost>,
     /// The server around it; None: a command that opened the store itself.
     pub running: Option<Running>,
 }
@@ -139,6 +142,7 @@ async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result
             retention::undelete(context, call, (&name, &since), mailbox, dry_run).await
         }
         Request::Why { name, message, mailbox } => why::run(context, call, (&name, &message), mailbox).await,
+        Request::Measure => measure::run(context, call).await,
         Request::Verify => verify::run(context, call).await,
         Request::Status { json } => status::run(context, call, json).await,
     }
