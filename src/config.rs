@@ -160,6 +160,8 @@ pub struct Limits {
 /// Password checking.
 #[derive(Clone, Debug)]
 pub struct Auth {
+    /// Memory and passes are measured and chosen for this machine; the two numbers are not used.
+    pub argon2_auto: bool,
     /// Argon2id memory in KiB.
     pub argon2_memory: u32,
     /// Argon2id passes.
@@ -271,6 +273,7 @@ impl Default for Limits {
 impl Default for Auth {
     fn default() -> Self {
         Self {
+            argon2_auto: true,
             argon2_memory: 19 << 10,
             argon2_passes: 2,
             concurrent_hashes: 1,

@@ -21,6 +21,7 @@ pub mod exit;
 mod frame;
 mod inspect;
 mod json;
+mod measure;
 pub mod name;
 mod privilege;
 mod quota;

@@ -161,6 +161,8 @@ pub enum Request {
         /// The mailbox of the UID.
         mailbox: Option<String>,
     },
+    /// Measures what a password hash may cost.
+    Measure,
     /// Makes an account for a test mail, until the input ends.
     TestAccount,
     /// Tells `doctor` of the store and the server.
@@ -248,6 +250,7 @@ impl Request {
             Self::Why { name, message, mailbox } => {
                 vec!["why", name, message, flag(mailbox.is_some()), mailbox.as_deref().unwrap_or_default()]
             }
+            Self::Measure => vec!["measure"],
             Self::TestAccount => vec!["test-account"],
             Self::Inspect => vec!["inspect"],
             Self::Verify => vec!["verify"],
@@ -331,6 +334,7 @@ impl Request {
             ["why", name, message, given, mailbox] => {
                 Self::Why { name: text(name), message: text(message), mailbox: flag(given)?.then(|| text(mailbox)) }
             }
+            ["measure"] => Self::Measure,
             ["test-account"] => Self::TestAccount,
             ["inspect"] => Self::Inspect,
             ["verify"] => Self::Verify,
@@ -415,6 +419,7 @@ mod tests {
             Request::Undelete { name: text("a"), since: text(""), mailbox: None, dry_run: true },
             Request::Why { name: text("a"), message: text("<x@y>"), mailbox: Some(text("INBOX")) },
             Request::Why { name: text("a"), message: text("7"), mailbox: None },
+            Request::Measure,
             Request::TestAccount,
             Request::Inspect,
             Request::Verify,

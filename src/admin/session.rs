@@ -5,8 +5,10 @@ use super::frame::{self, Kind};
 use super::registry::{Protocol, Registry};
 use super::request::{DecodeError, Request};
 use super::{
-    DataDir, deliver, device, exit, inspect, quota, retention, rules, settings, status, test_account, user, verify, why,
+    DataDir, deliver, device, exit, inspect, measure, quota, retention, rules, settings, status, test_account, user,
+    verify, why,
 };
+use crate::auth::Cost;
 use crate::config::{self, Config};
 use crate::mailbox::{self, Core, OverQuota, QuotaRules, RetentionRules};
 use crate::net::{Connection, Shutdown, TlsAcceptor, timeout};
@@ -23,6 +25,8 @@ pub struct Context {
     pub core: Arc<Core>,
     /// The configuration of the process that owns the store.
     pub config: Arc<Config>,
+    /// What new password hashes cost.
+    pub cost: Arc<Cost>,
     /// The server around it; None: a command that opened the store itself.
     pub running: Option<Running>,
 }
@@ -141,6 +145,7 @@ async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result
             retention::undelete(context, call, (&name, &since), mailbox, dry_run).await
         }
         Request::Why { name, message, mailbox } => why::run(context, call, (&name, &message), mailbox).await,
+        Request::Measure => measure::run(context, call).await,
         Request::TestAccount => test_account::run(context, call).await,
         Request::Inspect => inspect::run(context, call).await,
         Request::Verify => verify::run(context, call).await,

@@ -364,6 +364,17 @@ Exit codes: 0 nothing is wrong, 1 there are warnings, 2 there are faults. For mo
         details: "Tells every mistake with its line. Exit codes: 0 the file is right, 78 it is not.\n",
     },
     Command {
+        path: &["config", "measure"],
+        words: &[],
+        options: &[],
+        summary: "measure what a password hash may cost on this machine",
+        details: "\
+Chooses the strongest Argon2id that takes at most 500 ms and a quarter of the free memory, and uses it from now on where
+the configuration says \"auto\"; the first start does it by itself. Do it again when the store has come to another board,
+and when nothing else is going on. Hashes that are weaker are replaced at their next login, stronger ones stay.
+",
+    },
+    Command {
         path: &["manual"],
         words: &[],
         options: &[flag("config-file", "mailnook.toml(5) instead of mailnook(1)")],

@@ -2,6 +2,7 @@
 
 use super::complain;
 use crate::admin::{self, Access, Context, DataDir, Request, exit};
+use crate::auth::Cost;
 use crate::config::Config;
 use crate::net::Connection;
 use smol::Async;
@@ -41,7 +42,8 @@ fn alone(mut config: Config, data_dir: &DataDir, request: &Request, out: &mut dy
             return exit::TEMPORARY;
         }
     };
-    let context = Arc::new(Context { core: Arc::clone(&core), config: Arc::new(config), running: None });
+    let cost = Cost::open(&config.auth, data_dir.path());
+    let context = Arc::new(Context { core: Arc::clone(&core), config: Arc::new(config), cost, running: None });
     let code = match serve_in_thread(context) {
         Ok((stream, thread)) => {
             let code = call(&stream, request, out);

@@ -168,6 +168,17 @@ pub(super) fn or_none<T>(
     }
 }
 
+/// What `read` reads, or "auto".
+pub(super) fn or_auto<T>(
+    value: &DeValue<'_>,
+    read: impl FnOnce(&DeValue<'_>) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    match value {
+        DeValue::String(text) if text.eq_ignore_ascii_case("auto") => Ok(None),
+        other => read(other).map(Some).map_err(|text| format!("{text}, or \"auto\"")),
+    }
+}
+
 /// One of these words.
 pub(super) fn one_of<'v>(value: &'v DeValue<'_>, words: &[&str]) -> Result<&'v str, String> {
     let given = text(value, &format!("{:?}", words.first().copied().unwrap_or_default()))?;

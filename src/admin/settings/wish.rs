@@ -43,10 +43,11 @@ impl SettingsWish {
             _ => None,
         };
         let [values @ .., autoconfig, profile, code] = fields else { return None };
-        let mut values = values.chunks_exact(2);
-        let mut value = || match values.next() {
-            Some([there, value]) => flag(there).map(|there| there.then(|| (*value).to_owned())),
-            _ => None,
+        let (values, rest) = values.as_chunks::<2>();
+        let mut values = values.iter();
+        let mut value = || {
+            let [there, value] = values.next()?;
+            flag(there).map(|there| there.then(|| (*value).to_owned()))
         };
         let wish = Self {
             device: value()?,
@@ -58,6 +59,6 @@ impl SettingsWish {
             profile: flag(profile)?,
             code: flag(code)?,
         };
-        (values.next().is_none() && values.remainder().is_empty()).then_some(wish)
+        (values.next().is_none() && rest.is_empty()).then_some(wish)
     }
 }
