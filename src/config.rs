@@ -9,7 +9,7 @@ mod suggest;
 mod value;
 
 pub use suggest::nearest;
-pub use value::{duration_from, size_from};
+pub use value::{duration_from, is_host_name, size_from};
 
 use crate::types::PopPolicy;
 use std::fmt;
@@ -160,6 +160,8 @@ pub struct Limits {
 /// Password checking.
 #[derive(Clone, Debug)]
 pub struct Auth {
+    /// Memory and passes are measured and chosen for this machine; the two numbers are not used.
+    pub argon2_auto: bool,
     /// Argon2id memory in KiB.
     pub argon2_memory: u32,
     /// Argon2id passes.
@@ -271,6 +273,7 @@ impl Default for Limits {
 impl Default for Auth {
     fn default() -> Self {
         Self {
+            argon2_auto: true,
             argon2_memory: 19 << 10,
             argon2_passes: 2,
             concurrent_hashes: 1,

@@ -6,6 +6,7 @@ use super::json::Json;
 use super::registry::{Protocol, Registry};
 use super::session::Running;
 use super::{Context, exit, text};
+use crate::auth::Cost;
 use crate::config::Config;
 use std::path::PathBuf;
 
@@ -21,6 +22,7 @@ pub(super) async fn run(context: &Context, call: &mut Call<'_>, json: bool) -> R
 struct Facts<'c> {
     running: Option<&'c Running>,
     config: &'c Config,
+    cost: &'c Cost,
     memory: Memory,
     file_octets: u64,
     used_octets: u64,
@@ -55,13 +57,11 @@ impl<'c> Facts<'c> {
     fn gather(context: &'c Context) -> Result<Self, Failure> {
         let accounts = context.core.accounts()?;
         let (file_octets, used_octets) = context.core.store_size()?;
-        let config = &context.config;
-        let files = context.running.as_ref().and_then(|running| running.tls.as_ref()).map(|tls| tls.files().clone());
-        let certificate = files.map(|files| files.certificate).or_else(|| config.tls.certificate.clone());
-        let certificate = certificate.unwrap_or_else(|| config.data_dir.join("cert.pem"));
+        let certificate = certificate::path(context);
         Ok(Self {
             running: context.running.as_ref(),
-            config,
+            config: &context.config,
+            cost: &context.cost,
             memory: Memory::read(),
             file_octets,
             used_octets,
@@ -97,6 +97,7 @@ impl<'c> Facts<'c> {
             ),
         ));
         rows.push(("certificate", self.certificate_text()));
+        rows.push(("passwords", self.cost_text()));
         rows.iter().fold(String::new(), |text, (name, value)| text + &format!("{:<13}{value}\n", format!("{name}:")))
     }
 
@@ -117,6 +118,24 @@ impl<'c> Facts<'c> {
             0 => "NONE for new mail: delete mail, or make room on the disk".to_owned(),
             octets => format!("{} of mail more", text::octets(octets)),
         }
+    }
+
+    fn cost_text(&self) -> String {
+        let how = if self.cost.is_auto() { "chosen for this machine" } else { "as configured" };
+        self.cost.known().map_or_else(|| "not measured yet".to_owned(), |chosen| format!("{chosen} ({how})"))
+    }
+
+    /// Memory, passes and time of a hash; null where nothing was measured yet.
+    fn cost_json(&self) -> Json {
+        let Some(chosen) = self.cost.known() else { return Json::Null };
+        let milliseconds = chosen.time.and_then(|time| u64::try_from(time.as_millis()).ok());
+        Json::Object(vec![
+            ("memory_kib", Json::Number(chosen.memory.into())),
+            ("passes", Json::Number(chosen.passes.into())),
+            ("milliseconds", milliseconds.map_or(Json::Null, Json::Number)),
+            ("measured", Json::Bool(self.cost.is_auto())),
+            ("below_floor", Json::Bool(chosen.is_below_floor())),
+        ])
     }
 
     fn certificate_text(&self) -> String {
@@ -184,6 +203,7 @@ impl<'c> Facts<'c> {
                     ("valid_until", day(|validity| validity.end)),
                 ]),
             ),
+            ("argon2", self.cost_json()),
         ]);
         Json::Object(members)
     }
