@@ -9,7 +9,7 @@ mod suggest;
 mod value;
 
 pub use suggest::nearest;
-pub use value::{duration_from, size_from};
+pub use value::{duration_from, is_host_name, size_from};
 
 use crate::types::PopPolicy;
 use std::fmt;
@@ -80,6 +80,8 @@ pub struct Config {
     pub retention: Retention,
     /// Upper bound of the store's memory map in octets; None: the platform's default.
     pub map_size: Option<usize>,
+    /// Whether the server takes from itself what it has no use for.
+    pub sandbox: bool,
     /// Executor threads.
     pub threads: usize,
     /// Log level.
@@ -158,6 +160,8 @@ pub struct Limits {
 /// Password checking.
 #[derive(Clone, Debug)]
 pub struct Auth {
+    /// Memory and passes are measured and chosen for this machine; the two numbers are not used.
+    pub argon2_auto: bool,
     /// Argon2id memory in KiB.
     pub argon2_memory: u32,
     /// Argon2id passes.
@@ -234,6 +238,7 @@ impl Default for Config {
             quota: Quota::default(),
             retention: Retention::default(),
             map_size: None,
+            sandbox: true,
             threads: default_threads(),
             log_level: log::LevelFilter::Info,
             data_dir,
@@ -268,6 +273,7 @@ impl Default for Limits {
 impl Default for Auth {
     fn default() -> Self {
         Self {
+            argon2_auto: true,
             argon2_memory: 19 << 10,
             argon2_passes: 2,
             concurrent_hashes: 1,

@@ -8,12 +8,13 @@ mod accept;
 mod activation;
 mod bind;
 mod keeping;
+mod sandbox;
 mod session;
 mod signals;
 pub mod systemd;
 
 use crate::admin::{self, DataDir, Protocol, Refused, Registry, Running, exit};
-use crate::auth::{Authenticator, generate_password};
+use crate::auth::{Authenticator, Cost, generate_password};
 use crate::config::Config;
 use crate::mailbox::Core;
 use crate::net::{Limiter, Shutdown, Socket, TlsAcceptor, TlsFiles};
@@ -72,6 +73,7 @@ struct Shared {
     executor: smol::Executor<'static>,
     config: Arc<Config>,
     core: Arc<Core>,
+    cost: Arc<Cost>,
     tls: TlsAcceptor,
     limiter: Limiter,
     registry: Arc<Registry>,
@@ -102,9 +104,11 @@ impl Server {
         };
         let data_dir = DataDir::claim(&config.data_dir)?;
         config.set_data_dir(data_dir.path().to_owned());
+        let sandbox = sandbox::enter(&config);
+        log::info!("sandbox: {sandbox}");
         let core = admin::open(&config, &data_dir).map_err(|text| Failure::new(exit::TEMPORARY, text))?;
         let sockets = early.map_or_else(|| bind(&config), Ok);
-        let wired = sockets.and_then(|sockets| Self::wire(config, Arc::clone(&core), data_dir, sockets));
+        let wired = sockets.and_then(|sockets| Self::wire(config, Arc::clone(&core), (data_dir, sandbox), sockets));
         if wired.is_err() {
             core.close();
         }
@@ -114,11 +118,13 @@ impl Server {
     fn wire(
         config: Config,
         core: Arc<Core>,
-        data_dir: DataDir,
+        (data_dir, sandbox): (DataDir, String),
         sockets: Vec<(Protocol, Socket)>,
     ) -> Result<Self, Failure> {
         let tls = certificate(&config)?;
-        let auth = Authenticator::new(Arc::clone(core.store()), &config.auth)
+        let cost = Cost::open(&config.auth, data_dir.path());
+        cost.tell();
+        let auth = Authenticator::with_cost(Arc::clone(core.store()), &config.auth, Arc::clone(&cost))
             .map_err(|error| Failure::new(exit::CONFIG, error.to_string()))?;
         let failed = |text: String| Failure::new(exit::TEMPORARY, text);
         let listeners = sockets.into_iter().map(|(protocol, socket)| Bound::new(protocol, socket));
@@ -130,12 +136,23 @@ impl Server {
         let shutdown = Shutdown::new();
         let signals = signals::catch()
             .map_err(|error| Failure::new(exit::TEMPORARY, format!("signals cannot be caught: {error}")))?;
-        let running = Running { registry: Arc::clone(&registry), tls: Some(tls.clone()), shutdown: shutdown.clone() };
-        let admin = admin::Context { core: Arc::clone(&core), config: Arc::clone(&config), running: Some(running) };
+        let running = Running {
+            registry: Arc::clone(&registry),
+            places: listeners.iter().filter_map(|bound| Some((bound.protocol, bound.listener.address()?))).collect(),
+            tls: Some(tls.clone()),
+            shutdown: shutdown.clone(),
+            sandbox,
+        };
+        let admin = admin::Context {
+            core: Arc::clone(&core),
+            config: Arc::clone(&config),
+            cost: Arc::clone(&cost),
+            running: Some(running),
+        };
         let protocols = session::Contexts::new(&core, &auth, &tls, &config, &shutdown, admin);
         let limiter = Limiter::new(&config.limits);
         let executor = smol::Executor::new();
-        let shared = Shared { executor, config, core, tls, limiter, registry, shutdown, protocols };
+        let shared = Shared { executor, config, core, cost, tls, limiter, registry, shutdown, protocols };
         Ok(Self { shared: Arc::new(shared), listeners, signals, data_dir })
     }
 
@@ -156,7 +173,7 @@ impl Server {
     /// The store refuses.
     pub fn create_user(&self, name: &str) -> Result<String, Failure> {
         let password = generate_password();
-        let created = admin::create_user(&self.shared.core, name, password.clone(), &self.shared.config.auth);
+        let created = admin::create_user(&self.shared.core, name, password.clone(), &self.shared.cost);
         smol::block_on(created).map_err(|text| Failure::new(exit::TEMPORARY, text))?;
         Ok(password)
     }
@@ -201,6 +218,7 @@ impl Server {
                 log::warn!("no thread for the executor, going on with fewer: {error}");
             }
         }
+        shared.measure();
         manager.ready(SERVING);
         smol::block_on(shared.executor.run(shared.supervise(signals, manager)));
         shared.core.close();
@@ -209,6 +227,18 @@ impl Server {
 }
 
 impl Shared {
+    /// At the first start what a password hash may cost is measured, beside everything else; logins wait for it.
+    fn measure(&self) {
+        if self.cost.known().is_some() {
+            return;
+        }
+        let cost = Arc::clone(&self.cost);
+        let thread = std::thread::Builder::new().name("measure".to_owned()).spawn(move || cost.get());
+        if let Err(error) = thread {
+            log::warn!("no thread to measure password hashes, the first login does it: {error}");
+        }
+    }
+
     /// Waits for the end, keeps the certificate fresh meanwhile, and lets the sessions end.
     async fn supervise(&self, signals: async_signal::Signals, manager: &Manager) {
         let stopped = signals::until_stopped(signals, &self.tls, manager);

@@ -2,13 +2,12 @@
 
 use super::call::{Call, Failure};
 use super::json::Json;
+use super::settings::{self, Facts, Person};
 use super::user::{missing, printable, usage};
 use super::{Context, exit, name, text, worker};
 use crate::auth::new_device;
-use crate::config::Config;
-use crate::mailbox::{Device, Error, LastUse};
+use crate::mailbox::{Device, Error, LastUse, MainPassword};
 use crate::types::{DeviceId, Rights};
-use std::net::SocketAddr;
 
 /// What the main password is called among the devices.
 const MAIN: &str = "(main password)";
@@ -20,47 +19,31 @@ pub(super) async fn add(
     rights: Rights,
 ) -> Result<u8, Failure> {
     let user = name::account(user).map_err(usage)?;
-    let found = context.core.store().login(&user).map_err(|_| Failure::core(&Error::Temporary))?;
-    let login = found.filter(|login| login.name == user).ok_or_else(|| missing(&Error::NotFound, &user))?;
+    let password = make(context, &user, device, rights).await?;
+    let device = settings::Device { name: device, password: Some(&password), rights };
+    let person = Person { user: &user, scope: MainPassword::default(), address: None, device: Some(device) };
+    call.print(&settings::head(&Facts::gather(context), &person)).await?;
+    call.print("\n`mailnook client-settings --help` tells how to get this into programs and telephones.\n").await?;
+    Ok(exit::OK)
+}
+
+/// Makes a device of a user whose name was checked; its password.
+pub(super) async fn make(context: &Context, user: &str, device: &str, rights: Rights) -> Result<String, Failure> {
+    let found = context.core.store().login(user).map_err(|_| Failure::core(&Error::Temporary))?;
+    let login = found.filter(|login| login.name == user).ok_or_else(|| missing(&Error::NotFound, user))?;
     let wanted = device.to_owned();
     // As slow as a SCRAM login: nothing for the thread that serves sessions.
     let made = worker::run(move || new_device(&login, &wanted, rights)).await?;
     let (password, made) = made.map_err(|error| Failure::new(exit::TEMPORARY, error.to_string()))?;
-    context.core.add_device(&user, made).await.map_err(|error| match error {
+    context.core.add_device(user, made).await.map_err(|error| match error {
         Error::Exists => {
             Failure::new(exit::FAILURE, format!("{user} has a device {device:?} already; revoke it first"))
         }
         Error::Invalid(text) => usage(text.to_owned()),
-        other => missing(&other, &user),
+        other => missing(&other, user),
     })?;
     log::info!("admin: device {device:?} of user {user} added");
-    call.print(&settings(&context.config, &user, device, &password, rights)).await?;
-    Ok(exit::OK)
-}
-
-/// All that has to be typed into the client.
-fn settings(config: &Config, user: &str, device: &str, password: &str, rights: Rights) -> String {
-    let mut text = format!("device: {device}\nuser name: {user}\npassword: {password}\n\n");
-    let host = &config.hostname;
-    let listen = &config.listen;
-    let places =
-        [("IMAP", rights.imap, &listen.imaps, &listen.imap), ("POP3", rights.pop3, &listen.pop3s, &listen.pop3)];
-    for (protocol, _, tls, plain) in places.into_iter().filter(|place| place.1) {
-        let line = match (port(tls), port(plain)) {
-            (Some(port), _) => format!("{protocol}: server {host}, port {port}, SSL/TLS, normal password\n"),
-            (None, Some(port)) => format!("{protocol}: server {host}, port {port}, STARTTLS, normal password\n"),
-            (None, None) => format!("{protocol}: no fixed port is configured; the server's log names the one in use\n"),
-        };
-        text.push_str(&line);
-    }
-    if rights.read_only {
-        text.push_str("This device can only read: it changes and deletes nothing.\n");
-    }
-    text + "The password is shown this once. Capitals, spaces and hyphens make no difference where it is typed.\n"
-}
-
-fn port(addresses: &[SocketAddr]) -> Option<u16> {
-    addresses.iter().map(SocketAddr::port).find(|port| *port != 0)
+    Ok(password)
 }
 
 pub(super) async fn revoke(context: &Context, call: &mut Call<'_>, user: &str, device: &str) -> Result<u8, Failure> {

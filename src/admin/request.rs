@@ -3,6 +3,7 @@
 
 use super::frame::FRAME_MAX;
 use super::rules::PopChange;
+use super::settings::SettingsWish;
 use crate::types::Rights;
 
 /// Changes whenever a request changes its meaning: client and server may be of different versions during an upgrade.
@@ -82,6 +83,13 @@ pub enum Request {
         /// The device.
         device: String,
     },
+    /// Shows what has to be typed into a mail program.
+    ClientSettings {
+        /// The account.
+        name: String,
+        /// For what, and in what forms.
+        wish: SettingsWish,
+    },
     /// Shows and changes the rules by which an account's POP3 and IMAP share INBOX.
     UserPop3 {
         /// The account.
@@ -153,6 +161,12 @@ pub enum Request {
         /// The mailbox of the UID.
         mailbox: Option<String>,
     },
+    /// Measures what a password hash may cost.
+    Measure,
+    /// Makes an account for a test mail, until the input ends.
+    TestAccount,
+    /// Tells `doctor` of the store and the server.
+    Inspect,
     /// Checks the whole store.
     Verify,
     /// Tells how the server is.
@@ -178,7 +192,7 @@ impl Request {
     /// Whether standard input follows the request.
     #[must_use]
     pub const fn takes_input(&self) -> bool {
-        matches!(self, Self::Deliver { .. })
+        matches!(self, Self::Deliver { .. } | Self::TestAccount)
     }
 
     /// The octets of the request frame; None where it does not fit into one.
@@ -194,6 +208,11 @@ impl Request {
             Self::UserRemove { name } => vec!["user-remove", name],
             Self::DeviceAdd { name, device, rights: Rights { imap, pop3, read_only } } => {
                 vec!["device-add", name, device, flag(*imap), flag(*pop3), flag(*read_only)]
+            }
+            Self::ClientSettings { name, wish } => {
+                let mut fields = vec!["client-settings", name];
+                fields.extend(wish.fields());
+                fields
             }
             Self::UserPop3 { name, change } => {
                 let PopChange { reset, delete, hide_days, release_days, retr_seen } = change;
@@ -231,6 +250,9 @@ impl Request {
             Self::Why { name, message, mailbox } => {
                 vec!["why", name, message, flag(mailbox.is_some()), mailbox.as_deref().unwrap_or_default()]
             }
+            Self::Measure => vec!["measure"],
+            Self::TestAccount => vec!["test-account"],
+            Self::Inspect => vec!["inspect"],
             Self::Verify => vec!["verify"],
             Self::Status { json } => vec!["status", flag(*json)],
         };
@@ -268,6 +290,9 @@ impl Request {
                 device: text(device),
                 rights: Rights { imap: flag(imap)?, pop3: flag(pop3)?, read_only: flag(read_only)? },
             },
+            ["client-settings", name, rest @ ..] => {
+                Self::ClientSettings { name: text(name), wish: SettingsWish::of(rest)? }
+            }
             ["user-pop3", name, reset, a, delete, b, hide_days, c, release_days, d, retr_seen] => {
                 let given = |there: &str, value: &str| flag(there).map(|there| there.then(|| value.to_owned()));
                 Self::UserPop3 {
@@ -309,6 +334,9 @@ impl Request {
             ["why", name, message, given, mailbox] => {
                 Self::Why { name: text(name), message: text(message), mailbox: flag(given)?.then(|| text(mailbox)) }
             }
+            ["measure"] => Self::Measure,
+            ["test-account"] => Self::TestAccount,
+            ["inspect"] => Self::Inspect,
             ["verify"] => Self::Verify,
             ["status", json] => Self::Status { json: flag(json)? },
             _ => return None,
@@ -357,6 +385,16 @@ mod tests {
                 device: text("my phone"),
                 rights: Rights { imap: false, ..Rights::ALL },
             },
+            Request::ClientSettings { name: text("anna"), wish: SettingsWish::default() },
+            Request::ClientSettings {
+                name: text("anna"),
+                wish: SettingsWish {
+                    device: Some(text("")),
+                    smtp: Some(text("a:1")),
+                    profile: true,
+                    ..SettingsWish::default()
+                },
+            },
             Request::UserPop3 { name: text("anna"), change: PopChange::default() },
             Request::UserPop3 {
                 name: text("anna"),
@@ -381,6 +419,9 @@ mod tests {
             Request::Undelete { name: text("a"), since: text(""), mailbox: None, dry_run: true },
             Request::Why { name: text("a"), message: text("<x@y>"), mailbox: Some(text("INBOX")) },
             Request::Why { name: text("a"), message: text("7"), mailbox: None },
+            Request::Measure,
+            Request::TestAccount,
+            Request::Inspect,
             Request::Verify,
             Request::Status { json: false },
         ]

@@ -2,12 +2,17 @@
 
 use super::call::{Call, Failure};
 use super::frame::{self, Kind};
-use super::registry::Registry;
+use super::registry::{Protocol, Registry};
 use super::request::{DecodeError, Request};
-use super::{DataDir, deliver, device, exit, quota, retention, rules, status, user, verify, why};
+use super::{
+    DataDir, deliver, device, exit, inspect, measure, quota, retention, rules, settings, status, test_account, user,
+    verify, why,
+};
+use crate::auth::Cost;
 use crate::config::{self, Config};
 use crate::mailbox::{self, Core, OverQuota, QuotaRules, RetentionRules};
 use crate::net::{Connection, Shutdown, TlsAcceptor, timeout};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +25,8 @@ pub struct Context {
     pub core: Arc<Core>,
     /// The configuration of the process that owns the store.
     pub config: Arc<Config>,
+    /// What new password hashes cost.
+    pub cost: Arc<Cost>,
     /// The server around it; None: a command that opened the store itself.
     pub running: Option<Running>,
 }
@@ -28,10 +35,14 @@ pub struct Context {
 pub struct Running {
     /// Its sessions.
     pub registry: Arc<Registry>,
+    /// Where it listens by TCP.
+    pub places: Vec<(Protocol, SocketAddr)>,
     /// Its certificate.
     pub tls: Option<TlsAcceptor>,
     /// Its end: a delivery that still waits for input is given up then.
     pub shutdown: Shutdown,
+    /// What it has taken from itself, for people.
+    pub sandbox: String,
 }
 
 /// Opens the store of a data directory that this process owns. Blocks.
@@ -48,7 +59,7 @@ pub fn open(config: &Config, data_dir: &DataDir) -> Result<Arc<Core>, String> {
         quota: quota_rules(&config.quota),
         retention: retention_rules(&config.retention),
         hostname: config.hostname.clone(),
-        room: mailbox::Room { disk_reserve: config.limits.disk_reserve, free_space: None },
+        room: mailbox::Room { disk_reserve: config.limits.disk_reserve, free_space: None, growth: None },
         ..mailbox::Options::new(data_dir.store())
     })
 }
@@ -116,6 +127,7 @@ async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result
         Request::AliasRemove { name, alias } => user::remove_alias(context, call, &name, &alias).await,
         Request::UserRemove { name } => user::remove(context, call, &name).await,
         Request::DeviceAdd { name, device, rights } => device::add(context, call, (&name, &device), rights).await,
+        Request::ClientSettings { name, wish } => settings::run(context, call, &name, &wish).await,
         Request::UserPop3 { name, change } => rules::pop3(context, call, &name, change).await,
         Request::UserMainPassword { name, scope } => rules::main_password(context, call, &name, &scope).await,
         Request::DeviceList { name, json } => device::list(context, call, &name, json).await,
@@ -133,6 +145,9 @@ async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result
             retention::undelete(context, call, (&name, &since), mailbox, dry_run).await
         }
         Request::Why { name, message, mailbox } => why::run(context, call, (&name, &message), mailbox).await,
+        Request::Measure => measure::run(context, call).await,
+        Request::TestAccount => test_account::run(context, call).await,
+        Request::Inspect => inspect::run(context, call).await,
         Request::Verify => verify::run(context, call).await,
         Request::Status { json } => status::run(context, call, json).await,
     }

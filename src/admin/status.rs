@@ -6,6 +6,7 @@ use super::json::Json;
 use super::registry::{Protocol, Registry};
 use super::session::Running;
 use super::{Context, exit, text};
+use crate::auth::Cost;
 use crate::config::Config;
 use std::path::PathBuf;
 
@@ -21,9 +22,11 @@ pub(super) async fn run(context: &Context, call: &mut Call<'_>, json: bool) -> R
 struct Facts<'c> {
     running: Option<&'c Running>,
     config: &'c Config,
+    cost: &'c Cost,
     memory: Memory,
     file_octets: u64,
     used_octets: u64,
+    room_octets: u64,
     accounts: u64,
     mailboxes: u64,
     messages: u64,
@@ -54,16 +57,15 @@ impl<'c> Facts<'c> {
     fn gather(context: &'c Context) -> Result<Self, Failure> {
         let accounts = context.core.accounts()?;
         let (file_octets, used_octets) = context.core.store_size()?;
-        let config = &context.config;
-        let files = context.running.as_ref().and_then(|running| running.tls.as_ref()).map(|tls| tls.files().clone());
-        let certificate = files.map(|files| files.certificate).or_else(|| config.tls.certificate.clone());
-        let certificate = certificate.unwrap_or_else(|| config.data_dir.join("cert.pem"));
+        let certificate = certificate::path(context);
         Ok(Self {
             running: context.running.as_ref(),
-            config,
+            config: &context.config,
+            cost: &context.cost,
             memory: Memory::read(),
             file_octets,
             used_octets,
+            room_octets: context.core.room()?,
             accounts: u64::try_from(accounts.len()).unwrap_or(u64::MAX),
             mailboxes: accounts.iter().map(|account| u64::from(account.mailboxes)).sum(),
             messages: accounts.iter().map(|account| account.messages).sum(),
@@ -79,9 +81,11 @@ impl<'c> Facts<'c> {
             rows.push(("sessions", sessions(&running.registry)));
             let (resident, anonymous) = (self.memory.resident.unwrap_or(0), self.memory.anonymous.unwrap_or(0));
             rows.push(("memory", format!("{}, {} of it anonymous", text::octets(resident), text::octets(anonymous))));
+            rows.push(("sandbox", running.sandbox.clone()));
         }
         let (file, used) = (text::octets(self.file_octets), text::octets(self.used_octets));
         rows.push(("store", format!("{file}, {used} of it in use, in {}", self.config.data_dir.display())));
+        rows.push(("room", self.room()));
         rows.push((
             "mail",
             format!(
@@ -93,6 +97,7 @@ impl<'c> Facts<'c> {
             ),
         ));
         rows.push(("certificate", self.certificate_text()));
+        rows.push(("passwords", self.cost_text()));
         rows.iter().fold(String::new(), |text, (name, value)| text + &format!("{:<13}{value}\n", format!("{name}:")))
     }
 
@@ -105,6 +110,32 @@ impl<'c> Facts<'c> {
                 format!("running for {uptime}, mailnook {version}, process {}", std::process::id())
             },
         )
+    }
+
+    /// For how much more mail there is room; every client's mail and the deleted mail that is still kept are in it.
+    fn room(&self) -> String {
+        match self.room_octets {
+            0 => "NONE for new mail: delete mail, or make room on the disk".to_owned(),
+            octets => format!("{} of mail more", text::octets(octets)),
+        }
+    }
+
+    fn cost_text(&self) -> String {
+        let how = if self.cost.is_auto() { "chosen for this machine" } else { "as configured" };
+        self.cost.known().map_or_else(|| "not measured yet".to_owned(), |chosen| format!("{chosen} ({how})"))
+    }
+
+    /// Memory, passes and time of a hash; null where nothing was measured yet.
+    fn cost_json(&self) -> Json {
+        let Some(chosen) = self.cost.known() else { return Json::Null };
+        let milliseconds = chosen.time.and_then(|time| u64::try_from(time.as_millis()).ok());
+        Json::Object(vec![
+            ("memory_kib", Json::Number(chosen.memory.into())),
+            ("passes", Json::Number(chosen.passes.into())),
+            ("milliseconds", milliseconds.map_or(Json::Null, Json::Number)),
+            ("measured", Json::Bool(self.cost.is_auto())),
+            ("below_floor", Json::Bool(chosen.is_below_floor())),
+        ])
     }
 
     fn certificate_text(&self) -> String {
@@ -140,6 +171,7 @@ impl<'c> Facts<'c> {
                 ("sessions_total", sessions(registry, Registry::total)),
                 ("connections_refused", Json::Number(registry.refusals())),
                 ("sessions_failed", Json::Number(registry.panics())),
+                ("sandbox", Json::text(running.sandbox.as_str())),
                 (
                     "memory",
                     Json::Object(vec![
@@ -156,6 +188,7 @@ impl<'c> Facts<'c> {
                 Json::Object(vec![
                     ("file_bytes", Json::Number(self.file_octets)),
                     ("used_bytes", Json::Number(self.used_octets)),
+                    ("room_bytes", Json::Number(self.room_octets)),
                 ]),
             ),
             ("accounts", Json::Number(self.accounts)),
@@ -170,6 +203,7 @@ impl<'c> Facts<'c> {
                     ("valid_until", day(|validity| validity.end)),
                 ]),
             ),
+            ("argon2", self.cost_json()),
         ]);
         Json::Object(members)
     }

@@ -3,24 +3,24 @@
 use super::call::{Call, Failure};
 use super::json::Json;
 use super::{Context, exit, name, text, worker};
-use crate::auth::{Login, Password, hash_password_of};
-use crate::config;
+use crate::auth::{Cost, Login, Password, hash_password_with};
 use crate::mailbox::{AccountInfo, Core, Error, ListEntry, Status};
+use std::sync::Arc;
 
 /// Makes an account whose name and password were checked.
 ///
 /// # Errors
 /// A text for the operator.
-pub async fn create(core: &Core, name: &str, password: String, auth: &config::Auth) -> Result<(), String> {
-    match create_account(core, name, password, auth).await {
+pub async fn create(core: &Core, name: &str, password: String, cost: &Arc<Cost>) -> Result<(), String> {
+    match create_account(core, name, password, cost).await {
         Ok(()) => Ok(()),
         Err(Failure::Exit(_, text)) => Err(text),
         Err(Failure::Gone) => Err("the account could not be made".to_owned()),
     }
 }
 
-async fn create_account(core: &Core, name: &str, password: String, auth: &config::Auth) -> Result<(), Failure> {
-    let password = hashed(None, password, auth.clone()).await?;
+async fn create_account(core: &Core, name: &str, password: String, cost: &Arc<Cost>) -> Result<(), Failure> {
+    let password = hashed(None, password, cost).await?;
     core.create_account(name, Some(&password)).await.map_err(|error| match error {
         Error::Exists => Failure::new(exit::FAILURE, format!("the name {name} is taken by a user or an alias")),
         other => Failure::core(&other),
@@ -30,8 +30,9 @@ async fn create_account(core: &Core, name: &str, password: String, auth: &config
 }
 
 /// `login` is the user's, where there is one already.
-async fn hashed(login: Option<Login>, password: String, auth: config::Auth) -> Result<Password, Failure> {
-    let hash = worker::run(move || hash_password_of(login.as_ref(), password.as_bytes(), &auth)).await?;
+async fn hashed(login: Option<Login>, password: String, cost: &Arc<Cost>) -> Result<Password, Failure> {
+    let cost = Arc::clone(cost);
+    let hash = worker::run(move || hash_password_with(&cost, login.as_ref(), password.as_bytes())).await?;
     hash.map_err(|error| Failure::new(exit::TEMPORARY, error.to_string()))
 }
 
@@ -51,7 +52,7 @@ pub(super) fn missing(error: &Error, name: &str) -> Failure {
 pub(super) async fn add(context: &Context, call: &mut Call<'_>, given: &str, password: String) -> Result<u8, Failure> {
     let name = name::account(given).map_err(usage)?;
     name::password(&name, &password).map_err(usage)?;
-    create_account(&context.core, &name, password, &context.config.auth).await?;
+    create_account(&context.core, &name, password, &context.cost).await?;
     call.print(&format!("user: {name}\n")).await?;
     Ok(exit::OK)
 }
@@ -66,7 +67,7 @@ pub(super) async fn set_password(
     name::password(&name, &password).map_err(usage)?;
     let account = context.core.account_info(&name).map_err(|error| missing(&error, &name))?;
     let login = context.core.store().login(&name).map_err(|_| Failure::core(&Error::Temporary))?;
-    let password = hashed(login, password, context.config.auth.clone()).await?;
+    let password = hashed(login, password, &context.cost).await?;
     if let Err(error) = context.core.store().set_password(account.id, password).await {
         log::error!("admin: the password of {name} was not set: {error:?}");
         return Err(Failure::core(&Error::Temporary));

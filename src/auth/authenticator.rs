@@ -1,9 +1,10 @@
 //! Logs users in: finds them in the store, has their password checked, writes the log.
 
 use super::checker::{Attempt, AuthError, Checked, Checker, Described, LoggedIn, Proof};
+use super::cost::Cost;
 use super::credential::Credential;
 use super::exchange::{Client, Exchange};
-use super::hash::HashError;
+use super::hash::{HashError, Scheme};
 use super::sasl::Mechanism;
 use super::scram;
 use crate::config;
@@ -25,8 +26,20 @@ impl Authenticator {
     /// # Errors
     /// Impossible parameters, no randomness, a store that cannot be read.
     pub fn new(store: Arc<Store>, config: &config::Auth) -> Result<Arc<Self>, HashError> {
+        Self::with(store, Checker::new(config)?)
+    }
+
+    /// The same; new hashes cost what `cost` says.
+    ///
+    /// # Errors
+    /// No randomness, a store that cannot be read.
+    pub fn with_cost(store: Arc<Store>, config: &config::Auth, cost: Arc<Cost>) -> Result<Arc<Self>, HashError> {
+        Self::with(store, Checker::with(config, Scheme::of(cost))?)
+    }
+
+    fn with(store: Arc<Store>, checker: Checker) -> Result<Arc<Self>, HashError> {
         let secret = store.identity().map_err(|_| HashError::Random)?;
-        Ok(Arc::new(Self { store, checker: Checker::new(config)?, secret }))
+        Ok(Arc::new(Self { store, checker, secret }))
     }
 
     /// Checks a login and writes a line about it to the log. The answer to a failed one comes
@@ -109,6 +122,7 @@ mod tests {
     use crate::types::DeviceId;
 
     const CONFIG: config::Auth = config::Auth {
+        argon2_auto: false,
         argon2_memory: 64,
         argon2_passes: 1,
         concurrent_hashes: 1,

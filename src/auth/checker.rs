@@ -108,8 +108,6 @@ pub(super) enum Proof {
 /// Everything that decides about logins but for the list of users.
 pub(super) struct Checker {
     key: ProcessKey,
-    /// What passwords of unknown users are checked against, so that they cost the same.
-    dummy: String,
     hashing: Hashing,
     verified: Mutex<Verified>,
     throttle: Mutex<Throttle>,
@@ -117,10 +115,13 @@ pub(super) struct Checker {
 
 impl Checker {
     pub(super) fn new(config: &config::Auth) -> Result<Self, HashError> {
-        let scheme = Scheme::new(config)?;
+        Self::with(config, Scheme::new(config)?)
+    }
+
+    /// The same; hashes are made by that scheme.
+    pub(super) fn with(config: &config::Auth, scheme: Scheme) -> Result<Self, HashError> {
         Ok(Self {
             key: ProcessKey::generate().map_err(|_| HashError::Random)?,
-            dummy: scheme.dummy()?,
             hashing: Hashing::new(scheme, config.concurrent_hashes, config.queue),
             verified: Mutex::new(Verified::new(config.cache)),
             throttle: Mutex::new(Throttle::new()),
@@ -280,7 +281,8 @@ impl Checker {
         if remembered() {
             return Ok(Outcome::Fits(store::Renewal::default()));
         }
-        let hash = stored.unwrap_or(&self.dummy);
+        // Passwords of unknown users are hashed, too, so that they cost the same.
+        let hash = stored.unwrap_or_default();
         let salt = login.and_then(scram::salt);
         let renew = Renew { hash: stored.is_some(), keys: login.is_some_and(needs_keys), salt };
         let outcome = self.hashing.check(this.credential, hash, attempt.password, renew).await?;

@@ -4,6 +4,7 @@ use crate::store::MainPassword;
 use crate::types::Rights;
 
 const CONFIG: config::Auth = config::Auth {
+    argon2_auto: false,
     argon2_memory: 64,
     argon2_passes: 1,
     concurrent_hashes: 1,

@@ -1,11 +1,14 @@
 //! Argon2id (RFC 9106) in PHC strings, which carry the parameters that each hash was made with.
 
+use super::cost::{Chosen, Cost};
 use super::scram;
 use crate::config;
 use crate::store::{Login, Password};
 use argon2::password_hash::phc::{Output, ParamsString, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};
 use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq;
 
 /// Limit: memory in KiB that a stored hash may ask for; more is refused, not tried.
@@ -68,22 +71,58 @@ pub fn hash_password_of(
     password: impl AsRef<[u8]>,
     config: &config::Auth,
 ) -> Result<Password, HashError> {
+    hash_password_with(&Cost::fixed(config), user, password)
+}
+
+/// The same with parameters that may have been chosen for this board.
+///
+/// # Errors
+/// Impossible parameters, no memory, no randomness.
+pub fn hash_password_with(
+    cost: &Arc<Cost>,
+    user: Option<&Login>,
+    password: impl AsRef<[u8]>,
+) -> Result<Password, HashError> {
     let password = password.as_ref();
-    let hash = Scheme::new(config)?.hash(password, &mut Scratch::default())?;
+    let hash = Scheme::of(Arc::clone(cost)).hash(password, &mut Scratch::default())?;
     Ok(Password { hash, scram: scram::keys(password, user.and_then(scram::salt)) })
+}
+
+/// How long a hash takes with that memory in KiB, which is asked for anew; None: it cannot be computed.
+pub(super) fn time(memory: u32, passes: u32) -> Option<Duration> {
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params(memory, passes).ok()?);
+    let mut output = [0; OUTPUT_LENGTH];
+    let begin = Instant::now();
+    compute(&argon2, b"a password", &[0; SALT_LENGTH], &mut output, &mut Scratch::default()).ok()?;
+    Some(begin.elapsed())
+}
+
+fn params(memory: u32, passes: u32) -> Result<Params, HashError> {
+    Params::new(memory, passes, 1, Some(OUTPUT_LENGTH)).map_err(|_| HashError::Parameters)
 }
 
 /// How new hashes are made.
 #[derive(Clone)]
 pub(super) struct Scheme {
-    params: Params,
+    cost: Arc<Cost>,
 }
 
 impl Scheme {
     /// The configured scheme.
     pub(super) fn new(config: &config::Auth) -> Result<Self, HashError> {
-        let params = Params::new(config.argon2_memory, config.argon2_passes, 1, Some(OUTPUT_LENGTH));
-        Ok(Self { params: params.map_err(|_| HashError::Parameters)? })
+        params(config.argon2_memory, config.argon2_passes)?;
+        Ok(Self::of(Cost::fixed(config)))
+    }
+
+    /// A scheme whose parameters may still be unknown.
+    pub(super) const fn of(cost: Arc<Cost>) -> Self {
+        Self { cost }
+    }
+
+    /// Blocks where they have to be measured first.
+    fn params(&self) -> Result<Params, HashError> {
+        let Chosen { memory, passes, .. } = self.cost.get();
+        params(memory, passes)
     }
 
     /// Hashes a password with a new salt.
@@ -91,9 +130,10 @@ impl Scheme {
         let mut salt = [0; SALT_LENGTH];
         getrandom::fill(&mut salt).map_err(|_| HashError::Random)?;
         let mut output = [0; OUTPUT_LENGTH];
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
+        let params = self.params()?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
         compute(&argon2, password, &salt, &mut output, scratch)?;
-        self.phc(&salt, &output)
+        Self::phc(&params, &salt, &output)
     }
 
     /// A PHC string that no password fits; checking against it costs what a new hash costs.
@@ -101,10 +141,11 @@ impl Scheme {
         let mut octets = [0; SALT_LENGTH + OUTPUT_LENGTH];
         getrandom::fill(&mut octets).map_err(|_| HashError::Random)?;
         let (salt, output) = octets.split_at(SALT_LENGTH);
-        self.phc(salt, output)
+        Self::phc(&self.params()?, salt, output)
     }
 
-    /// Whether a stored hash was made as new ones are; otherwise it is replaced at the next login.
+    /// Whether a stored hash was made as new ones are; otherwise it is replaced at the next login. Where the parameters
+    /// are chosen here, a stronger one stays: nobody asked for weaker ones.
     pub(super) fn is_current(&self, stored: &str) -> bool {
         let Ok(parsed) = PasswordHash::new(stored) else {
             return false;
@@ -112,16 +153,22 @@ impl Scheme {
         let Ok(params) = Params::try_from(&parsed) else {
             return false;
         };
-        parsed.algorithm.as_str() == Algorithm::Argon2id.as_str()
+        let Chosen { memory, passes, .. } = self.cost.get();
+        let is_enough = if self.cost.is_auto() {
+            Chosen::strength(params.m_cost(), params.t_cost()) >= Chosen::strength(memory, passes)
+        } else {
+            self.params() == Ok(params)
+        };
+        is_enough
+            && parsed.algorithm.as_str() == Algorithm::Argon2id.as_str()
             && parsed.version == Some(Version::V0x13.into())
-            && params == self.params
     }
 
-    fn phc(&self, salt: &[u8], output: &[u8]) -> Result<String, HashError> {
+    fn phc(params: &Params, salt: &[u8], output: &[u8]) -> Result<String, HashError> {
         let hash = PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(Version::V0x13.into()),
-            params: ParamsString::try_from(&self.params).map_err(|_| HashError::Parameters)?,
+            params: ParamsString::try_from(params).map_err(|_| HashError::Parameters)?,
             salt: Some(Salt::new(salt).map_err(|_| HashError::Parameters)?),
             hash: Some(Output::new(output).map_err(|_| HashError::Parameters)?),
         };
@@ -193,6 +240,7 @@ mod tests {
 
     pub(in super::super) fn cheap() -> config::Auth {
         config::Auth {
+            argon2_auto: false,
             argon2_memory: 64,
             argon2_passes: 1,
             concurrent_hashes: 1,
@@ -222,6 +270,27 @@ mod tests {
         assert_eq!(fits(&stored, b"secret"), Ok(true));
         assert!(!Scheme::new(&cheap()).unwrap().is_current(&stored));
         assert!(Scheme::new(&other).unwrap().is_current(&stored));
+    }
+
+    #[test]
+    fn where_the_choice_is_ours_only_weaker_hashes_are_replaced() {
+        let directory = std::env::temp_dir().join(format!("mailnook-hash-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("argon2"), "m=2048 t=2 ms=9\n").unwrap();
+        let cost = Cost::open(&config::Auth { argon2_auto: true, ..cheap() }, &directory);
+        std::fs::remove_dir_all(&directory).unwrap();
+        let new = hash_password_with(&cost, None, "secret").unwrap().hash;
+        assert!(new.starts_with("$argon2id$v=19$m=2048,t=2,p=1$"), "{new}");
+        let scheme = Scheme::of(cost);
+        for (memory, passes, stays) in
+            [(2048, 2, true), (1024, 4, true), (4096, 2, true), (2048, 1, false), (64, 1, false)]
+        {
+            let other = config::Auth { argon2_memory: memory, argon2_passes: passes, ..cheap() };
+            let stored = hash_password("secret", &other).unwrap().hash;
+            assert_eq!(scheme.is_current(&stored), stays, "{memory} {passes}");
+            assert_eq!(fits(&stored, b"secret"), Ok(true));
+        }
+        assert!(time(64, 1).is_some() && time(1, 1).is_none());
     }
 
     #[test]

@@ -93,7 +93,8 @@ impl Hashing {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Checks `password` against `stored`. Equal checks under way are computed once. Dropping the
+    /// Checks `password` against `stored`; an empty one is that of nobody, which no password fits and which costs what a
+    /// new hash costs. Equal checks under way are computed once. Dropping the
     /// future gives up the place in the queue.
     pub(super) async fn check(
         &self,
@@ -216,12 +217,22 @@ impl Shared {
     }
 
     fn compute(&self, job: &Job, scratch: &mut Scratch) -> Outcome {
-        match verify(&job.stored, &job.password, scratch) {
+        let dummy;
+        let stored = if job.stored.is_empty() {
+            match self.scheme.dummy() {
+                Ok(made) => dummy = made,
+                Err(error) => return Outcome::Failed(error),
+            }
+            &dummy
+        } else {
+            &job.stored
+        };
+        match verify(stored, &job.password, scratch) {
             Ok(false) => Outcome::DoesNotFit,
             Err(error) => Outcome::Failed(error),
             Ok(true) => {
                 // What cannot be made now is made at a later login.
-                let outdated = job.renew.hash && !self.scheme.is_current(&job.stored);
+                let outdated = job.renew.hash && !self.scheme.is_current(stored);
                 let hash = outdated.then(|| self.scheme.hash(&job.password, scratch).ok()).flatten();
                 let scram = job.renew.keys.then(|| scram::keys(&job.password, job.renew.salt)).flatten();
                 Outcome::Fits(Renewal { hash, scram })
@@ -265,6 +276,7 @@ mod tests {
 
     fn config(memory: u32, passes: u32) -> config::Auth {
         config::Auth {
+            argon2_auto: false,
             argon2_memory: memory,
             argon2_passes: passes,
             concurrent_hashes: 1,
@@ -296,6 +308,7 @@ mod tests {
             };
             assert_eq!(check(1, &current, b"secret", HASH).await, Ok(fits()));
             assert_eq!(check(2, &current, b"other", HASH).await, Ok(Outcome::DoesNotFit));
+            assert_eq!(check(7, "", b"secret", HASH).await, Ok(Outcome::DoesNotFit));
             assert_eq!(check(3, "broken", b"x", HASH).await, Ok(Outcome::Failed(HashError::Unusable)));
             let old = hash_password("secret", &config(32, 1)).unwrap().hash;
             assert_eq!(check(4, &old, b"secret", NOTHING).await, Ok(fits()));

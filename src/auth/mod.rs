@@ -10,6 +10,7 @@
 
 mod authenticator;
 mod checker;
+mod cost;
 mod credential;
 mod device;
 mod exchange;
@@ -25,7 +26,8 @@ pub use crate::store::{Login, Password};
 pub use authenticator::Authenticator;
 use checker::Proof;
 pub use checker::{Attempt, AuthError, LoggedIn, PASSWORD_MAX, USER_MAX};
+pub use cost::{Chosen, Cost};
 pub use device::new_device;
 pub use exchange::{Client, Exchange, ExchangeError, Step};
-pub use hash::{HashError, hash_password, hash_password_of};
+pub use hash::{HashError, hash_password, hash_password_of, hash_password_with};
 pub use password::generate_password;

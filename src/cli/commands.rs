@@ -29,6 +29,10 @@ const fn flag(long: &'static str, help: &'static str) -> Opt {
     Opt { long, short: None, value: None, help }
 }
 
+const fn value(long: &'static str, value: &'static str, help: &'static str) -> Opt {
+    Opt { long, short: None, value: Some(value), help }
+}
+
 /// Options of every command.
 pub(super) const COMMON: &[Opt] = &[
     Opt {
@@ -183,6 +187,27 @@ type. It works wherever the user's main password does, for the protocols given, 
         details: "Its open sessions end at once; one in the middle of an answer has half a second to complete it.\n",
     },
     Command {
+        path: &["client-settings"],
+        words: &["USER"],
+        options: &[
+            value("device", "NAME", "for this device of the user"),
+            value("new-device", "NAME", "make this device first; its password is in all that follows"),
+            value("autoconfig", "FILE", "write Thunderbird's autoconfig file; needs --smtp"),
+            value("mobileconfig", "FILE", "write a profile for Mail on iPhone, iPad and Mac; needs --smtp"),
+            flag("qr", "draw a QR code: for Thunderbird on Android with --smtp, else the settings as text"),
+            value("smtp", "HOST:PORT", "the outgoing server; port 465 means TLS, all others STARTTLS"),
+            value("smtp-user", "NAME", "the user name there, where it is not the address"),
+            value("address", "ADDRESS", "the user's address, else the one in the first of the domains"),
+        ],
+        summary: "print what to type into mail programs, or write it to files",
+        details: "\
+Tells server, port, security, user name and the certificate's fingerprint for Thunderbird, Outlook, Apple Mail and K-9,
+from the running server's listeners or, where none runs, from the configuration. Passwords are never shown again: a
+device's is in the output of the command that makes it, `mailnook device add` or --new-device. Files that are there
+already are not overwritten. Programs take no account without an outgoing server, hence --smtp.
+",
+    },
+    Command {
         path: &["deliver"],
         words: &[],
         options: &[
@@ -301,6 +326,30 @@ Exit codes: 0 the message is known, 1 it is not.
         details: "",
     },
     Command {
+        path: &["doctor"],
+        words: &[],
+        options: &[
+            flag("json", "as JSON: a list of objects with level, check, text and fix"),
+            flag("quiet", "only what is wrong: warnings and faults"),
+            flag("no-mail", "without the test mail"),
+            Opt {
+                long: "root",
+                short: None,
+                value: Some("DIR"),
+                help: "facts of the system from DIR/proc, DIR/sys and so on; for tests",
+            },
+        ],
+        summary: "look for what is wrong with this machine or mailnook",
+        details: "\
+Looks at the board (power, card, memory), the clock, the disk, the store, the ports, the certificate and the names that
+mail programs use, and sends a test mail through a running server. Each line begins with ok, note (good to know, or it
+could not be looked at), warning (it will go wrong) or fault (mail is lost, refused or out of reach), and ends with what
+to do about it. It changes nothing itself, and the test mail leaves nothing behind. Run it with sudo to see everything.
+
+Exit codes: 0 nothing is wrong, 1 there are warnings, 2 there are faults. For monitoring: mailnook doctor --quiet.
+",
+    },
+    Command {
         path: &["config", "default"],
         words: &[],
         options: &[],
@@ -313,6 +362,17 @@ Exit codes: 0 the message is known, 1 it is not.
         options: &[],
         summary: "check a configuration file",
         details: "Tells every mistake with its line. Exit codes: 0 the file is right, 78 it is not.\n",
+    },
+    Command {
+        path: &["config", "measure"],
+        words: &[],
+        options: &[],
+        summary: "measure what a password hash may cost on this machine",
+        details: "\
+Chooses the strongest Argon2id that takes at most 500 ms and a quarter of the free memory, and uses it from now on where
+the configuration says \"auto\"; the first start does it by itself. Do it again when the store has come to another board,
+and when nothing else is going on. Hashes that are weaker are replaced at their next login, stronger ones stay.
+",
     },
     Command {
         path: &["manual"],

@@ -4,13 +4,16 @@
 //! Nothing here knows what a command does to the store: that is `admin`.
 
 mod args;
+mod client_settings;
 mod commands;
 mod completion;
 mod configuration;
+mod doctor;
 mod help;
 mod manual;
 mod owner;
 mod password;
+mod qr;
 mod serve;
 mod user;
 
@@ -65,6 +68,10 @@ fn command(parsed: &Parsed, start_log: StartLog) -> u8 {
             print(&script);
             return exit::OK;
         }
+        ["doctor"] => {
+            rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+            return doctor::run(parsed);
+        }
         _ => {}
     }
     let config = match configuration::load(parsed) {
@@ -91,6 +98,7 @@ fn asked(parsed: &Parsed, config: Config) -> u8 {
         ["user", "add"] => return user::add(parsed, config),
         ["user", "passwd"] => return user::passwd(parsed, config),
         ["user", "remove"] => return user::remove(parsed, config),
+        ["client-settings"] => return client_settings::run(parsed, config),
         ["user", "list"] => Request::UserList { json },
         ["user", "show"] => Request::UserShow { name: parsed.word(0), json },
         ["user", "alias", "add"] => Request::AliasAdd { name: parsed.word(0), alias: parsed.word(1) },
@@ -138,6 +146,7 @@ fn asked(parsed: &Parsed, config: Config) -> u8 {
             dry_run: parsed.has("dry-run"),
         },
         ["why"] => Request::Why { name: parsed.word(0), message: parsed.word(1), mailbox: parsed.value("mailbox") },
+        ["config", "measure"] => return owner::ask(config, &Request::Measure, true),
         ["verify"] => Request::Verify,
         ["status"] => Request::Status { json },
         _ => {

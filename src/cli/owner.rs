@@ -2,19 +2,25 @@
 
 use super::complain;
 use crate::admin::{self, Access, Context, DataDir, Request, exit};
+use crate::auth::Cost;
 use crate::config::Config;
 use crate::net::Connection;
 use smol::Async;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 /// Runs `request`, with standard input where it takes some, and gives its exit code.
 /// With `create` the data directory is made where it is missing.
 pub(super) fn ask(config: Config, request: &Request, create: bool) -> u8 {
+    ask_into(config, request, create, &mut io::stdout())
+}
+
+/// The same; what the command prints goes to `out`.
+pub(super) fn ask_into(config: Config, request: &Request, create: bool, out: &mut dyn Write) -> u8 {
     match Access::reach(&config.data_dir, create) {
-        Ok(Access::Server(stream)) => call(&stream, request),
-        Ok(Access::Owner(data_dir)) => alone(config, &data_dir, request),
+        Ok(Access::Server(stream)) => call(&stream, request, out),
+        Ok(Access::Owner(data_dir)) => alone(config, &data_dir, request, out),
         Err(refused) => {
             complain(&refused.text);
             refused.code
@@ -22,12 +28,12 @@ pub(super) fn ask(config: Config, request: &Request, create: bool) -> u8 {
     }
 }
 
-fn call(stream: &UnixStream, request: &Request) -> u8 {
-    admin::call(stream, request, Box::new(io::stdin()), &mut io::stdout(), &mut io::stderr())
+fn call(stream: &UnixStream, request: &Request, out: &mut dyn Write) -> u8 {
+    admin::call(stream, request, Box::new(io::stdin()), out, &mut io::stderr())
 }
 
 /// Opens the store and serves the one request over a socket pair, so that commands have one way through.
-fn alone(mut config: Config, data_dir: &DataDir, request: &Request) -> u8 {
+fn alone(mut config: Config, data_dir: &DataDir, request: &Request, out: &mut dyn Write) -> u8 {
     config.set_data_dir(data_dir.path().to_owned());
     let core = match admin::open(&config, data_dir) {
         Ok(core) => core,
@@ -36,10 +42,11 @@ fn alone(mut config: Config, data_dir: &DataDir, request: &Request) -> u8 {
             return exit::TEMPORARY;
         }
     };
-    let context = Arc::new(Context { core: Arc::clone(&core), config: Arc::new(config), running: None });
+    let cost = Cost::open(&config.auth, data_dir.path());
+    let context = Arc::new(Context { core: Arc::clone(&core), config: Arc::new(config), cost, running: None });
     let code = match serve_in_thread(context) {
         Ok((stream, thread)) => {
-            let code = call(&stream, request);
+            let code = call(&stream, request, out);
             // A panic there was told by the hook, and `call` knows of it as a broken connection.
             let _panicked = thread.join();
             code

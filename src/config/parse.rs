@@ -9,7 +9,21 @@ use toml::de::{DeTable, DeValue};
 
 /// Every key by section; the first section has no name and stands at the top of the file.
 const KEYS: [(&str, &[&str]); 8] = [
-    ("", &["data_dir", "hostname", "domains", "catch_all", "imap_hidden", "admin", "threads", "map_size", "log_level"]),
+    (
+        "",
+        &[
+            "data_dir",
+            "hostname",
+            "domains",
+            "catch_all",
+            "imap_hidden",
+            "admin",
+            "sandbox",
+            "threads",
+            "map_size",
+            "log_level",
+        ],
+    ),
     ("listen", &["imap", "imaps", "pop3", "pop3s", "lmtp", "lmtp_socket", "lmtp_socket_mode"]),
     ("tls", &["certificate", "key", "names"]),
     (
@@ -183,6 +197,7 @@ impl Reader<'_> {
         self.key(table, "catch_all", &mut config.catch_all, |v| value::account(v).map(Some));
         self.list(table, "imap_hidden", &mut config.imap_hidden, value::capability);
         self.key(table, "admin", &mut config.admin, |v| value::uri(v).map(Some));
+        self.key(table, "sandbox", &mut config.sandbox, value::yes_or_no);
         self.key(table, "threads", &mut config.threads, |v| value::count_usize(v, 1, 64));
         self.key(table, "map_size", &mut config.map_size, |v| value::size_usize(v, 16 << 20, MAP_MAX).map(Some));
         self.key(table, "log_level", &mut config.log_level, value::level);
@@ -290,10 +305,21 @@ impl Reader<'_> {
 
     fn auth(&mut self, table: &DeTable<'_>, config: &mut Config) {
         let auth = &mut config.auth;
-        self.key(table, "argon2_memory", &mut auth.argon2_memory, |v| {
-            value::size(v, 1 << 20, 256 << 20).map(|octets| u32::try_from(octets >> 10).unwrap_or(u32::MAX))
+        let (mut memory, mut passes, problems) = (None, None, self.problems.len());
+        self.key(table, "argon2_memory", &mut memory, |v| {
+            let octets = value::or_auto(v, |v| value::size(v, 1 << 20, 256 << 20))?;
+            Ok(octets.map(|octets| u32::try_from(octets >> 10).unwrap_or(u32::MAX)))
         });
-        self.key(table, "argon2_passes", &mut auth.argon2_passes, |v| value::count_u32(v, 1, 100));
+        self.key(table, "argon2_passes", &mut passes, |v| value::or_auto(v, |v| value::count_u32(v, 1, 100)));
+        if let (Some(entry), None, Some(_)) = (table.get("argon2_passes"), memory, passes)
+            && self.problems.len() == problems
+        {
+            let text = "argon2_passes needs argon2_memory beside it; with \"auto\" both are chosen".to_owned();
+            self.report(entry.span(), text);
+        }
+        auth.argon2_auto = memory.is_none();
+        auth.argon2_memory = memory.unwrap_or(auth.argon2_memory);
+        auth.argon2_passes = passes.unwrap_or(auth.argon2_passes);
         self.key(table, "concurrent_hashes", &mut auth.concurrent_hashes, |v| value::count_usize(v, 1, 16));
         self.key(table, "queue", &mut auth.queue, |v| value::count_usize(v, 1, 10_000));
         self.key(table, "cache", &mut auth.cache, |v| value::duration(v, 0, DAY));

@@ -104,7 +104,9 @@ fn each_kind_of_value_is_checked() {
         ("limits.write = 'soon'", "is not a duration"),
         ("limits.write = '0 s'", "0 s is out of range"),
         ("limits.write = ['1 s']", "is a list; write a duration"),
-        ("auth.argon2_memory = '1 KiB'", "write a size from \"1 MiB\" to \"256 MiB\""),
+        ("auth.argon2_memory = '1 KiB'", "write a size from \"1 MiB\" to \"256 MiB\", or \"auto\""),
+        ("auth.argon2_passes = 3", "argon2_passes needs argon2_memory beside it"),
+        ("auth.argon2_memory = 'auto'\nauth.argon2_passes = 3", "argon2_passes needs argon2_memory beside it"),
         ("listen.lmtp_socket_mode = 660", "is not in octal"),
         ("listen.lmtp_socket_mode = '999'", "is not usable"),
         ("listen.lmtp_socket_mode = '060'", "is not usable"),
@@ -135,7 +137,10 @@ fn forms_of_values() {
     assert_eq!(config.limits.message_size, 50_000_000);
     assert_eq!((config.limits.line_after_login, config.limits.line_before_login), (65_536, 9_000));
     assert_eq!((config.limits.imap_idle, config.limits.write), (Duration::from_hours(2), Duration::from_secs(90)));
-    assert_eq!((config.auth.argon2_memory, config.auth.cache), (8 << 10, Duration::ZERO));
+    assert_eq!(
+        (config.auth.argon2_memory, config.auth.argon2_auto, config.auth.cache),
+        (8 << 10, false, Duration::ZERO)
+    );
     assert_eq!(config.listen.imap, ["0.0.0.0:143".parse().unwrap(), "[::]:143".parse().unwrap()]);
     assert!(config.listen.pop3.is_empty());
     assert_eq!(config.listen.lmtp_socket.as_deref(), Some(Path::new("/run/m/l.sock")));

@@ -168,6 +168,17 @@ pub(super) fn or_none<T>(
     }
 }
 
+/// What `read` reads, or "auto".
+pub(super) fn or_auto<T>(
+    value: &DeValue<'_>,
+    read: impl FnOnce(&DeValue<'_>) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    match value {
+        DeValue::String(text) if text.eq_ignore_ascii_case("auto") => Ok(None),
+        other => read(other).map(Some).map_err(|text| format!("{text}, or \"auto\"")),
+    }
+}
+
 /// One of these words.
 pub(super) fn one_of<'v>(value: &'v DeValue<'_>, words: &[&str]) -> Result<&'v str, String> {
     let given = text(value, &format!("{:?}", words.first().copied().unwrap_or_default()))?;
@@ -289,7 +300,8 @@ pub(super) fn certificate_name(value: &DeValue<'_>) -> Result<String, String> {
 }
 
 /// Whether `name` is a host name: dot-separated labels of letters, digits and hyphens (RFC 1123 §2.1).
-pub(super) fn is_host_name(name: &str) -> bool {
+#[must_use]
+pub fn is_host_name(name: &str) -> bool {
     name.len() <= 253
         && name.split('.').all(|label| {
             (1..=63).contains(&label.len())

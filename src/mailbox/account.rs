@@ -427,6 +427,14 @@ impl Core {
         Ok(self.store.write(|_| Ok(())).await?)
     }
 
+    /// Octets of mail that there is room for; 0: new mail is refused.
+    ///
+    /// # Errors
+    /// `Temporary`.
+    pub fn room(&self) -> Result<u64, Error> {
+        Ok(self.store.room()?)
+    }
+
     /// Octets of the store's file and of the part in use.
     ///
     /// # Errors

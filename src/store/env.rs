@@ -1,5 +1,6 @@
 //! Opening LMDB: the environment, its tables, its format.
 
+use super::map::{Growth, Map};
 use super::schema::{Format, SCHEMA_VERSION, table};
 use super::view::View;
 use super::{Error, Room, migrate};
@@ -8,6 +9,7 @@ use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, WithoutTls};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(crate) type Table = Database<'static, Bytes, Bytes>;
 
@@ -75,6 +77,7 @@ pub(crate) struct Environment {
     pub(crate) chunk_size: usize,
     path: PathBuf,
     pub(crate) room: Room,
+    pub(super) map: Arc<Map>,
 }
 
 /// Limit: tables; LMDB wants to know before it opens the file.
@@ -83,7 +86,8 @@ const TABLES_MAX: u32 = 48;
 /// Limit: readers at the same moment; each read is short, so that this many executor threads would be needed.
 const READERS_MAX: u32 = 126;
 
-/// The map's upper bound where none is configured. Address space costs nothing on 64-bit; 32-bit boards have little.
+/// The map's upper bound where none is configured. Address space costs nothing on 64-bit; a 32-bit kernel gives 2047 MiB
+/// in one piece at most.
 const MAP_SIZE_DEFAULT: u64 = if cfg!(target_pointer_width = "64") { 128 << 30 } else { 1900 << 20 };
 
 /// Limit: a smaller map than this is not tried when address space is short.
@@ -101,7 +105,10 @@ impl Environment {
         std::fs::create_dir_all(path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
         let lock = path.join("lock.mdb");
         allocate_lock(&lock).map_err(|error| format!("cannot make {}: {error}", lock.display()))?;
-        let env = open_env(path, map_size)?;
+        let limit = map_size.unwrap_or(usize::try_from(MAP_SIZE_DEFAULT).unwrap_or(usize::MAX)) as u64;
+        let growth = room.growth.clone().or_else(Growth::of_this_machine);
+        let env = open_env(path, first_size(path, limit, growth.as_ref()), map_size.is_none() || growth.is_some())?;
+        let map = Arc::new(Map::new(growth, limit));
         check_length(&env, &path.join("data.mdb"))?;
         env.clear_stale_readers().map_err(|error| error.to_string())?;
         let failed = |error: Error| format!("cannot read the store in {}: {error}", path.display());
@@ -110,11 +117,12 @@ impl Environment {
             FormatProblem::Text(text) => text,
             FormatProblem::Store(error) => failed(error),
         })?;
-        Ok(Self { env, tables, chunk_size: format.chunk_size as usize, path: path.to_owned(), room })
+        Ok(Self { env, tables, chunk_size: format.chunk_size as usize, path: path.to_owned(), room, map })
     }
 
     /// Runs `read` in a short transaction over one snapshot.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&View<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let _pass = self.map.enter();
         let txn = self.env.read_txn()?;
         read(&View { tables: &self.tables, txn: &txn, chunk_size: self.chunk_size })
     }
@@ -127,6 +135,7 @@ impl Environment {
     /// Octets of the file, and of the pages in use.
     pub(crate) fn size(&self) -> Result<(u64, u64), Error> {
         let file = std::fs::metadata(self.path.join("data.mdb")).map_err(|error| Error::Io(error.to_string()))?.len();
+        let _pass = self.map.enter();
         let txn = self.env.read_txn()?;
         let mut used = 0;
         for (_, table) in self.tables.all() {
@@ -137,9 +146,15 @@ impl Environment {
     }
 }
 
+/// Octets of the map when the store is opened: all that it may have, unless it grows.
+fn first_size(path: &Path, limit: u64, growth: Option<&Growth>) -> u64 {
+    let Some(growth) = growth else { return limit };
+    let stored = std::fs::metadata(path.join("data.mdb")).map_or(0, |file| file.len());
+    growth.start.max(stored.saturating_add(growth.step)).min(limit)
+}
+
 #[allow(unsafe_code)]
-fn open_env(path: &Path, map_size: Option<usize>) -> Result<Env<WithoutTls>, String> {
-    let mut size = map_size.unwrap_or(usize::try_from(MAP_SIZE_DEFAULT).unwrap_or(usize::MAX)) as u64;
+fn open_env(path: &Path, mut size: u64, may_shrink: bool) -> Result<Env<WithoutTls>, String> {
     loop {
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
         let page = 1 << 16;
@@ -151,7 +166,7 @@ fn open_env(path: &Path, map_size: Option<usize>) -> Result<Env<WithoutTls>, Str
             Ok(env) => return Ok(env),
             // A board's kernel may not have that much address space: take half. Never below what is stored.
             Err(heed::Error::Io(error))
-                if error.raw_os_error() == Some(12) && map_size.is_none() && size / 2 >= MAP_SIZE_MIN =>
+                if error.raw_os_error() == Some(12) && may_shrink && size / 2 >= MAP_SIZE_MIN =>
             {
                 size /= 2;
             }
@@ -164,6 +179,30 @@ fn open_env(path: &Path, map_size: Option<usize>) -> Result<Env<WithoutTls>, Str
             }
             Err(error) => return Err(format!("cannot open the store in {}: {error}", path.display())),
         }
+    }
+}
+
+impl Environment {
+    /// Gives the map another size.
+    #[allow(unsafe_code)]
+    pub(super) fn resize(&self, octets: usize) -> Result<(), Error> {
+        // SAFETY: heed asks that no transaction of this process is open. Readers have left the gate (`store::map`), and the
+        // caller is the one writer, between its transactions.
+        Ok(unsafe { self.env.resize(octets) }?)
+    }
+}
+
+/// Whether the kernel gives so many octets of address space in one piece. Nothing is kept of them.
+#[allow(unsafe_code)]
+pub(super) fn address_space(octets: usize) -> bool {
+    use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+    // SAFETY: the kernel chooses a place where nothing is, nobody can read or write there, and it is given back whole
+    // before anybody else learns of it. heed cannot be asked: its resize loses the map where the kernel refuses.
+    unsafe {
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        mmap_anonymous(std::ptr::null_mut(), octets, ProtFlags::empty(), flags)
+            .and_then(|place| munmap(place, octets))
+            .is_ok()
     }
 }
 

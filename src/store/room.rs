@@ -6,12 +6,18 @@
 
 use super::Error;
 use super::env::Environment;
+use super::map::Growth;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 
 /// Limit: octets of the memory map that new mail leaves free, and of the disk at least.
 pub(crate) const RESERVE: u64 = 4 << 20;
+
+/// New mail leaves this part of the map free, so that it is refused well before nothing can be changed any more,
+const MAP_RESERVE_PART: u64 = 32;
+/// but not more than so many octets.
+const MAP_RESERVE_MAX: u64 = 64 << 20;
 
 /// Octets of the file that is given up where the disk is full: some hundred changes, each of which may make room.
 const RESERVE_FILE: u64 = 2 << 20;
@@ -22,13 +28,15 @@ const NOTHING_LEFT: u64 = 1 << 20;
 /// Tells the free octets of the disk that a directory is on; None: the system does not tell.
 pub type FreeSpace = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 
-/// How much room new mail leaves.
+/// How much room there is, and how much new mail leaves.
 #[derive(Clone, Default)]
 pub struct Room {
     /// Octets of the disk that new mail leaves free; [`RESERVE`] at least.
     pub disk_reserve: u64,
     /// None: the system is asked.
     pub free_space: Option<FreeSpace>,
+    /// How the memory map grows; None: as this machine needs it.
+    pub growth: Option<Growth>,
 }
 
 impl std::fmt::Debug for Room {
@@ -48,7 +56,7 @@ impl Environment {
         let (disk, map) = (self.disk_free(), self.map_free());
         let over = |inside: u64| {
             let disk = disk.saturating_add(inside).saturating_sub(self.disk_reserve());
-            disk.min(map.saturating_add(inside).saturating_sub(RESERVE))
+            disk.min(map.saturating_add(inside).saturating_sub(self.map_reserve()))
         };
         if over(0) >= PLENTY {
             return Ok(over(0));
@@ -64,7 +72,7 @@ impl Environment {
     /// `DiskFull` or `Full` where there is no room; otherwise the store cannot be read.
     pub(crate) fn check_room(&self) -> Result<(), Error> {
         let (disk, map) = (self.disk_free(), self.map_free());
-        if (disk > self.disk_reserve() && map > RESERVE) || self.room()? > 0 {
+        if (disk > self.disk_reserve() && map > self.map_reserve()) || self.room()? > 0 {
             return Ok(());
         }
         Err(if map < disk { Error::Full } else { Error::DiskFull })
@@ -72,6 +80,10 @@ impl Environment {
 
     fn disk_reserve(&self) -> u64 {
         self.room.disk_reserve.max(RESERVE)
+    }
+
+    fn map_reserve(&self) -> u64 {
+        (self.map.limit() / MAP_RESERVE_PART).clamp(RESERVE, MAP_RESERVE_MAX)
     }
 
     /// A failure of a write by its real name: LMDB calls a short write an input/output error.
@@ -120,12 +132,5 @@ impl Environment {
             return free().unwrap_or(u64::MAX);
         }
         rustix::fs::statvfs(self.path()).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
-    }
-
-    /// Octets of the memory map behind the last page of the file.
-    fn map_free(&self) -> u64 {
-        let page = u64::from(self.env.unnamed_database_stat().page_size);
-        let info = self.env.info();
-        (info.map_size as u64).saturating_sub((info.last_page_number as u64 + 1) * page)
     }
 }

@@ -276,6 +276,7 @@ impl Worker {
 
     /// Runs all jobs in one transaction; those that fail are answered, the others are tried again without them.
     fn commit(&self, mut jobs: Vec<Box<dyn Job>>) {
+        self.environment.grow_in_time();
         while !jobs.is_empty() {
             match self.attempt(&mut jobs) {
                 Attempt::Committed(touched) => {
@@ -288,6 +289,7 @@ impl Worker {
                 // Those that bring mail were refused before: what is tried again is small, and may make room.
                 Attempt::JobFailed(_, Error::DiskFull) | Attempt::CommitFailed(Error::DiskFull)
                     if self.environment.give_up_reserve() => {}
+                Attempt::JobFailed(_, Error::Full) | Attempt::CommitFailed(Error::Full) if self.environment.grow() => {}
                 Attempt::JobFailed(at, error) => jobs.remove(at).done(Err(error)),
                 Attempt::CommitFailed(error) => {
                     log::error!("store: a commit failed: {error}");
@@ -318,7 +320,8 @@ impl Worker {
                 .unwrap_or_else(|_| Err(Error::Io("a job panicked".to_owned())));
             match outcome {
                 Ok(()) => at += 1,
-                Err(error) if tx.writes == before => jobs.remove(at).done(Err(error)),
+                // A transaction that found the map full cannot go on.
+                Err(error) if tx.writes == before && !matches!(error, Error::Full) => jobs.remove(at).done(Err(error)),
                 Err(error) => return Attempt::JobFailed(at, environment.explained(error)),
             }
         }
@@ -352,6 +355,7 @@ impl Worker {
                     }
                 }
                 Ok(false) => return,
+                Err(Error::Full) if self.environment.grow() => {}
                 Err(error) => {
                     let error = self.environment.explained(error);
                     if matches!(error, Error::DiskFull) && self.environment.give_up_reserve() {

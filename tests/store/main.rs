@@ -3,6 +3,7 @@
 mod annotations;
 mod clock;
 mod files;
+mod growth;
 mod migrate;
 mod model;
 mod pop3;

@@ -19,8 +19,11 @@ fn below_the_reserve_only_new_mail_is_refused() {
         let scratch = Scratch::new("room");
         let free = Arc::new(AtomicU64::new(1 << 30));
         let told = free.clone();
-        let room =
-            Room { disk_reserve: 20 << 20, free_space: Some(Arc::new(move || Some(told.load(Ordering::SeqCst)))) };
+        let room = Room {
+            disk_reserve: 20 << 20,
+            free_space: Some(Arc::new(move || Some(told.load(Ordering::SeqCst)))),
+            growth: None,
+        };
         let retention = RetentionRules { trash_days: 0, junk_days: 0, undelete_days: 7 };
         let core = Core::open(Options { room, retention, ..options(&scratch.0) }).unwrap();
         assert_eq!(std::fs::metadata(scratch.0.join("reserve")).unwrap().len(), 2 << 20);
