@@ -102,7 +102,7 @@ const FAULTS: &[(&[(&str, &str)], Wanted)] = &[
         ("warning", "disk", "mounted with sync", "/etc/fstab"),
     ),
     (
-        &[("proc/self/mountinfo", "25 1 179:2 / / rw,strictatime - ext4 /dev/mmcblk0p2 rw\n")],
+        &[("proc/self/mountinfo", "25 1 179:2 / / rw - ext4 /dev/mmcblk0p2 rw\n")],
         ("warning", "disk", "the time of every read", "remount,noatime /"),
     ),
     (
@@ -127,7 +127,15 @@ const FAULTS: &[(&[(&str, &str)], Wanted)] = &[
         ],
         ("fault", "disk", "is on an overlay in memory", "disable_overlayfs"),
     ),
-    (&[("sys/fs/ext4/mmcblk0p2/errors_count", "2\n")], ("warning", "disk", "had 2 errors", "/dev/mmcblk0p2")),
+    (
+        &[
+            ("proc/self/mountinfo", "25 1 179:2 / / rw,noatime - ext4 /dev/root rw\n"),
+            ("sys/dev/block/179:2/uevent", "MAJOR=179\nMINOR=2\nDEVNAME=mmcblk0p2\nDEVTYPE=partition\n"),
+            ("sys/fs/ext4/mmcblk0p2/errors_count", "5\n"),
+        ],
+        ("warning", "disk", "the file system on mmcblk0p2, where the mail is, had 5 errors", "fsck.mode=force"),
+    ),
+    (&[("sys/fs/ext4/mmcblk0p2/errors_count", "2\n")], ("warning", "disk", "had 2 errors", "fsck.mode=force")),
     (
         &[("proc/self/smaps", "KernelPageSize: 16 kB\n")],
         ("note", "store", "pages of 4 KiB, and this kernel has 16 KiB", ""),
