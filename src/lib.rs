@@ -5,6 +5,7 @@ pub mod admin;
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod imap;
 pub mod lmtp;
 pub mod mailbox;

@@ -106,6 +106,11 @@ impl<'c> Call<'c> {
         Ok(())
     }
 
+    /// Sends what was printed so far: the client waits for it before it goes on.
+    pub(super) async fn flush(&mut self) -> Result<(), Failure> {
+        Ok(self.connection.flush().await?)
+    }
+
     /// The last word.
     pub(super) async fn exit(&mut self, code: u8) -> Result<(), Failure> {
         frame::send(self.connection, Kind::Exit, &[code]).await?;

@@ -21,15 +21,19 @@ const IP_ADDRESS: u8 = 0x87;
 
 /// The times between which a certificate is valid, in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Validity {
+pub struct Validity {
+    /// The first second.
     pub begin: i64,
+    /// The last second.
     pub end: i64,
 }
 
 /// The server's own certificate.
 #[derive(Clone, Debug)]
-pub(super) struct Certificate {
+pub struct Certificate {
+    /// Its octets.
     pub der: Vec<u8>,
+    /// Its time.
     pub validity: Validity,
     /// The host names and addresses that it is for.
     pub names: Vec<String>,
@@ -39,18 +43,21 @@ pub(super) struct Certificate {
 
 impl Certificate {
     /// The first certificate in a PEM file; None where there is none to be read.
-    pub(super) fn read(path: &Path) -> Option<Self> {
+    #[must_use]
+    pub fn read(path: &Path) -> Option<Self> {
         let der = CertificateDer::from_pem_file(path).ok()?;
         parse(&der)
     }
 
     /// SHA-256 in hexadecimal with colons, as clients show it.
-    pub(super) fn fingerprint(&self) -> String {
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
         Sha256::digest(&self.der).iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(":")
     }
 
     /// Whether it is for that name (RFC 9525 §6.3: a wildcard stands for one label).
-    pub(super) fn covers(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn covers(&self, name: &str) -> bool {
         self.names.iter().any(|own| {
             own.eq_ignore_ascii_case(name)
                 || own.strip_prefix("*.").is_some_and(|domain| {
@@ -164,7 +171,8 @@ impl<'d> Der<'d> {
 }
 
 /// A day as people write it, `2026-11-23`.
-pub(super) fn day(seconds: i64) -> String {
+#[must_use]
+pub fn day(seconds: i64) -> String {
     chrono::DateTime::from_timestamp(seconds, 0)
         .map_or_else(|| "?".to_owned(), |time| time.format("%Y-%m-%d").to_string())
 }

@@ -3,22 +3,30 @@
 use std::fmt::Write;
 
 /// A value.
-pub(super) enum Json {
+pub enum Json {
+    /// null
     Null,
+    /// true or false
     Bool(bool),
+    /// A whole number.
     Number(u64),
+    /// A string.
     Text(String),
+    /// An array.
     List(Vec<Json>),
+    /// An object.
     Object(Vec<(&'static str, Json)>),
 }
 
 impl Json {
-    pub(super) fn text(text: impl Into<String>) -> Self {
+    /// A string.
+    pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
 
     /// One line, with its end.
-    pub(super) fn line(&self) -> String {
+    #[must_use]
+    pub fn line(&self) -> String {
         let mut line = String::new();
         self.write(&mut line);
         line.push('\n');

@@ -163,6 +163,10 @@ pub enum Request {
     },
     /// Measures what a password hash may cost.
     Measure,
+    /// Makes an account for a test mail, until the input ends.
+    TestAccount,
+    /// Tells `doctor` of the store and the server.
+    Inspect,
     /// Checks the whole store.
     Verify,
     /// Tells how the server is.
@@ -188,7 +192,7 @@ impl Request {
     /// Whether standard input follows the request.
     #[must_use]
     pub const fn takes_input(&self) -> bool {
-        matches!(self, Self::Deliver { .. })
+        matches!(self, Self::Deliver { .. } | Self::TestAccount)
     }
 
     /// The octets of the request frame; None where it does not fit into one.
@@ -247,6 +251,8 @@ impl Request {
                 vec!["why", name, message, flag(mailbox.is_some()), mailbox.as_deref().unwrap_or_default()]
             }
             Self::Measure => vec!["measure"],
+            Self::TestAccount => vec!["test-account"],
+            Self::Inspect => vec!["inspect"],
             Self::Verify => vec!["verify"],
             Self::Status { json } => vec!["status", flag(*json)],
         };
@@ -329,6 +335,8 @@ impl Request {
                 Self::Why { name: text(name), message: text(message), mailbox: flag(given)?.then(|| text(mailbox)) }
             }
             ["measure"] => Self::Measure,
+            ["test-account"] => Self::TestAccount,
+            ["inspect"] => Self::Inspect,
             ["verify"] => Self::Verify,
             ["status", json] => Self::Status { json: flag(json)? },
             _ => return None,
@@ -412,6 +420,8 @@ mod tests {
             Request::Why { name: text("a"), message: text("<x@y>"), mailbox: Some(text("INBOX")) },
             Request::Why { name: text("a"), message: text("7"), mailbox: None },
             Request::Measure,
+            Request::TestAccount,
+            Request::Inspect,
             Request::Verify,
             Request::Status { json: false },
         ]

@@ -4,7 +4,10 @@ use super::call::{Call, Failure};
 use super::frame::{self, Kind};
 use super::registry::{Protocol, Registry};
 use super::request::{DecodeError, Request};
-use super::{DataDir, deliver, device, exit, measure, quota, retention, rules, settings, status, user, verify, why};
+use super::{
+    DataDir, deliver, device, exit, inspect, measure, quota, retention, rules, settings, status, test_account, user,
+    verify, why,
+};
 use crate::auth::Cost;
 use crate::config::{self, Config};
 use crate::mailbox::{self, Core, OverQuota, QuotaRules, RetentionRules};
@@ -143,6 +146,8 @@ async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result
         }
         Request::Why { name, message, mailbox } => why::run(context, call, (&name, &message), mailbox).await,
         Request::Measure => measure::run(context, call).await,
+        Request::TestAccount => test_account::run(context, call).await,
+        Request::Inspect => inspect::run(context, call).await,
         Request::Verify => verify::run(context, call).await,
         Request::Status { json } => status::run(context, call, json).await,
     }

@@ -1,7 +1,8 @@
 //! Numbers as people read them, and tables.
 
 /// Octets with a unit, such as `12.3 MB`.
-pub(super) fn octets(octets: u64) -> String {
+#[must_use]
+pub fn octets(octets: u64) -> String {
     let (factor, unit) = match octets {
         0..1_000 => return format!("{octets} B"),
         1_000..1_000_000 => (1_000, "KB"),

@@ -326,6 +326,30 @@ Exit codes: 0 the message is known, 1 it is not.
         details: "",
     },
     Command {
+        path: &["doctor"],
+        words: &[],
+        options: &[
+            flag("json", "as JSON: a list of objects with level, check, text and fix"),
+            flag("quiet", "only what is wrong: warnings and faults"),
+            flag("no-mail", "without the test mail"),
+            Opt {
+                long: "root",
+                short: None,
+                value: Some("DIR"),
+                help: "facts of the system from DIR/proc, DIR/sys and so on; for tests",
+            },
+        ],
+        summary: "look for what is wrong with this machine or mailnook",
+        details: "\
+Looks at the board (power, card, memory), the clock, the disk, the store, the ports, the certificate and the names that
+mail programs use, and sends a test mail through a running server. Each line begins with ok, note (good to know, or it
+could not be looked at), warning (it will go wrong) or fault (mail is lost, refused or out of reach), and ends with what
+to do about it. It changes nothing itself, and the test mail leaves nothing behind. Run it with sudo to see everything.
+
+Exit codes: 0 nothing is wrong, 1 there are warnings, 2 there are faults. For monitoring: mailnook doctor --quiet.
+",
+    },
+    Command {
         path: &["config", "default"],
         words: &[],
         options: &[],

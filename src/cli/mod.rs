@@ -9,6 +9,7 @@ mod client_settings;
 mod commands;
 mod completion;
 mod configuration;
+mod doctor;
 mod help;
 mod manual;
 mod owner;
@@ -68,6 +69,10 @@ fn command(parsed: &Parsed, start_log: StartLog) -> u8 {
             };
             print(&script);
             return exit::OK;
+        }
+        ["doctor"] => {
+            rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+            return doctor::run(parsed);
         }
         _ => {}
     }

@@ -4,6 +4,7 @@
 //! whatever is below (TCP, a unix socket, TLS). Nothing here knows a protocol's words, and nothing here starts a task.
 
 mod binding;
+mod client;
 mod connection;
 mod deflate;
 mod dot;
@@ -18,6 +19,7 @@ mod tests;
 mod tls;
 
 pub use binding::ChannelBindings;
+pub use client::{TlsClientStream, tls_client};
 pub use connection::{Connection, OUT_HIGH, ReadError, pair, pair_from, timeout};
 pub use dot::{DotReader, DotStuffer, DotText};
 pub use limit::{Admission, Class, Counts, Limiter, Refusal};

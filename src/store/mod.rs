@@ -16,6 +16,7 @@ mod map;
 mod migrate;
 mod password;
 pub(crate) mod purge;
+mod quick;
 mod room;
 pub(crate) mod schema;
 mod settings;
@@ -29,6 +30,7 @@ pub use error::{Error, Refusal};
 pub use hidden::Cause;
 pub use map::{Growth, Probe};
 pub use password::{Password, Renewal, ScramKeys};
+pub use quick::Layout;
 pub use room::{FreeSpace, Room};
 pub use schema::SCHEMA_VERSION;
 pub use settings::{MainPassword, OverQuota, Settings};
@@ -241,6 +243,22 @@ impl Store {
     /// The file cannot be read.
     pub fn size(&self) -> Result<(u64, u64), Error> {
         self.environment.size()
+    }
+
+    /// How the file is made and how much room is left in it.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn layout(&self) -> Result<Layout, Error> {
+        self.environment.layout()
+    }
+
+    /// Looks at what shows damage soonest; one line for each finding.
+    ///
+    /// # Errors
+    /// The store cannot be read at all.
+    pub fn quick_check(&self) -> Result<Vec<String>, Error> {
+        self.environment.read(quick::quick)
     }
 
     /// Reads everything and checks every invariant; one line for each finding.

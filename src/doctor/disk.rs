@@ -1,0 +1,165 @@
+//! The file system under the data directory: whether it keeps what is written, and whether there is room.
+
+use super::mount::{self, Mount};
+use super::{Finding, Patient, Probe};
+use crate::admin::octets;
+use std::path::Path;
+
+const CHECK: &str = "disk";
+
+/// So much more than the reserve is free before it is worth telling.
+const ROOM_TOLD: u64 = 500_000_000;
+
+/// Fewer free inodes than this are worth telling.
+const INODES_TOLD: u64 = 1_000;
+
+/// File systems in memory.
+const VOLATILE: [&str; 3] = ["tmpfs", "ramfs", "rootfs"];
+
+/// File systems of another machine. A memory map of a file there may differ from what the other machine has, and its locks do
+/// not hold.
+const REMOTE: [&str; 12] = [
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "9p",
+    "afs",
+    "ceph",
+    "fuse.sshfs",
+    "fuse.glusterfs",
+    "fuse.rclone",
+    "fuse.davfs",
+];
+
+/// File systems that have neither owners nor sockets.
+const FOREIGN: [&str; 6] = ["vfat", "msdos", "exfat", "ntfs", "ntfs3", "fuseblk"];
+
+const FREE: &str =
+    "sudo apt clean && sudo journalctl --vacuum-size=50M (and look for large files: sudo du -xh / | sort -h | tail)";
+
+pub(super) fn check(patient: &Patient) -> Vec<Finding> {
+    let probe = &patient.probe;
+    let data_dir = &patient.data_dir;
+    let mut findings = Vec::new();
+    match mount::of(probe, data_dir) {
+        Some(mount) => {
+            findings.extend(kind(probe, &mount, data_dir));
+            findings.extend(options(probe, &mount, data_dir));
+        }
+        None => findings.push(Finding::note(CHECK, "the table of mounts cannot be read")),
+    }
+    findings.extend(room(patient));
+    findings
+}
+
+fn kind(probe: &Probe, mount: &Mount, data_dir: &Path) -> Option<Finding> {
+    let (kind, place) = (mount.kind.as_str(), data_dir.display());
+    let move_it = "stop mailnook, copy the data directory to a disk or card of this machine, and set data_dir to it";
+    if VOLATILE.contains(&kind) {
+        let text = format!("{place} is in memory ({kind}): all mail is lost at the next start of the machine");
+        return Some(Finding::fault(CHECK, text).fix(move_it));
+    }
+    if REMOTE.contains(&kind) {
+        let text = format!("{place} is on another machine ({kind} {}): the store can be damaged there", mount.source);
+        return Some(Finding::fault(CHECK, text).fix(move_it));
+    }
+    if FOREIGN.contains(&kind) {
+        let text = format!("{place} is on {kind}, which protects no files and can lose the store in a power cut");
+        return Some(Finding::fault(CHECK, text).fix(move_it));
+    }
+    if kind == "overlay" {
+        return Some(overlay(probe, mount, data_dir));
+    }
+    None
+}
+
+/// The upper layer of an overlay keeps what is written: in memory where the firmware's tool made it.
+fn overlay(probe: &Probe, mount: &Mount, data_dir: &Path) -> Finding {
+    let place = data_dir.display();
+    let line = probe.read("/proc/cmdline").unwrap_or_default();
+    let by_firmware =
+        line.split_whitespace().any(|word| word == "boot=overlay" || word.starts_with("overlayroot=tmpfs"));
+    let upper = mount.value("upperdir").and_then(|upper| mount::of(probe, Path::new(upper)));
+    if by_firmware || upper.is_some_and(|upper| VOLATILE.contains(&upper.kind.as_str())) {
+        let text = format!("{place} is on an overlay in memory: all mail is lost at the next start of the machine");
+        return Finding::fault(CHECK, text).fix(
+            "sudo raspi-config nonint disable_overlayfs && sudo reboot (or set data_dir to a disk that is written to)",
+        );
+    }
+    let text = format!("{place} is on an overlay, as in a container: mail is lost with the container");
+    Finding::note(CHECK, text).fix("set data_dir to a volume of its own")
+}
+
+fn options(probe: &Probe, mount: &Mount, data_dir: &Path) -> Vec<Finding> {
+    let place = mount.point.display();
+    let mut findings = Vec::new();
+    if mount.has("ro") {
+        let text = format!("{place}, where the mail is, is read-only; the system does that when a card or disk fails");
+        let fix = format!(
+            "sudo dmesg | grep -iE 'mmc|ext4|I/O error' (make a copy of the mail first; if nothing is there: sudo mount -o remount,rw {place})"
+        );
+        findings.push(Finding::fault(CHECK, text).fix(fix));
+    }
+    if mount.value("data") == Some("writeback") {
+        let text = format!("{place} is mounted with data=writeback: after a power cut files may have old contents");
+        findings.push(
+            Finding::warning(CHECK, text)
+                .fix("take data=writeback out of /etc/fstab and /boot/firmware/cmdline.txt, then reboot"),
+        );
+    }
+    if mount.has("nobarrier") || mount.value("barrier") == Some("0") {
+        let text = format!("{place} is mounted without barriers: a power cut can destroy the store");
+        findings.push(Finding::fault(CHECK, text).fix("take nobarrier (barrier=0) out of /etc/fstab, then reboot"));
+    }
+    if mount.has("sync") || mount.has("dirsync") {
+        let text =
+            format!("{place} is mounted with sync: slow, wears a card, and mailnook makes mail durable without it");
+        findings.push(Finding::warning(CHECK, text).fix("take sync out of /etc/fstab, then reboot"));
+    }
+    let on_card = mount.source.starts_with("/dev/mmcblk");
+    let every_read = !mount.has("noatime") && !mount.has("relatime") && mount.has("strictatime");
+    if on_card && every_read {
+        let text = format!("{place} is a card and writes the time of every read to it");
+        findings.push(
+            Finding::warning(CHECK, text)
+                .fix(format!("sudo mount -o remount,noatime {place} (and noatime in /etc/fstab)")),
+        );
+    }
+    let device = mount.source.rsplit('/').next().unwrap_or_default();
+    if let Some(errors @ 1..) = probe.number(&format!("/sys/fs/ext4/{device}/errors_count")) {
+        let text = format!("the file system of {} had {errors} errors", data_dir.display());
+        findings.push(Finding::warning(CHECK, text).fix(
+            "sudo tune2fs -c 1 ".to_owned()
+                + &mount.source
+                + " && sudo reboot (it is checked then); keep a copy of the mail elsewhere",
+        ));
+    }
+    findings
+}
+
+fn room(patient: &Patient) -> Vec<Finding> {
+    let Some(space) = patient.probe.space(&patient.data_dir) else {
+        return vec![Finding::note(CHECK, format!("the room of {} cannot be seen", patient.data_dir.display()))];
+    };
+    let reserve = patient.config.limits.disk_reserve;
+    let (free, total) = (octets(space.free), octets(space.total));
+    let mut findings = Vec::new();
+    if space.free <= reserve {
+        let text = format!("only {free} of {total} are free: new mail is refused below {}", octets(reserve));
+        findings.push(Finding::fault(CHECK, text).fix(FREE));
+    } else if space.free < reserve.saturating_add(ROOM_TOLD) {
+        let text = format!("only {free} of {total} are free; new mail is refused below {}", octets(reserve));
+        findings.push(Finding::warning(CHECK, text).fix(FREE));
+    } else {
+        findings.push(Finding::ok(CHECK, format!("{free} of {total} are free where the mail is")));
+    }
+    if space.inodes > 0 && space.inodes_free < INODES_TOLD {
+        let text = format!("only {} of {} files more can be made (inodes)", space.inodes_free, space.inodes);
+        let level = if space.inodes_free == 0 { Finding::fault(CHECK, text) } else { Finding::warning(CHECK, text) };
+        let count = "sudo du --inodes -x / | sort -n | tail (remove what has made so many small files)";
+        findings.push(level.fix(count));
+    }
+    findings
+}

@@ -1,0 +1,106 @@
+//! The configuration, and who may do what with the files of the data directory.
+
+use super::{Finding, Patient, Probe};
+use crate::config::{Config, Problem, SYSTEM_PATH};
+use std::fs::{Metadata, symlink_metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+const CONFIGURATION: &str = "config";
+const CHECK: &str = "files";
+
+/// What the server must be able to change.
+const OWN: [&str; 6] = ["lock", "cert.pem", "key.pem", "store", "store/data.mdb", "store/lock.mdb"];
+
+/// What is wrong in the configuration.
+pub(super) fn mistakes(file: Option<&Path>, problems: &[Problem]) -> Vec<Finding> {
+    let file = file.unwrap_or(Path::new(SYSTEM_PATH)).display();
+    let finding = |problem: &Problem| {
+        let text = match problem.line {
+            Some(line) => format!("{file}, line {line}: {}", problem.text),
+            None => format!("{file}: {}", problem.text),
+        };
+        Finding::fault(CONFIGURATION, text).fix(format!("change it there, then: mailnook config check {file}"))
+    };
+    problems.iter().map(finding).collect()
+}
+
+/// Which configuration holds.
+pub(super) fn configuration(config: &Config) -> Finding {
+    match &config.file {
+        Some(file) => Finding::ok(CONFIGURATION, format!("{} has no mistakes", file.display())),
+        None => Finding::ok(CONFIGURATION, "there is no configuration file; the built-in defaults hold"),
+    }
+}
+
+/// Owners and permissions.
+pub(super) fn check(patient: &Patient) -> Vec<Finding> {
+    let directory = patient.data_dir.display();
+    let metadata = match patient.data_dir.metadata() {
+        Ok(metadata) => metadata,
+        // That it is missing is told where the server is looked for.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => return vec![Finding::note(CHECK, format!("{directory} cannot be looked at: {error}"))],
+    };
+    let mut findings = Vec::new();
+    findings.extend(service_user(patient, &metadata));
+    let owner = metadata.uid();
+    if metadata.mode() & 0o077 != 0 {
+        let text = format!("other users of this machine can look into {directory}, where the mail is");
+        findings.push(Finding::warning(CHECK, text).fix(format!("sudo chmod 700 {directory}")));
+    }
+    for name in OWN {
+        let Ok(file) = symlink_metadata(patient.data_dir.join(name)) else { continue };
+        if file.uid() != owner {
+            let (wrong, right) = (person(&patient.probe, file.uid()), person(&patient.probe, owner));
+            let text = format!(
+                "{directory}/{name} belongs to {wrong}, but the directory to {right}: the server cannot use it"
+            );
+            findings.push(Finding::fault(CHECK, text).fix(format!("sudo chown -R {right}: {directory}")));
+            break;
+        }
+    }
+    let key = patient.config.tls.key.clone().unwrap_or_else(|| patient.data_dir.join("key.pem"));
+    if let Ok(file) = key.metadata()
+        && file.mode() & 0o007 != 0
+    {
+        let text = format!("every user of this machine can read the key of the certificate, {}", key.display());
+        findings.push(Finding::warning(CHECK, text).fix(format!("sudo chmod o= {}", key.display())));
+    }
+    if findings.is_empty() {
+        let right = person(&patient.probe, owner);
+        findings.push(Finding::ok(CHECK, format!("{directory} belongs to {right} and is closed to others")));
+    }
+    findings
+}
+
+/// The service runs as the user of its unit, who must own the directory.
+fn service_user(patient: &Patient, directory: &Metadata) -> Option<Finding> {
+    if !patient.unit || patient.config.file.as_deref() != Some(Path::new(SYSTEM_PATH)) {
+        return None;
+    }
+    let units = super::server::unit_texts(&patient.probe);
+    let user =
+        units.iter().flat_map(|text| text.lines()).filter_map(|line| line.trim().strip_prefix("User=")).next_back()?;
+    let owner = uid(&patient.probe, user)?;
+    (owner != directory.uid()).then(|| {
+        let (place, wrong) = (patient.data_dir.display(), person(&patient.probe, directory.uid()));
+        let text = format!("{place} belongs to {wrong}, but the service runs as {user} and cannot use it");
+        Finding::fault(CHECK, text).fix(format!("sudo chown -R {user}: {place}"))
+    })
+}
+
+fn uid(probe: &Probe, user: &str) -> Option<u32> {
+    let text = probe.read("/etc/passwd")?;
+    let line = text.lines().find(|line| line.split(':').next() == Some(user))?;
+    line.split(':').nth(2)?.parse().ok()
+}
+
+/// A user's name, or the number where it has none.
+pub(super) fn person(probe: &Probe, uid: u32) -> String {
+    let text = probe.read("/etc/passwd").unwrap_or_default();
+    let number = uid.to_string();
+    let line = text.lines().find(|line| line.split(':').nth(2) == Some(number.as_str()));
+    line.and_then(|line| line.split(':').next()).map_or(number.clone(), str::to_owned)
+}

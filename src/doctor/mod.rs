@@ -1,0 +1,124 @@
+//! `mailnook doctor`: looks for what goes wrong on boards and in homes, and tells it in plain words with the command that
+//! mends it.
+//!
+//! Every fact about the system comes through [`Probe`], so that tests can plant a system of their own; each check is a
+//! function from facts to findings. What only the owner of the store knows comes as an [`Inspection`].
+//!
+//! Absent on purpose: changes. Doctor mends nothing, and its test mail leaves nothing behind.
+
+mod board;
+mod card;
+mod certificate;
+mod clock;
+mod dialogue;
+mod disk;
+mod files;
+mod finding;
+mod mail;
+mod mdns;
+mod memory;
+mod mount;
+mod names;
+mod network;
+mod ports;
+mod power;
+mod probe;
+mod server;
+mod store;
+
+pub use finding::{Finding, Level, Report};
+pub use probe::Probe;
+
+use crate::admin::Inspection;
+use crate::config::{Config, Problem};
+use server::Owner;
+use std::path::PathBuf;
+
+/// What doctor is called with.
+pub struct Call {
+    /// The configuration, or what is wrong with it.
+    pub config: Result<Config, Vec<Problem>>,
+    /// The file it is from.
+    pub file: Option<PathBuf>,
+    /// Where facts come from.
+    pub probe: Probe,
+    /// Whether to send a test mail.
+    pub test_mail: bool,
+}
+
+/// What the checks look at.
+struct Patient {
+    probe: Probe,
+    config: Config,
+    /// Absolute, where it exists.
+    data_dir: PathBuf,
+    /// What the owner of the store said; None: it cannot be asked.
+    inspection: Option<Inspection>,
+    /// Whether systemd has a unit for the server.
+    unit: bool,
+}
+
+impl Patient {
+    /// The command that starts the server anew.
+    fn restart(&self) -> String {
+        let started =
+            if self.unit { "sudo systemctl restart mailnook" } else { "end mailnook serve and start it again" };
+        started.to_owned()
+    }
+
+    /// The file to change a key of the configuration in.
+    fn configuration(&self) -> String {
+        let system = || crate::config::SYSTEM_PATH.to_owned();
+        self.config.file.as_ref().map_or_else(system, |file| file.display().to_string())
+    }
+
+    /// Whether a server runs.
+    fn is_served(&self) -> bool {
+        self.inspection.as_ref().is_some_and(|inspection| inspection.server.is_some())
+    }
+}
+
+/// Looks at everything. Blocks for some seconds.
+#[must_use]
+pub fn run(call: Call) -> Report {
+    let Call { config, file, probe, test_mail } = call;
+    let mut findings = Vec::new();
+    let config = config.unwrap_or_else(|problems| {
+        findings.extend(files::mistakes(file.as_deref(), &problems));
+        // What follows holds for the built-in defaults at most; the parts that need the configuration are left out.
+        Config::default()
+    });
+    let understood = findings.is_empty();
+    if understood {
+        findings.push(files::configuration(&config));
+    }
+    let data_dir = config.data_dir.canonicalize().unwrap_or_else(|_| config.data_dir.clone());
+    let unit = server::has_unit(&probe);
+    let mut patient = Patient { probe, config, data_dir, inspection: None, unit };
+
+    // What root alone can read comes before anything that makes this process the owner of the mail.
+    findings.extend(board::check(&patient.probe));
+    findings.extend(clock::system(&patient.probe));
+    findings.extend(power::check(&patient.probe));
+    findings.extend(memory::check(&patient));
+    findings.extend(card::check(&patient.probe));
+    if !understood {
+        return Report { findings };
+    }
+    findings.extend(disk::check(&patient));
+    findings.extend(files::check(&patient));
+    findings.extend(certificate::check(&patient));
+    let listening = network::listening(&patient.probe);
+
+    let (owner, told) = server::ask(&patient);
+    findings.extend(told);
+    if let Owner::Server(inspection) | Owner::Alone(inspection) = &owner {
+        patient.inspection = Some(inspection.clone());
+        findings.extend(clock::store(&patient, inspection));
+        findings.extend(store::check(&patient, inspection));
+    }
+    findings.extend(ports::check(&patient, &owner, &listening));
+    findings.extend(names::check(&patient));
+    findings.extend(if test_mail { mail::check(&patient) } else { Vec::new() });
+    Report { findings }
+}

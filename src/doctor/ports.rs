@@ -1,0 +1,159 @@
+//! The ports: whether those of a running server answer, and whether those of a stopped one are free.
+
+use super::dialogue::Dialogue;
+use super::network::{self, Listening};
+use super::server::Owner;
+use super::{Finding, Patient, certificate, names};
+use crate::admin::{Certificate, Inspection, Protocol};
+use std::net::SocketAddr;
+
+const CHECK: &str = "ports";
+
+/// Ports below this need a privilege, unless the kernel was told otherwise.
+const PRIVILEGED: u64 = 1024;
+
+pub(super) fn check(patient: &Patient, owner: &Owner, listening: &[Listening]) -> Vec<Finding> {
+    match owner {
+        Owner::Server(inspection) => answering(patient, inspection),
+        Owner::Alone(_) => stopped(patient, listening),
+        Owner::Unknown => Vec::new(),
+    }
+}
+
+/// Every listener of a configuration.
+fn configured(patient: &Patient) -> Vec<(Protocol, SocketAddr)> {
+    let listen = &patient.config.listen;
+    let lists = [
+        (Protocol::Imap, &listen.imap),
+        (Protocol::Imaps, &listen.imaps),
+        (Protocol::Pop3, &listen.pop3),
+        (Protocol::Pop3s, &listen.pop3s),
+        (Protocol::Lmtp, &listen.lmtp),
+    ];
+    lists
+        .into_iter()
+        .flat_map(|(protocol, addresses)| addresses.iter().map(move |address| (protocol, *address)))
+        .collect()
+}
+
+fn answering(patient: &Patient, inspection: &Inspection) -> Vec<Finding> {
+    let certificate = Certificate::read(&certificate::path(patient));
+    let mut findings = Vec::new();
+    if let (Some(shown), Some(file)) = (&inspection.fingerprint, &certificate)
+        && *shown != file.fingerprint()
+    {
+        let text = "the server still shows another certificate than the one in the file; its log tells why";
+        let reload = if patient.unit { "sudo systemctl reload mailnook" } else { "pkill -HUP -x mailnook" };
+        findings.push(Finding::warning("certificate", text).fix(reload));
+    }
+    let mut good = Vec::new();
+    for (protocol, address) in &inspection.places {
+        match Dialogue::open(*protocol, *address, certificate.as_ref().map(|certificate| certificate.der.as_slice())) {
+            Ok(_) => good.push(format!("{} {}", protocol.name(), address.port())),
+            Err(error) => {
+                let text = format!("{} on {address} does not answer as it should: {error}", protocol.name());
+                findings.push(Finding::fault(CHECK, text).fix(patient.restart()));
+            }
+        }
+    }
+    findings.extend(unused(patient, inspection));
+    if !inspection.places.iter().any(|(protocol, _)| *protocol != Protocol::Lmtp) {
+        let text = "the server has no port for mail programs";
+        let fix = if patient.unit {
+            "sudo systemctl enable --now mailnook.socket && sudo systemctl restart mailnook".to_owned()
+        } else {
+            format!("set imaps in [listen] of {}, then {}", patient.configuration(), patient.restart())
+        };
+        findings.push(Finding::fault(CHECK, text).fix(fix));
+    } else if findings.is_empty() {
+        let reach = if names::listens_here_only(patient) { "; from this machine only" } else { "" };
+        findings.push(Finding::ok(CHECK, format!("all answer: {}{reach}", good.join(", "))));
+        if !reach.is_empty() {
+            let text = "telephones and other computers cannot connect: the server listens on this machine only";
+            let fix = format!(
+                "set imaps = \"*:993\" in [listen] of {}, or install the package, which does that",
+                patient.configuration()
+            );
+            findings.push(Finding::note(CHECK, text).fix(fix));
+        }
+    }
+    findings
+}
+
+/// Listeners of the configuration that the server does not have: it was changed after the start.
+fn unused(patient: &Patient, inspection: &Inspection) -> Vec<Finding> {
+    let places = &inspection.places;
+    let is_wanted = |(protocol, address): &(Protocol, SocketAddr)| {
+        let mut own = places.iter().filter(|(other, _)| other == protocol).map(|(_, place)| place).peekable();
+        // A protocol whose ports systemd opened does not open those of the configuration.
+        let by_systemd = patient.unit && own.peek().is_some();
+        let v6_half = address.is_ipv6() && address.ip().is_unspecified();
+        address.port() != 0 && !by_systemd && !v6_half && !own.any(|place| place == address)
+    };
+    let finding = |(protocol, address): (Protocol, SocketAddr)| {
+        let text = format!("{} on {address} is configured, but the running server does not have it", protocol.name());
+        Finding::warning(CHECK, text).fix(patient.restart())
+    };
+    configured(patient).into_iter().filter(is_wanted).map(finding).collect()
+}
+
+fn stopped(patient: &Patient, listening: &[Listening]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (protocol, address) in configured(patient) {
+        let taken = |other: &&Listening| {
+            let overlap = other.address.ip().is_unspecified()
+                || address.ip().is_unspecified()
+                || other.address.ip() == address.ip();
+            other.address.port() == address.port() && overlap && other.address.is_ipv4() == address.is_ipv4()
+        };
+        if let Some(other) = listening.iter().find(taken) {
+            let name = network::process(&patient.probe, &other.inode).unwrap_or_else(|| "another program".to_owned());
+            let text = format!("{} on {address} cannot be opened: {name} has that port", protocol.name());
+            let fix = format!(
+                "sudo ss -ltnp 'sport = :{}' (end that program, or choose another port in [listen] of {})",
+                address.port(),
+                patient.configuration()
+            );
+            findings.push(Finding::fault(CHECK, text).fix(fix));
+        }
+    }
+    findings.extend(privileged(patient));
+    findings.extend(socket_unit(patient));
+    findings
+}
+
+/// Ports that the service may not open by itself.
+fn privileged(patient: &Patient) -> Option<Finding> {
+    let first = patient.probe.number("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap_or(PRIVILEGED);
+    let low: Vec<String> = configured(patient)
+        .into_iter()
+        .filter(|(_, address)| address.port() != 0 && u64::from(address.port()) < first)
+        .map(|(protocol, address)| format!("{} on {address}", protocol.name()))
+        .collect();
+    if low.is_empty() {
+        return None;
+    }
+    let list = low.join(", ");
+    Some(if patient.unit {
+        let text = format!("{list}: the service may not open ports below {first} by itself");
+        let fix = format!(
+            "set these keys to [] in [listen] of {} and: sudo systemctl enable --now mailnook.socket",
+            patient.configuration()
+        );
+        Finding::fault(CHECK, text).fix(fix)
+    } else {
+        let text = format!("{list}: ports below {first} need a privilege");
+        Finding::note(CHECK, text).fix("start the server as root: it becomes the owner of the mail once it has them")
+    })
+}
+
+/// A service whose configuration has no ports gets them from its socket unit.
+fn socket_unit(patient: &Patient) -> Option<Finding> {
+    let clients = configured(patient).iter().any(|(protocol, _)| *protocol != Protocol::Lmtp);
+    let enabled = patient.probe.link("/etc/systemd/system/sockets.target.wants/mailnook.socket").is_some();
+    if clients || enabled {
+        return None;
+    }
+    let text = "no port for mail programs is configured, and mailnook.socket, which opens them, is not enabled";
+    Some(Finding::fault(CHECK, text).fix("sudo systemctl enable --now mailnook.socket"))
+}
