@@ -41,7 +41,8 @@ const FREE: &str =
 
 pub(super) fn check(patient: &Patient) -> Vec<Finding> {
     let probe = &patient.probe;
-    let data_dir = &patient.data_dir;
+    // A directory that is not there yet will be made in the nearest one that is.
+    let data_dir = patient.data_dir.ancestors().find(|path| path.exists()).unwrap_or(&patient.data_dir);
     let mut findings = Vec::new();
     match mount::of(probe, data_dir) {
         Some(mount) => {
@@ -50,7 +51,7 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
         }
         None => findings.push(Finding::note(CHECK, "the table of mounts cannot be read")),
     }
-    findings.extend(room(patient));
+    findings.extend(room(patient, data_dir));
     findings
 }
 
@@ -139,9 +140,9 @@ fn options(probe: &Probe, mount: &Mount, data_dir: &Path) -> Vec<Finding> {
     findings
 }
 
-fn room(patient: &Patient) -> Vec<Finding> {
-    let Some(space) = patient.probe.space(&patient.data_dir) else {
-        return vec![Finding::note(CHECK, format!("the room of {} cannot be seen", patient.data_dir.display()))];
+fn room(patient: &Patient, data_dir: &Path) -> Vec<Finding> {
+    let Some(space) = patient.probe.space(data_dir) else {
+        return vec![Finding::note(CHECK, format!("the room of {} cannot be seen", data_dir.display()))];
     };
     let reserve = patient.config.limits.disk_reserve;
     let (free, total) = (octets(space.free), octets(space.total));
