@@ -141,6 +141,10 @@ const FAULTS: &[(&[(&str, &str)], Wanted)] = &[
         ("note", "store", "pages of 4 KiB, and this kernel has 16 KiB", ""),
     ),
     (
+        &[("answers/bits", "32"), ("proc/device-tree/model", "Raspberry Pi Zero W Rev 1.1\0")],
+        ("ok", "board", "32-bit program; the preset pi-zero suits it", ""),
+    ),
+    (
         &[("answers/bits", "32"), ("proc/sys/kernel/arch", "aarch64\n")],
         ("note", "board", "the kernel has 64 bits, the program 32", "64-bit system"),
     ),
@@ -176,6 +180,7 @@ fn a_sound_system_has_no_fault_and_the_test_mail_leaves_nothing() {
     assert_eq!((said.code, said.wrong()), (0, Vec::new()), "{}", said.out);
     assert!(said.has(("ok", "mail", "by LMTP and out by IMAP (TLS) and POP3 (TLS)", "")), "{}", said.out);
     assert!(said.has(("ok", "board", "Raspberry Pi 4 Model B Rev 1.4, 1.9 GB of memory", "")), "{}", said.out);
+    assert!(said.has(("ok", "board", "the preset pi-4 suits it", "")) == (usize::BITS == 64), "{}", said.out);
     for check in [
         "config",
         "board",
