@@ -4,10 +4,12 @@
 //! Relative paths of a file count from the directory of that file, relative socket paths from `data_dir`.
 //! Nothing here touches the network or the store.
 
+mod board;
 mod parse;
 mod suggest;
 mod value;
 
+pub use board::{BOARDS, Board};
 pub use suggest::nearest;
 pub use value::{duration_from, is_host_name, size_from};
 

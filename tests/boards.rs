@@ -1,4 +1,4 @@
-//! What is chosen for a board: the cost of password hashes, measured at the first start.
+//! What is chosen for a board: a preset of the configuration, and the cost of password hashes, measured at the first start.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -111,4 +111,57 @@ fn numbers_in_the_configuration_hold() {
     let (code, out, _) = place.run(&["config", "measure"]);
     assert!(code == 0 && out.contains("It is not used"), "{out}");
     assert!(place.status().ends_with("(as configured)") && !place.path("data/argon2").exists());
+}
+
+#[test]
+fn every_preset_is_accepted_and_can_be_put_into_a_configuration() {
+    let place = Place::new("presets", "# mine\ndomains = ['example.org']\n");
+    let (code, list, errors) = place.run(&["config", "board"]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("board");
+    let entries =
+        std::fs::read_dir(&directory).expect("the presets are there").map(|entry| entry.expect("reads").path());
+    let presets: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|suffix| suffix == "toml")).collect();
+    assert_eq!(presets.len(), list.lines().count(), "{list}");
+    for preset in presets {
+        // A 32-bit system has no room for its store, and says so.
+        if cfg!(target_pointer_width = "32") && preset.ends_with("pi-5.toml") {
+            continue;
+        }
+        let checked = place.run(&["config", "check", preset.to_str().expect("UTF-8")]);
+        assert!(checked.0 == 0 && checked.1.ends_with("no mistakes\n"), "{checked:?}");
+        let name = preset.file_stem().and_then(|name| name.to_str()).expect("a name");
+        assert!(list.lines().any(|line| line.starts_with(name)), "{name} is not in {list}");
+        let (code, merged, errors) = place.run(&["config", "board", name, "mailnook.toml"]);
+        assert_eq!((code, errors.as_str()), (0, ""), "{name}");
+        assert!(merged.contains("# mine\ndomains = ['example.org']\n"), "{merged}");
+        std::fs::write(place.path("merged.toml"), &merged).expect("writes");
+        assert_eq!(place.run(&["config", "check", "merged.toml"]).0, 0, "{merged}");
+    }
+}
+
+#[test]
+fn a_preset_that_cannot_be_had_has_its_reason() {
+    let place = Place::new("refused", "[limits]\nconnections = 77\n");
+    let (code, merged, errors) = place.run(&["config", "board", "pi-zero", "mailnook.toml"]);
+    assert!(code == 0 && merged.contains("connections = 77"), "{merged}");
+    assert_eq!(errors, "mailnook: left as it was: connections = 77\n");
+    for (name, text) in [
+        ("wrong.toml", "connection = 5\n"),
+        ("dotted.toml", "limits.connections = 77\n"),
+        ("inline.toml", "limits = { connections = 77 }\n"),
+    ] {
+        std::fs::write(place.path(name), text).expect("writes");
+    }
+    for (arguments, code, part) in [
+        (&["config", "board", "pi-6"][..], 64, "there is no board \"pi-6\", but pi-zero, pi-2, pi-3, pi-4, pi-5"),
+        (&["config", "board", "pi-4", "nowhere.toml"], 78, "nowhere.toml: cannot read it"),
+        (&["config", "board", "pi-4", "wrong.toml"], 78, "wrong.toml:1: unknown key"),
+        (&["config", "board", "pi-zero", "dotted.toml"], 78, "write its keys there by hand"),
+        (&["config", "board", "pi-zero", "inline.toml"], 78, "write its keys there by hand"),
+    ] {
+        let (found, out, errors) = place.run(arguments);
+        assert!(found == code && errors.contains(part), "{arguments:?}: {out}{errors}");
+    }
 }

@@ -364,6 +364,17 @@ Exit codes: 0 nothing is wrong, 1 there are warnings, 2 there are faults. For mo
         details: "Tells every mistake with its line. Exit codes: 0 the file is right, 78 it is not.\n",
     },
     Command {
+        path: &["config", "board"],
+        words: &["[NAME]", "[FILE]"],
+        options: &[],
+        summary: "print a configuration with what suits a board",
+        details: "\
+Without NAME it lists the boards and tells which this is. With NAME it prints FILE, or the default configuration, with
+the keys of the board's preset put in; FILE itself is not changed. Keys to which you gave another value than the default
+stay as they are, and are named on standard error.
+",
+    },
+    Command {
         path: &["config", "measure"],
         words: &[],
         options: &[],

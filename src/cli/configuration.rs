@@ -48,6 +48,15 @@ pub(super) fn check(parsed: &Parsed) -> u8 {
     }
 }
 
+/// The text of a file without mistakes; they were told.
+pub(super) fn text(file: &Path) -> Result<String, ()> {
+    let checked = Config::load(Some(file)).and_then(|_| {
+        let cannot = |error: std::io::Error| vec![Problem { line: None, text: format!("cannot read it: {error}") }];
+        std::fs::read_to_string(file).map_err(cannot)
+    });
+    checked.map_err(|problems| tell(file, &problems))
+}
+
 fn tell(file: &Path, problems: &[Problem]) {
     for problem in problems {
         complain(&line(file, problem));

@@ -4,6 +4,7 @@
 //! Nothing here knows what a command does to the store: that is `admin`.
 
 mod args;
+mod board;
 mod client_settings;
 mod commands;
 mod completion;
@@ -56,6 +57,7 @@ fn command(parsed: &Parsed, start_log: StartLog) -> u8 {
             return exit::OK;
         }
         ["config", "check"] => return configuration::check(parsed),
+        ["config", "board"] => return board::run(parsed),
         ["manual"] => {
             print(&if parsed.has("config-file") { manual::configuration() } else { manual::program() });
             return exit::OK;

@@ -1,6 +1,6 @@
 //! The certificate: its time, and the names that it is for.
 
-use super::{Finding, Patient};
+use super::{Finding, Patient, reason};
 use crate::admin::{Certificate, day};
 use std::io;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
             let text = format!("{shown}, which the configuration names, does not exist");
             return vec![Finding::fault(CHECK, text).fix(format!("correct [tls] in {}", patient.configuration()))];
         }
-        Err(error) => return vec![Finding::note(CHECK, format!("{shown} cannot be looked at: {error}"))],
+        Err(error) => return vec![Finding::note(CHECK, format!("{shown} cannot be looked at: {}", reason(&error)))],
     }
     let Some(certificate) = Certificate::read(&path) else {
         let text = format!("{shown} holds no certificate that can be read");

@@ -1,6 +1,6 @@
 //! The configuration, and who may do what with the files of the data directory.
 
-use super::{Finding, Patient, Probe};
+use super::{Finding, Patient, Probe, reason};
 use crate::config::{Config, Problem, SYSTEM_PATH};
 use std::fs::{Metadata, symlink_metadata};
 use std::io;
@@ -41,7 +41,9 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
         Ok(metadata) => metadata,
         // That it is missing is told where the server is looked for.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
-        Err(error) => return vec![Finding::note(CHECK, format!("{directory} cannot be looked at: {error}"))],
+        Err(error) => {
+            return vec![Finding::note(CHECK, format!("{directory} cannot be looked at: {}", reason(&error)))];
+        }
     };
     let mut findings = Vec::new();
     findings.extend(service_user(patient, &metadata));

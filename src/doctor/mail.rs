@@ -2,6 +2,7 @@
 //! this only (`admin::TestAccount`).
 
 use super::dialogue::{self, Dialogue, Login};
+use super::server::Owner;
 use super::{Finding, Patient, certificate};
 use crate::admin::{self, Access, Certificate, Inspection, Protocol, Request, TestAccount, exit};
 use std::io;
@@ -9,15 +10,24 @@ use std::time::Instant;
 
 const CHECK: &str = "mail";
 
-pub(super) fn check(patient: &Patient) -> Vec<Finding> {
-    let Some(inspection) = patient.inspection.as_ref().filter(|_| patient.is_served()) else {
-        let text = "no test mail was sent: there is no running server that this user may ask";
-        let fix = if patient.unit {
-            "sudo systemctl start mailnook && sudo mailnook doctor"
-        } else {
-            "start mailnook serve, then run mailnook doctor again"
-        };
-        return vec![Finding::note(CHECK, text).fix(fix)];
+pub(super) fn check(patient: &Patient, owner: &Owner) -> Vec<Finding> {
+    let doctor = patient.command("doctor");
+    let inspection = match owner {
+        Owner::Server(inspection) => inspection,
+        Owner::Closed => {
+            let fix = format!("sudo {}", doctor.trim_start_matches("sudo "));
+            return vec![Finding::note(CHECK, "no test mail was sent: this user may not").fix(fix)];
+        }
+        Owner::Alone(_) => {
+            let start =
+                if patient.unit { "sudo systemctl start mailnook".to_owned() } else { patient.command("serve") };
+            let finding = Finding::note(CHECK, "no test mail was sent: the server does not run");
+            return vec![finding.fix(format!("{start}, then {doctor}"))];
+        }
+        Owner::Unknown => {
+            let text = "no test mail was sent, because of what is told of the server above";
+            return vec![Finding::note(CHECK, text)];
+        }
     };
     let stream = match Access::reach(&patient.data_dir, false) {
         Ok(Access::Server(stream)) => stream,
@@ -30,7 +40,10 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
         Ok(account) => account,
         Err(text) => {
             let text = format!("there is no account for a test mail: {text}");
-            return vec![Finding::fault(CHECK, text).fix("mailnook verify, and look into the server's log")];
+            return vec![
+                Finding::fault(CHECK, text)
+                    .fix(format!("{}, and look into the server's log", patient.command("verify"))),
+            ];
         }
     };
     let begin = Instant::now();
@@ -46,7 +59,7 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
     }
     if let Err(text) = account.close() {
         let text = format!("the account of the test mail was not removed ({text}); the next run of doctor removes it");
-        findings.push(Finding::warning(CHECK, text).fix("mailnook doctor"));
+        findings.push(Finding::warning(CHECK, text).fix(patient.command("doctor")));
     }
     findings
 }

@@ -32,7 +32,8 @@ pub use probe::Probe;
 use crate::admin::Inspection;
 use crate::config::{Config, Problem};
 use server::Owner;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// What doctor is called with.
 pub struct Call {
@@ -66,16 +67,23 @@ impl Patient {
         started.to_owned()
     }
 
+    /// A mailnook command as it must be typed to reach the same mail.
+    fn command(&self, words: &str) -> String {
+        let file = self.config.file.as_deref().filter(|file| *file != Path::new(crate::config::SYSTEM_PATH));
+        let option = file.map_or_else(String::new, |file| format!(" --config {}", file.display()));
+        format!("{}mailnook {words}{option}", if self.unit { "sudo " } else { "" })
+    }
+
     /// The file to change a key of the configuration in.
     fn configuration(&self) -> String {
         let system = || crate::config::SYSTEM_PATH.to_owned();
         self.config.file.as_ref().map_or_else(system, |file| file.display().to_string())
     }
+}
 
-    /// Whether a server runs.
-    fn is_served(&self) -> bool {
-        self.inspection.as_ref().is_some_and(|inspection| inspection.server.is_some())
-    }
+/// Why something cannot be looked at.
+fn reason(error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::PermissionDenied { "not as this user".to_owned() } else { error.to_string() }
 }
 
 /// Looks at everything. Blocks for some seconds.
@@ -92,7 +100,8 @@ pub fn run(call: Call) -> Report {
     if understood {
         findings.push(files::configuration(&config));
     }
-    let data_dir = config.data_dir.canonicalize().unwrap_or_else(|_| config.data_dir.clone());
+    let absolute = || std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
+    let data_dir = config.data_dir.canonicalize().unwrap_or_else(|_| absolute());
     let unit = server::has_unit(&probe);
     let mut patient = Patient { probe, config, data_dir, inspection: None, unit };
 
@@ -119,6 +128,6 @@ pub fn run(call: Call) -> Report {
     }
     findings.extend(ports::check(&patient, &owner, &listening));
     findings.extend(names::check(&patient));
-    findings.extend(if test_mail { mail::check(&patient) } else { Vec::new() });
+    findings.extend(if test_mail { mail::check(&patient, &owner) } else { Vec::new() });
     Report { findings }
 }

@@ -16,7 +16,7 @@ pub(super) fn check(patient: &Patient, owner: &Owner, listening: &[Listening]) -
     match owner {
         Owner::Server(inspection) => answering(patient, inspection),
         Owner::Alone(_) => stopped(patient, listening),
-        Owner::Unknown => Vec::new(),
+        Owner::Closed | Owner::Unknown => Vec::new(),
     }
 }
 
@@ -49,7 +49,13 @@ fn answering(patient: &Patient, inspection: &Inspection) -> Vec<Finding> {
     let mut good = Vec::new();
     for (protocol, address) in &inspection.places {
         match Dialogue::open(*protocol, *address, certificate.as_ref().map(|certificate| certificate.der.as_slice())) {
-            Ok(_) => good.push(format!("{} {}", protocol.name(), address.port())),
+            Ok(_) => {
+                let place = format!("{} {}", protocol.name(), address.port());
+                // Both halves of `*:PORT` are one place to people.
+                if !good.contains(&place) {
+                    good.push(place);
+                }
+            }
             Err(error) => {
                 let text = format!("{} on {address} does not answer as it should: {error}", protocol.name());
                 findings.push(Finding::fault(CHECK, text).fix(patient.restart()));

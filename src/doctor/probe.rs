@@ -183,16 +183,20 @@ fn resolve(name: &str) -> Looked {
     let thread = std::thread::Builder::new().name("resolver".to_owned()).spawn(move || {
         let found = wanted.to_socket_addrs().map(|addresses| addresses.map(|address| address.ip()).collect::<Vec<_>>());
         // Nobody waits any more where it took too long.
-        let _late = sender.send(found.unwrap_or_default());
+        let _late = sender.send(found.map_err(|error| error.to_string()));
     });
     if let Err(error) = thread {
         return Looked::Failed(error.to_string());
     }
     match receiver.recv_timeout(NAME_TIMEOUT) {
-        Ok(mut addresses) if !addresses.is_empty() => {
+        Ok(Ok(mut addresses)) if !addresses.is_empty() => {
             addresses.sort_unstable();
             addresses.dedup();
             Looked::Found(addresses)
+        }
+        // The standard library has no other sign of EAI_AGAIN than the texts of glibc and musl: no name server answers.
+        Ok(Err(text)) if text.contains("Temporary failure") || text.contains("Try again") => {
+            Looked::Failed("no name server answers".to_owned())
         }
         Ok(_) => Looked::Unknown,
         Err(_) => Looked::Failed(format!("no answer in {} s", NAME_TIMEOUT.as_secs())),

@@ -5,12 +5,12 @@ use crate::admin::{self, Access, Inspection, Request, exit, inspect_alone};
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const CHECK: &str = "server";
 
 /// How long the server may take for its answer; it reads some messages for it.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// File descriptors besides those of connections, as the server counts them.
 const SPARE_DESCRIPTORS: u64 = 200;
@@ -26,7 +26,9 @@ pub(super) enum Owner {
     Server(Inspection),
     /// Nobody: it was looked at here.
     Alone(Inspection),
-    /// It cannot be said.
+    /// This user may not ask.
+    Closed,
+    /// It cannot be said; a finding tells why.
     Unknown,
 }
 
@@ -49,7 +51,7 @@ pub(super) fn unit_texts(probe: &Probe) -> Vec<String> {
 
 /// Asks the server or, where none runs, the store.
 pub(super) fn ask(patient: &Patient) -> (Owner, Vec<Finding>) {
-    let start = if patient.unit { "sudo systemctl start mailnook" } else { "mailnook serve" };
+    let start = if patient.unit { "sudo systemctl start mailnook".to_owned() } else { patient.command("serve") };
     let data_dir = patient.data_dir.display();
     match patient.data_dir.join("store").join("data.mdb").metadata() {
         Ok(_) => {}
@@ -57,7 +59,7 @@ pub(super) fn ask(patient: &Patient) -> (Owner, Vec<Finding>) {
             let text = format!("{data_dir} has no mail store: mailnook never ran here, or data_dir is wrong");
             return (Owner::Unknown, vec![Finding::fault(CHECK, text).fix(start)]);
         }
-        Err(error) => return (Owner::Unknown, vec![cannot(patient, &error.to_string())]),
+        Err(_) => return (Owner::Closed, vec![cannot(patient)]),
     }
     match Access::reach(&patient.data_dir, false) {
         Ok(Access::Server(stream)) => served(patient, &stream),
@@ -71,19 +73,20 @@ pub(super) fn ask(patient: &Patient) -> (Owner, Vec<Finding>) {
                 }
             }
         }
-        Err(refused) if refused.code == exit::PERMISSION => (Owner::Unknown, vec![cannot(patient, &refused.text)]),
+        Err(refused) if refused.code == exit::PERMISSION => (Owner::Closed, vec![cannot(patient)]),
         Err(refused) => (Owner::Unknown, vec![Finding::fault(CHECK, refused.text).fix(patient.restart())]),
     }
 }
 
-fn cannot(patient: &Patient, why: &str) -> Finding {
-    let text =
-        format!("this user may not look into {} ({why}), so that much stays unchecked", patient.data_dir.display());
-    Finding::note(CHECK, text).fix("sudo mailnook doctor")
+fn cannot(patient: &Patient) -> Finding {
+    let place = patient.data_dir.display();
+    let text = format!("this user may not look into {place}; server, store, ports and certificate stay unchecked");
+    Finding::note(CHECK, text).fix(format!("sudo {}", patient.command("doctor").trim_start_matches("sudo ")))
 }
 
 fn served(patient: &Patient, stream: &UnixStream) -> (Owner, Vec<Finding>) {
     let (mut out, mut errors) = (Vec::new(), Vec::new());
+    let begin = Instant::now();
     let limited = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
     let code = match limited {
         Ok(()) => admin::call(stream, &Request::Inspect, Box::new(io::empty()), &mut out, &mut errors),
@@ -91,7 +94,11 @@ fn served(patient: &Patient, stream: &UnixStream) -> (Owner, Vec<Finding>) {
     };
     if code != exit::OK {
         let why = String::from_utf8_lossy(&errors).trim().trim_start_matches("mailnook: ").to_owned();
-        let text = format!("the server does not answer doctor as it should: {why}");
+        let text = if begin.elapsed() >= PATIENCE {
+            format!("the server hangs: it does not answer within {} s", PATIENCE.as_secs())
+        } else {
+            format!("the server does not answer doctor as it should: {why}")
+        };
         return (Owner::Unknown, vec![Finding::fault(CHECK, text).fix(patient.restart())]);
     }
     let inspection = Inspection::parse(&String::from_utf8_lossy(&out));
@@ -106,7 +113,7 @@ fn served(patient: &Patient, stream: &UnixStream) -> (Owner, Vec<Finding>) {
     findings.extend(descriptors(patient, &inspection));
     if inspection.users == 0 {
         let text = "there are no users yet, so nobody can log in and no mail is taken";
-        findings.push(Finding::warning(CHECK, text).fix("sudo mailnook user add NAME"));
+        findings.push(Finding::warning(CHECK, text).fix(patient.command("user add NAME")));
     }
     (Owner::Server(inspection), findings)
 }

@@ -12,7 +12,7 @@ pub(super) fn check(patient: &Patient, inspection: &Inspection) -> Vec<Finding> 
     let mut findings: Vec<Finding> = inspection
         .damage
         .iter()
-        .map(|damage| Finding::fault(CHECK, damage.as_str()).fix("mailnook verify (it reads everything)"))
+        .map(|damage| Finding::fault(CHECK, damage.as_str()).fix(patient.command("verify") + " (it reads everything)"))
         .collect();
     if findings.is_empty() {
         let text = "users, mailboxes and the newest message of each are sound (`mailnook verify` reads everything)";

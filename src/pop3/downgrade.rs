@@ -1,14 +1,17 @@
 //! The surrogate that a client gets for a message with UTF-8 in its header, unless it has said UTF8 (RFC 6856 §2.1): words
 //! beyond ASCII become encoded words (RFC 2047), all else stays. Pure.
 //!
-//! It is longer than the message; LIST and STAT give the message's own size. An address that only UTF-8 can write is still
-//! readable, but nobody can answer it. The body is not touched: its transfer encoding says what it is.
+//! It is longer than the message, by as much as `sizes` finds. An address that only UTF-8 can write is still readable, but
+//! nobody can answer it. The body is not touched: its transfer encoding says what it is.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 /// Limit: octets of a header line that are looked at together; RFC 5322 §2.1.1 allows 998.
 const LINE_MAX: usize = 16 * 1024;
+/// Limit: octets of a header. What comes behind them is body, so that a message without an empty line need not be read
+/// to its end to know its size.
+const HEADER_MAX: usize = 1024 * 1024;
 /// Octets in one encoded word, which may have 75 characters (RFC 2047 §2).
 const WORD_OCTETS: usize = 42;
 
@@ -16,12 +19,19 @@ const WORD_OCTETS: usize = 42;
 #[derive(Debug)]
 pub(super) struct Downgrade {
     in_header: bool,
+    /// Octets of the header so far.
+    header: usize,
     line: Vec<u8>,
 }
 
 impl Downgrade {
     pub(super) const fn new() -> Self {
-        Self { in_header: true, line: Vec::new() }
+        Self { in_header: true, header: 0, line: Vec::new() }
+    }
+
+    /// Whether there is more to change.
+    pub(super) const fn is_in_header(&self) -> bool {
+        self.in_header
     }
 
     /// Takes the next octets of the message and gives on what is complete.
@@ -32,9 +42,10 @@ impl Downgrade {
             let room = LINE_MAX.saturating_sub(self.line.len()).max(1);
             let (piece, behind) = rest.split_at(end.unwrap_or(rest.len()).min(room).min(rest.len()));
             self.line.extend_from_slice(piece);
+            self.header = self.header.saturating_add(piece.len());
             rest = behind;
             if piece.ends_with(b"\n") || self.line.len() >= LINE_MAX {
-                self.in_header = !matches!(self.line.as_slice(), b"\r\n" | b"\n");
+                self.in_header = self.header < HEADER_MAX && !matches!(self.line.as_slice(), b"\r\n" | b"\n");
                 self.give_line(&mut give);
             }
         }
@@ -131,6 +142,15 @@ mod tests {
         assert_eq!(downgrade(b"Subject: a\xe4b", 3), b"Subject: a\xe4b");
         assert_eq!(downgrade("Subject: a\u{e4}b".as_bytes(), 3), b"Subject: =?UTF-8?B?YcOkYg==?=");
         assert_eq!(downgrade(b"\r\n\xe4", 3), b"\r\n\xe4");
+    }
+
+    #[test]
+    fn a_header_without_end_becomes_body() {
+        let line = "X: gr\u{fc}n\r\n".repeat(HEADER_MAX / 10 + 10);
+        let out = downgrade(line.as_bytes(), 4096);
+        let behind = out.iter().position(|octet| !octet.is_ascii()).unwrap();
+        assert!(out[behind..].starts_with("\u{fc}n\r\nX: gr\u{fc}n\r\n".as_bytes()));
+        assert!(out.len() - behind < 100);
     }
 
     proptest! {

@@ -13,8 +13,10 @@ mod maildrop;
 mod reply;
 mod retrieve;
 mod session;
+mod sizes;
 
 pub use session::{Context, serve};
+pub use sizes::Sizes;
 
 /// The command parser for the fuzz target `line_commands`.
 #[cfg(fuzzing)]

@@ -1,10 +1,10 @@
 //! RETR and TOP: streams one message, dot-stuffed, as fast as the client takes it.
 
 use super::downgrade::Downgrade;
+use super::maildrop::Entry;
 use super::reply;
 use crate::mailbox::{self, Mailbox};
 use crate::net::{Connection, DotStuffer, OUT_HIGH, ReadError};
-use crate::types::Uid;
 
 /// Octets read from the store at a time.
 const PIECE: usize = 16 * 1024;
@@ -25,15 +25,15 @@ impl From<ReadError> for Cut {
 }
 
 /// Sends a message or its beginning: with `lines`, its header and so many lines of its body. Whether there was such a
-/// message. Without `utf8` a header in UTF-8 is sent as a surrogate in ASCII.
+/// message. Without `utf8` a header in UTF-8 is sent as a surrogate in ASCII; the maildrop knows its size.
 pub(super) async fn retrieve(
     conn: &mut Connection,
     mailbox: &Mailbox,
-    uid: Uid,
+    entry: Entry,
     lines: Option<u64>,
     utf8: bool,
 ) -> Result<bool, Cut> {
-    let opened = mailbox.message(uid).and_then(|message| message.read(0, PIECE).map(|piece| (message, piece)));
+    let opened = mailbox.message(entry.uid).and_then(|message| message.read(0, PIECE).map(|piece| (message, piece)));
     let (message, mut piece) = match opened {
         Ok(opened) => opened,
         Err(error) => {
@@ -43,7 +43,7 @@ pub(super) async fn retrieve(
     };
     let size = message.size();
     match lines {
-        None => conn.queue(format!("+OK {size} octets\r\n").as_bytes()),
+        None => conn.queue(format!("+OK {} octets\r\n", entry.size).as_bytes()),
         Some(_) => conn.queue(b"+OK Top of message follows\r\n"),
     }
     let mut top = lines.map(Top::new);

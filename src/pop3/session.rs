@@ -8,6 +8,7 @@ use super::command::{Command, CommandError};
 use super::maildrop::{Entry, MESSAGES_MAX, Maildrop, NoMessage};
 use super::reply;
 use super::retrieve::{Cut, retrieve};
+use super::sizes::Sizes;
 use crate::auth::sasl::{self, Mechanism};
 use crate::auth::{Attempt, AuthError, Authenticator, Client, ExchangeError, LoggedIn, Step};
 use crate::config::Config;
@@ -36,6 +37,8 @@ pub struct Context {
     pub tls: Option<TlsAcceptor>,
     /// Limits and timeouts.
     pub config: Arc<Config>,
+    /// What is known of the sizes of messages.
+    pub sizes: Sizes,
     /// Ends the session.
     pub shutdown: Shutdown,
 }
@@ -459,7 +462,7 @@ impl Session {
         if self.context.core.is_too_soon(logged_in.account, &door) {
             return Ok(self.answer(reply::LOGIN_DELAY));
         }
-        match Transaction::open(&self.context.core, logged_in, door, guest).await {
+        match Transaction::open(&self.context, logged_in, (door, guest), self.utf8).await {
             Ok(transaction) => {
                 let (messages, octets) = (transaction.maildrop.messages(), transaction.maildrop.octets());
                 self.state = State::Transaction(Box::new(transaction));
@@ -512,7 +515,7 @@ impl Session {
             Ok(entry) => entry,
             Err(error) => return Ok(self.answer(no_message(error))),
         };
-        match retrieve(&mut self.conn, &transaction.inbox, entry.uid, lines, self.utf8).await {
+        match retrieve(&mut self.conn, &transaction.inbox, entry, lines, self.utf8).await {
             Ok(is_whole) => {
                 if let (State::Transaction(transaction), true) = (&mut self.state, is_whole && lines.is_none()) {
                     transaction.sent.insert(entry.uid.0);
@@ -527,18 +530,28 @@ impl Session {
 
 impl Transaction {
     /// Takes down what INBOX holds now.
-    async fn open(core: &Arc<Core>, logged_in: LoggedIn, door: Door, guest: Guest) -> Result<Self, mailbox::Error> {
-        let account = core.account(logged_in.account)?.through(door).restricted(logged_in.read_only);
+    async fn open(
+        context: &Context,
+        logged_in: LoggedIn,
+        (door, guest): (Door, Guest),
+        utf8: bool,
+    ) -> Result<Self, mailbox::Error> {
+        let account = context.core.account(logged_in.account)?.through(door).restricted(logged_in.read_only);
         let inbox = account.open("INBOX")?;
         let hidden = inbox.pop_hidden().await?;
         let uids = inbox.snapshot()?.uids;
         let mut maildrop = Maildrop::default();
         let mut from = first_uid(&uids, &logged_in.name);
+        let mut pass = context.sizes.pass(&inbox, from);
         loop {
             let rows = inbox.rows(&uids, from)?;
             let Some(last) = rows.last().map(|row| row.uid) else { break };
-            for row in rows.iter().filter(|row| hidden.binary_search(&row.instance).is_err()) {
-                match u32::try_from(row.size) {
+            for row in &rows {
+                let longer = pass.longer(&inbox, row.uid).await;
+                if hidden.binary_search(&row.instance).is_ok() {
+                    continue;
+                }
+                match u32::try_from(row.size.saturating_add(longer.octets(utf8))) {
                     Ok(size) => maildrop.push(Entry { instance: row.instance, uid: row.uid, size }),
                     Err(_) => {
                         log::warn!("pop3: user={:?}: a message of {} octets is left out", logged_in.name, row.size);
@@ -550,6 +563,7 @@ impl Transaction {
             smol::future::yield_now().await;
         }
         maildrop.seal();
+        context.sizes.keep(pass, &uids);
         Ok(Self {
             user: logged_in.name,
             device: logged_in.device_name,

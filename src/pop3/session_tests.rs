@@ -55,6 +55,7 @@ impl World {
             core,
             tls: None,
             config: Arc::new(config),
+            sizes: Sizes::default(),
             shutdown: Shutdown::new(),
         };
         Self { path, account, limiter: Limiter::new(&context.config.limits), context: Arc::new(context) }
@@ -411,32 +412,73 @@ fn an_idle_session_is_small() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
-    /// What the core holds comes out, octet for octet, and the count before it is right.
+    /// What the core holds comes out, octet for octet, and LIST, STAT and RETR count what comes out: to a client that has
+    /// said UTF8 and to one that has not, at the first login and when the sizes are known, with new messages and gone ones.
     #[test]
     fn messages_come_out_as_they_went_in(
-        messages in prop::collection::vec("(\\.|\\.\\.|a|A: b|\r\n|\r\n\\.|\u{0}|\u{e4}| ){0,40}", 1..4),
-        prefix in prop_oneof![Just(""), Just("Return-Path: <>\r\n")],
+        messages in prop::collection::vec("(\\.|\\.\\.|a|A: b|\r\n|\r\n\\.|\u{0}|\u{e4}| ){0,40}", 2..5),
+        prefix in prop_oneof![Just(""), Just("Return-Path: <>\r\n"), Just("Delivered-To: j\u{fc}@x\r\n")],
     ) {
         let world = World::new();
-        let mut expected = Vec::new();
-        for (uid, message) in (1..).zip(&messages) {
-            world.deliver(message.as_bytes(), prefix.as_bytes());
-            let held = world.inbox().message(Uid(uid)).unwrap().read(0, 65536).unwrap();
-            assert!(held.starts_with(prefix.as_bytes()) && held.ends_with(message.as_bytes()));
-            expected.push(held);
+        let (first, rest) = messages.split_at(messages.len() - 1);
+        deliver_all(&world, first, prefix);
+        for utf8 in [true, false, false, true] {
+            counts_are_exact(&world, utf8);
         }
-        let mut client = world.log_in();
-        for (number, message) in (1..).zip(&expected) {
-            let size = message.len();
-            assert_eq!(client.ask(&format!("LIST {number}")), format!("+OK {number} {size}"));
-            assert_eq!(client.ask(&format!("RETR {number}")), format!("+OK {size} octets"));
-            let mut shown = client.rest();
-            if !message.ends_with(b"\n") && !message.is_empty() {
-                assert!(shown.ends_with(b"\r\n"));
-                shown.truncate(shown.len() - 2);
-            }
-            assert_eq!(&shown, message);
-        }
-        client.cut();
+        deliver_all(&world, rest, prefix);
+        counts_are_exact(&world, false);
+        smol::block_on(world.inbox().pop_update(&UidSet::new(), &UidSet::from_range(1, 1))).unwrap();
+        counts_are_exact(&world, false);
+        counts_are_exact(&world, true);
     }
+}
+
+fn deliver_all(world: &World, messages: &[String], prefix: &str) {
+    for message in messages {
+        let uid = world.inbox().status().unwrap().uid_next;
+        world.deliver(message.as_bytes(), prefix.as_bytes());
+        let held = world.inbox().message(uid).unwrap().read(0, 65536).unwrap();
+        assert!(held.starts_with(prefix.as_bytes()) && held.ends_with(message.as_bytes()));
+    }
+}
+
+/// Logs in and compares every message and every count.
+fn counts_are_exact(world: &World, utf8: bool) {
+    let mut client = world.connect(Peer::LOCAL);
+    if utf8 {
+        assert!(client.ask("UTF8").starts_with("+OK"));
+    }
+    assert!(client.ask("USER anna").starts_with("+OK"));
+    let opened = client.ask("PASS secret");
+    let (inbox, mut total) = (world.inbox(), 0);
+    let uids = inbox.snapshot().unwrap().uids;
+    for (number, uid) in (1..).zip(uids.iter()) {
+        let mut expected = inbox.message(Uid(uid)).unwrap().read(0, 65536).unwrap();
+        if !expected.ends_with(b"\n") && !expected.is_empty() {
+            expected.extend_from_slice(b"\r\n");
+        }
+        let listed = client.ask(&format!("LIST {number}"));
+        let told = client.ask(&format!("RETR {number}"));
+        let shown = client.rest();
+        assert_eq!(listed, format!("+OK {number} {}", shown.len()));
+        assert_eq!(told, format!("+OK {} octets", shown.len()));
+        if utf8 || header(&expected).is_ascii() {
+            assert_eq!(shown, expected);
+        } else {
+            assert!(header(&shown).is_ascii());
+            assert_eq!(shown[header(&shown).len()..], expected[header(&expected).len()..]);
+            assert!(shown.len() > expected.len());
+        }
+        total += shown.len();
+    }
+    assert_eq!(opened, format!("+OK {} messages ({total} octets)", uids.len()));
+    assert_eq!(client.ask("STAT"), format!("+OK {} {total}", uids.len()));
+    client.cut();
+}
+
+/// Everything up to the first empty line.
+fn header(message: &[u8]) -> &[u8] {
+    let blank = memchr::memmem::find(message, b"\r\n\r\n").map(|at| at + 2);
+    let blank = if message.starts_with(b"\r\n") { Some(0) } else { blank };
+    &message[..blank.unwrap_or(message.len())]
 }

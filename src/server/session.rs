@@ -42,6 +42,7 @@ impl Contexts {
                 auth: auth.clone(),
                 tls: Some(tls.clone()),
                 config: config.clone(),
+                sizes: pop3::Sizes::default(),
                 shutdown: shutdown.clone(),
             }),
             lmtp: Arc::new(lmtp::Context { core, config, shutdown }),

@@ -96,3 +96,23 @@ fn the_account_goes_with_its_command_or_with_the_next_test() {
     assert!(place.output(&["verify"]).contains("the store is sound"));
     server.stop();
 }
+
+#[test]
+fn too_few_files_and_no_users_are_told() {
+    let place = Place::new("few");
+    let server = place.serve();
+    let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
+                  Max open files            1024                 4096                 files\n";
+    place.put(&format!("proc/{}/limits", server.child.id()), limits);
+    let said = place.doctor();
+    let few =
+        ("warning", "server", "may open 1024 files, but limits.connections may need 2250", "set connections = 824");
+    assert!(said.has(few), "{}", said.out);
+    assert_eq!(said.code, 1);
+    place.put("lib/systemd/system/mailnook.service", "[Service]\nUser=mailnook\n");
+    assert!(place.doctor().has((few.0, few.1, few.2, "LimitNOFILE=2250")));
+    assert!(!place.doctor().has(("warning", "server", "there are no users yet", "")));
+    place.output(&["user", "remove", "anna", "--yes"]);
+    assert!(place.doctor().has(("warning", "server", "there are no users yet", "user add NAME")));
+    server.stop();
+}

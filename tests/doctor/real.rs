@@ -140,5 +140,5 @@ fn another_program_on_a_port_is_seen_without_a_planted_system() {
     let text = format!("imap on 127.0.0.1:{port} cannot be opened");
     assert!(said.has(("fault", "ports", &text, "ss -ltnp")), "{}", said.out);
     assert!(said.has(("fault", "server", "mailnook is not running", "mailnook serve")), "{}", said.out);
-    assert!(said.has(("note", "mail", "no test mail was sent", "run mailnook doctor again")), "{}", said.out);
+    assert!(said.has(("note", "mail", "no test mail was sent", ", then mailnook doctor --config ")), "{}", said.out);
 }

@@ -93,17 +93,21 @@ def lmtp(server):
     for user in ("bob", "carl"):
         imap = Imap(server.ports["imap"], user, "long-secret")
         imap.ok("SELECT INBOX")
-        pop3 = Pop3(server.ports["pop3"], user, "long-secret")
-        listed = dict(line.split() for line in pop3.many("LIST").splitlines())
+        sessions = [Pop3(server.ports["pop3"], user, "long-secret", utf8=utf8) for utf8 in (True, False)]
+        lists = [dict(line.split() for line in pop3.many("LIST").splitlines()) for pop3 in sessions]
+        assert sessions[0].utf8, "UTF8 is not known"
         for uid, (name, octets) in enumerate(sent.items(), 1):
             stored = imap.body(uid)
             trace = below_trace(stored, octets, name)
             assert trace.startswith(b"Return-Path: <sender@example.org>\r\n"), trace
             assert f"Delivered-To: {user}@{DOMAIN}\r\n".encode() in trace, trace
             assert b"\r\nReceived: " in trace, trace
-            assert int(listed[b"%d" % uid]) == len(stored), f"{name}: LIST {listed[b'%d' % uid]} of {len(stored)}"
-            same(f"{name} RETR", pop3.many(f"RETR {uid}"), stored)
-        pop3.quit()
+            for pop3, listed in zip(sessions, lists):
+                shown = stored if pop3.utf8 else corpus.surrogate(stored)
+                same(f"{name} RETR", pop3.many(f"RETR {uid}"), shown)
+                assert int(listed[b"%d" % uid]) == len(shown), f"{name}: LIST {listed[b'%d' % uid]} of {len(shown)}"
+        for pop3 in sessions:
+            pop3.quit()
         imap.logout()
     print(f"   {len(sent)} messages by LMTP, FETCH and RETR, two recipients")
 

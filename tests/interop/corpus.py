@@ -1,6 +1,8 @@
 """The messages that the interoperability tests use: real ones of CPython's email tests, and oddities written here."""
 
+import base64
 import glob
+import itertools
 import os
 import re
 
@@ -64,6 +66,7 @@ def oddities():
         "eight-bit-header": mail(b"h8", b"Subject: gr\xfc\xdfe \xe2\x82\xac\r\n"),
         "eight-bit-body": mail(b"b8", b"Subject: 8bit\r\n", bytes(range(128, 256)) + b"\r\n"),
         "utf8-headers": mail(b"u8", "Subject: Grüße aus Köln\r\nX-To: Jürgen <jürgen@köln.example>\r\n".encode()),
+        "utf8-long-header": mail(b"u8l", ("Subject: " + "日本語の長い件名 " * 12 + "end\r\n").encode(), "Größe\r\n".encode()),
         "bare-cr": mail(b"cr", b"Subject: bare CR\r\n", b"one\rtwo\r\rthree\r\n\r\r\n"),
         "bare-cr-in-header": mail(b"crh", b"Subject: a\rb\r\nX-Two: c\r\n"),
         "long-header": mail(b"lh", b"Subject: " + b"x" * 20000 + b"\r\n"),
@@ -130,6 +133,40 @@ def with_nul():
         "nul-in-header": mail(b"nulh", b"Subject: a\x00b\r\n"),
         "binary": mail(b"bin", b"Subject: binary\r\n", crlf(bytes(range(256)) * 16) + b"\r\n"),
     }
+
+
+def surrogate(octets):
+    """What a POP3 client gets that has not said UTF8 (RFC 6856 §2.1). Words of the header that are beyond ASCII and in UTF-8
+    become encoded words, neighbours together, 42 octets in each at most. Lines in no known charset, the body, and a header
+    in ASCII stay what they are."""
+    header, empty, body = (b"", b"", octets) if octets.startswith(b"\r\n") else octets.partition(b"\r\n\r\n")
+    return b"\r\n".join(map(ascii_line, header.split(b"\r\n"))) + empty + body
+
+
+def ascii_line(line):
+    try:
+        words = line.decode().split(" ")
+    except UnicodeDecodeError:
+        return line
+    out = []
+    for beyond, run in itertools.groupby(words, lambda word: not word.isascii()):
+        out.append("\r\n ".join(map(encoded_word, pieces(" ".join(run)))) if beyond else " ".join(run))
+    return " ".join(out).encode()
+
+
+def pieces(text):
+    """Of whole characters, as long as an encoded word allows."""
+    piece = ""
+    for letter in text:
+        if len((piece + letter).encode()) > 42:
+            yield piece
+            piece = ""
+        piece += letter
+    yield piece
+
+
+def encoded_word(text):
+    return f"=?UTF-8?B?{base64.b64encode(text.encode()).decode()}?="
 
 
 def all_messages():

@@ -249,15 +249,16 @@ def dot_stuff(octets):
 
 
 class Pop3:
-    """A POP3 session."""
+    """A POP3 session; with `utf8` where the server has it, and `self.utf8` tells."""
 
-    def __init__(self, port, user, password, tls=False):
+    def __init__(self, port, user, password, tls=False, utf8=False):
         self.socket = connect(port, tls)
         self.lines = Lines(self.socket)
         self.lines.line()
-        # Else headers in UTF-8 come as surrogates in ASCII (RFC 6856). A server that does not know it has none.
-        self.socket.sendall(b"UTF8\r\n")
-        self.lines.line()
+        self.utf8 = False
+        if utf8:
+            self.socket.sendall(b"UTF8\r\n")
+            self.utf8 = self.lines.line().startswith(b"+OK")
         self.ok(f"USER {user}")
         self.ok(f"PASS {password}")
 

@@ -56,7 +56,8 @@ impl House {
             config: config.clone(),
             shutdown: shutdown.clone(),
         });
-        let pop3 = Arc::new(pop3::Context { core: core.clone(), auth, tls, config, shutdown });
+        let pop3 =
+            Arc::new(pop3::Context { core: core.clone(), auth, tls, config, sizes: pop3::Sizes::default(), shutdown });
         let house = Self { executor: Executor::new(), directory, core, imap, pop3, tls: acceptor, limiter };
         house.add_user("anna", &hash_password("secret", &house.imap.config.auth).expect("a hash"));
         house

@@ -247,7 +247,8 @@ impl World {
                     imap::serve(connection, context, admission).await;
                 }
                 Protocol::Pop3 => {
-                    let context = Arc::new(pop3::Context { core, auth, tls, config, shutdown });
+                    let context =
+                        Arc::new(pop3::Context { core, auth, tls, config, sizes: pop3::Sizes::default(), shutdown });
                     pop3::serve(connection, admission, context).await;
                 }
                 Protocol::Lmtp => lmtp::serve(connection, Arc::new(lmtp::Context { core, config, shutdown })).await,

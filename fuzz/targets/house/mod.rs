@@ -224,7 +224,7 @@ impl House {
                     imap::serve(connection, Arc::new(context), admission).await;
                 }
                 Door::Pop3 => {
-                    let context = pop3::Context { core, auth, tls, config, shutdown };
+                    let context = pop3::Context { core, auth, tls, config, sizes: pop3::Sizes::default(), shutdown };
                     pop3::serve(connection, admission, Arc::new(context)).await;
                 }
                 Door::Lmtp => lmtp::serve(connection, Arc::new(lmtp::Context { core, config, shutdown })).await,
