@@ -8,6 +8,8 @@ from client import DOMAIN, PASSWORD, USER
 from machines import Failed
 
 HERE = pathlib.Path(__file__).resolve().parent
+# With less than that (50 MB) mailnook takes no mail.
+RESERVE_KIB = 48829
 PORTS = (24, 143, 993, 995)
 CONFIG = f"""
 data_dir = "/data/mail"
@@ -19,10 +21,6 @@ imaps = ["*:993"]
 pop3 = ["*:110"]
 pop3s = ["*:995"]
 lmtp = ["*:24"]
-[auth]
-argon2_memory = "4 MiB"
-[limits]
-disk_reserve = "4 MiB"
 """
 
 
@@ -32,7 +30,9 @@ def disk(path, binary, megabytes):
 
 
 def prepare(machine):
-    """On a new disk: a directory that is not root's, and the user."""
+    """On a new disk: the preset of the board, a directory that is not root's, and the user."""
+    if machine.board.preset:
+        machine.check(f"/data/mailnook config board {machine.board.preset} /data/mailnook.toml >/tmp/new && cp /tmp/new /data/mailnook.toml")
     machine.check("mkdir /data/mail && chown mailnook:mailnook /data/mail")
     machine.check(f"echo {PASSWORD} | /data/mailnook -c /data/mailnook.toml user add {USER} --password-stdin", 120)
 
@@ -74,6 +74,6 @@ def full(machine):
     """Says so where the machine's disk is full."""
     code, lines = machine.run("df -k /data | tail -n 1")
     words = lines[-1].split() if lines else []
-    if code == 0 and len(words) > 4 and int(words[3]) < 5000:
-        return f" (the machine's disk is full: {words[3]} KiB are free, give it more with --disk-megabytes)"
+    if code == 0 and len(words) > 4 and int(words[3]) < RESERVE_KIB:
+        return f" (the machine's disk is full: {words[3]} KiB are free, which mailnook keeps in reserve; give it more with --disk-megabytes)"
     return ""
