@@ -23,7 +23,7 @@ fn select(argument: &[u8], enabled: Enabled) -> Option<String> {
 }
 
 fuzz_target!(|data: &[u8]| {
-    for verb in [&b"a LIST "[..], b"a LSUB \"\" ", b"a STATUS ", b"a RENAME x ", b"a CREATE ", b"a APPEND ", b"a GETMETADATA ", b"a SETMETADATA "] {
+    for verb in [&b"a LIST "[..], b"a LSUB \"\" ", b"a STATUS ", b"a RENAME x ", b"a CREATE ", b"a APPEND ", b"a GETMETADATA ", b"a SETMETADATA ", b"a NOTIFY "] {
         let text = [verb, data, b"\r\n"].concat();
         if let Some(frame) = Frame::from_text(&text) {
             for enabled in clients() {

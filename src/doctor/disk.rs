@@ -47,7 +47,7 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
     match mount::of(probe, data_dir) {
         Some(mount) => {
             findings.extend(kind(probe, &mount, data_dir));
-            findings.extend(options(probe, &mount, data_dir));
+            findings.extend(options(probe, &mount));
         }
         None => findings.push(Finding::note(CHECK, "the table of mounts cannot be read")),
     }
@@ -93,7 +93,7 @@ fn overlay(probe: &Probe, mount: &Mount, data_dir: &Path) -> Finding {
     Finding::note(CHECK, text).fix("set data_dir to a volume of its own")
 }
 
-fn options(probe: &Probe, mount: &Mount, data_dir: &Path) -> Vec<Finding> {
+fn options(probe: &Probe, mount: &Mount) -> Vec<Finding> {
     let place = mount.point.display();
     let mut findings = Vec::new();
     if mount.has("ro") {
@@ -119,23 +119,21 @@ fn options(probe: &Probe, mount: &Mount, data_dir: &Path) -> Vec<Finding> {
             format!("{place} is mounted with sync: slow, wears a card, and mailnook makes mail durable without it");
         findings.push(Finding::warning(CHECK, text).fix("take sync out of /etc/fstab, then reboot"));
     }
-    let on_card = mount.source.starts_with("/dev/mmcblk");
-    let every_read = !mount.has("noatime") && !mount.has("relatime") && mount.has("strictatime");
-    if on_card && every_read {
+    let device = mount.device(probe);
+    // The table has a word for every way but this one.
+    let every_read = !mount.has("noatime") && !mount.has("relatime");
+    if device.starts_with("mmcblk") && every_read {
         let text = format!("{place} is a card and writes the time of every read to it");
         findings.push(
             Finding::warning(CHECK, text)
                 .fix(format!("sudo mount -o remount,noatime {place} (and noatime in /etc/fstab)")),
         );
     }
-    let device = mount.source.rsplit('/').next().unwrap_or_default();
     if let Some(errors @ 1..) = probe.number(&format!("/sys/fs/ext4/{device}/errors_count")) {
-        let text = format!("the file system of {} had {errors} errors", data_dir.display());
-        findings.push(Finding::warning(CHECK, text).fix(
-            "sudo tune2fs -c 1 ".to_owned()
-                + &mount.source
-                + " && sudo reboot (it is checked then); keep a copy of the mail elsewhere",
-        ));
+        let text = format!("the file system on {device}, where the mail is, had {errors} errors");
+        let fix =
+            "copy the mail elsewhere, add fsck.mode=force to /boot/firmware/cmdline.txt, reboot, and take it out again";
+        findings.push(Finding::warning(CHECK, text).fix(fix));
     }
     findings
 }

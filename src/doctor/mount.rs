@@ -9,6 +9,8 @@ pub(super) struct Mount {
     pub point: PathBuf,
     pub kind: String,
     pub source: String,
+    /// Major and minor number of the device.
+    pub number: String,
     /// Of this mount and of the file system under it.
     pub options: Vec<String>,
 }
@@ -16,6 +18,13 @@ pub(super) struct Mount {
 impl Mount {
     pub(super) fn has(&self, option: &str) -> bool {
         self.options.iter().any(|own| own == option)
+    }
+
+    /// The kernel's name of the device, such as mmcblk0p2; the source may be called /dev/root.
+    pub(super) fn device(&self, probe: &Probe) -> String {
+        let event = probe.read(&format!("/sys/dev/block/{}/uevent", self.number)).unwrap_or_default();
+        let name = event.lines().find_map(|line| line.strip_prefix("DEVNAME="));
+        name.or_else(|| self.source.rsplit('/').next()).unwrap_or_default().to_owned()
     }
 
     /// The value of an option such as `upperdir=/upper`.
@@ -34,12 +43,13 @@ pub(super) fn of(probe: &Probe, path: &Path) -> Option<Mount> {
 
 fn parse(line: &str) -> Option<Mount> {
     let (before, behind) = line.split_once(" - ")?;
+    let number = before.split(' ').nth(2)?.to_owned();
     let mut before = before.split(' ').skip(4);
     let (point, own) = (before.next()?, before.next()?);
     let mut behind = behind.split(' ');
     let (kind, source, super_options) = (behind.next()?, behind.next()?, behind.next().unwrap_or_default());
     let options = own.split(',').chain(super_options.split(',')).map(str::to_owned).collect();
-    Some(Mount { point: unescaped(point).into(), kind: kind.to_owned(), source: unescaped(source), options })
+    Some(Mount { point: unescaped(point).into(), kind: kind.to_owned(), source: unescaped(source), number, options })
 }
 
 /// Spaces and the like are written in octal.

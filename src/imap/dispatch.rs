@@ -141,6 +141,8 @@ impl Session {
             }
             Command::MultiSearch { sources, returns, charset: _, keys } => {
                 let request = esearch::Request { sources, returns, keys };
+                let ticker = Ticker::new(tag, self.context.config.limits.imap_progress);
+                let out = &mut Output::new(&mut self.connection, self.enabled).reporting(ticker);
                 Box::pin(esearch::run(account, self.selected.as_deref_mut(), out, tag, request)).await
             }
             Command::GetQuota(root) => quota::get(account, out, &root).await,

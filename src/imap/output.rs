@@ -102,3 +102,7 @@ impl<'a> Output<'a> {
         Ok(self.connection.flush().await?)
     }
 }
+
+#[cfg(test)]
+#[path = "output_tests.rs"]
+mod tests;

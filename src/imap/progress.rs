@@ -16,6 +16,7 @@ pub struct Ticker {
     /// Limit: time between two notifications, the configuration's `imap_progress`.
     every: Duration,
     told: u32,
+    goal: u32,
 }
 
 impl Ticker {
@@ -23,7 +24,7 @@ impl Ticker {
     #[must_use]
     pub fn new(tag: &Tag, every: Duration) -> Self {
         let tag = if tag.as_str().contains(']') { "NIL".to_owned() } else { format!("\"{tag}\"") };
-        Self { tag, next: Instant::now() + every, every, told: 0 }
+        Self { tag, next: Instant::now() + every, every, told: 0, goal: 0 }
     }
 
     /// When the next notification is due.
@@ -41,7 +42,10 @@ impl Ticker {
         self.next = now + self.every;
         let state = match progress {
             Some(Progress { done, goal }) if goal > 0 => {
-                // RFC 9585 §4: it may not go back.
+                // RFC 9585 §4: it may not go back, but for another goal: a search in several mailboxes comes to the next.
+                if self.goal != goal {
+                    (self.goal, self.told) = (goal, 0);
+                }
                 self.told = done.min(goal - 1).max(self.told);
                 format!("{} {goal}", self.told)
             }
@@ -72,6 +76,7 @@ mod tests {
         assert_eq!(tell(3, 10), "OK [INPROGRESS (\"a1\" 5 10)] Still at work");
         assert_eq!(tell(10, 10), "OK [INPROGRESS (\"a1\" 9 10)] Still at work");
         assert_eq!(tell(0, 0), "OK [INPROGRESS (\"a1\" NIL NIL)] Still at work");
+        assert_eq!(tell(1, 3), "OK [INPROGRESS (\"a1\" 1 3)] Still at work");
     }
 
     #[test]

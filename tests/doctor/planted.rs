@@ -102,7 +102,7 @@ const FAULTS: &[(&[(&str, &str)], Wanted)] = &[
         ("warning", "disk", "mounted with sync", "/etc/fstab"),
     ),
     (
-        &[("proc/self/mountinfo", "25 1 179:2 / / rw,strictatime - ext4 /dev/mmcblk0p2 rw\n")],
+        &[("proc/self/mountinfo", "25 1 179:2 / / rw - ext4 /dev/mmcblk0p2 rw\n")],
         ("warning", "disk", "the time of every read", "remount,noatime /"),
     ),
     (
@@ -127,10 +127,22 @@ const FAULTS: &[(&[(&str, &str)], Wanted)] = &[
         ],
         ("fault", "disk", "is on an overlay in memory", "disable_overlayfs"),
     ),
-    (&[("sys/fs/ext4/mmcblk0p2/errors_count", "2\n")], ("warning", "disk", "had 2 errors", "/dev/mmcblk0p2")),
+    (
+        &[
+            ("proc/self/mountinfo", "25 1 179:2 / / rw,noatime - ext4 /dev/root rw\n"),
+            ("sys/dev/block/179:2/uevent", "MAJOR=179\nMINOR=2\nDEVNAME=mmcblk0p2\nDEVTYPE=partition\n"),
+            ("sys/fs/ext4/mmcblk0p2/errors_count", "5\n"),
+        ],
+        ("warning", "disk", "the file system on mmcblk0p2, where the mail is, had 5 errors", "fsck.mode=force"),
+    ),
+    (&[("sys/fs/ext4/mmcblk0p2/errors_count", "2\n")], ("warning", "disk", "had 2 errors", "fsck.mode=force")),
     (
         &[("proc/self/smaps", "KernelPageSize: 16 kB\n")],
         ("note", "store", "pages of 4 KiB, and this kernel has 16 KiB", ""),
+    ),
+    (
+        &[("answers/bits", "32"), ("proc/device-tree/model", "Raspberry Pi Zero W Rev 1.1\0")],
+        ("ok", "board", "32-bit program; the preset pi-zero suits it", ""),
     ),
     (
         &[("answers/bits", "32"), ("proc/sys/kernel/arch", "aarch64\n")],
@@ -168,6 +180,7 @@ fn a_sound_system_has_no_fault_and_the_test_mail_leaves_nothing() {
     assert_eq!((said.code, said.wrong()), (0, Vec::new()), "{}", said.out);
     assert!(said.has(("ok", "mail", "by LMTP and out by IMAP (TLS) and POP3 (TLS)", "")), "{}", said.out);
     assert!(said.has(("ok", "board", "Raspberry Pi 4 Model B Rev 1.4, 1.9 GB of memory", "")), "{}", said.out);
+    assert!(said.has(("ok", "board", "the preset pi-4 suits it", "")) == (usize::BITS == 64), "{}", said.out);
     for check in [
         "config",
         "board",

@@ -96,7 +96,7 @@ struct Listener {
     subscribed: BTreeSet<String>,
     /// MESSAGES, UIDNEXT, UNSEEN, HIGHESTMODSEQ.
     counters: BTreeMap<String, BTreeMap<String, u64>>,
-    /// Entries that changed, by mailbox (empty: the server).
+    /// Entries that are set, by mailbox (empty: the server), as they were when the client heard of them last.
     annotations: BTreeSet<(String, String)>,
     /// The selected mailbox: UIDs with flags.
     messages: Vec<(u32, BTreeSet<String>)>,
@@ -123,7 +123,7 @@ impl Listener {
                     assert!(rest.starts_with("OK"), "{command}: {rest}");
                     break;
                 }
-                client.take(&line);
+                client.take(&line, house);
             }
         }
         client
@@ -146,11 +146,11 @@ impl Listener {
         }
     }
 
-    fn take(&mut self, line: &str) {
+    fn take(&mut self, line: &str, house: &House) {
         let rest = line.strip_prefix("* ").unwrap_or_else(|| panic!("untagged: {line}"));
         let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         match word {
-            "LIST" => self.listed(rest),
+            "LIST" => self.listed(rest, house),
             "STATUS" => {
                 let (name, items) = rest.split_once(" (").expect("items");
                 let known = self.counters.entry(name.to_owned()).or_default();
@@ -168,14 +168,26 @@ impl Listener {
             "METADATA" => {
                 let (name, entries) = rest.split_once(' ').expect("entries");
                 let of = if name == "\"\"" { "" } else { name };
-                // Only that an entry changed is told: the client asks for it at the end, when names are at rest.
-                self.annotations.extend(entries.split(' ').map(|entry| (of.to_owned(), entry.to_owned())));
+                // Only that an entry changed is told, also that it was removed: the client asks for it.
+                for entry in entries.split(' ') {
+                    self.ask(house, of, entry);
+                }
             }
             number => self.selected(number, rest),
         }
     }
 
-    fn listed(&mut self, rest: &str) {
+    /// What GETMETADATA would give now.
+    fn ask(&mut self, house: &House, of: &str, entry: &str) {
+        let key = (of.to_owned(), entry.to_owned());
+        if house.annotated(of, entry) {
+            self.annotations.insert(key);
+        } else {
+            self.annotations.remove(&key);
+        }
+    }
+
+    fn listed(&mut self, rest: &str, house: &House) {
         let (attributes, rest) = rest.strip_prefix('(').and_then(|rest| rest.split_once(") \"/\" ")).expect("a LIST");
         let (name, old_name) = match rest.split_once(" (\"OLDNAME\" (") {
             Some((name, old)) => (name, Some(old.trim_end_matches(')'))),
@@ -183,7 +195,7 @@ impl Listener {
         };
         let has = |wanted: &str| attributes.split(' ').any(|attribute| attribute == wanted);
         if let Some(old) = old_name {
-            self.rename(old, name);
+            self.rename(old, name, house);
         }
         if has("\\NonExistent") {
             self.names.remove(name);
@@ -191,6 +203,8 @@ impl Listener {
             self.annotations.retain(|(of, _)| of != name);
         } else {
             self.names.insert(name.to_owned(), true);
+            // It may be another mailbox than the one that had this name.
+            ENTRIES.iter().for_each(|entry| self.ask(house, name, entry));
         }
         if has("\\Subscribed") {
             self.subscribed.insert(name.to_owned());
@@ -200,7 +214,7 @@ impl Listener {
     }
 
     /// All below moves along (RFC 5465 §5.4).
-    fn rename(&mut self, old: &str, new: &str) {
+    fn rename(&mut self, old: &str, new: &str, house: &House) {
         let moved = |name: &str| {
             let rest = name.strip_prefix(old).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
             Some(format!("{new}{rest}"))
@@ -213,15 +227,12 @@ impl Listener {
                     self.subscribed.insert(to.clone());
                 }
                 if let Some(counters) = self.counters.remove(&name) {
-                    self.counters.insert(to, counters);
+                    self.counters.insert(to.clone(), counters);
                 }
+                self.annotations.retain(|(of, _)| *of != name);
+                ENTRIES.iter().for_each(|entry| self.ask(house, &to, entry));
             }
         }
-        self.annotations = self
-            .annotations
-            .iter()
-            .map(|(name, entry)| (moved(name).unwrap_or_else(|| name.clone()), entry.clone()))
-            .collect();
     }
 
     fn selected(&mut self, number: &str, rest: &str) {
@@ -263,7 +274,7 @@ impl Listener {
                 None
             });
             match line.await {
-                Some(line) => self.take(&line),
+                Some(line) => self.take(&line, house),
                 None => assert_eq!(&known(self, house), wanted, "what the listener was told, and what is"),
             }
         }
@@ -334,9 +345,8 @@ proptest! {
             for step in &steps {
                 run(&house, &account, step).await;
             }
-            names.until(&house, &listed(&house), |client, house| {
-                let set = client.annotations.iter().filter(|(name, entry)| house.annotated(name, entry));
-                (client.names.keys().cloned().collect(), client.subscribed.clone(), set.cloned().collect())
+            names.until(&house, &listed(&house), |client, _| {
+                (client.names.keys().cloned().collect(), client.subscribed.clone(), client.annotations.clone())
             }).await;
             counters.until(&house, &counted(&house), |client, house| {
                 let known = client.counters.iter().filter_map(|(name, counters)| {

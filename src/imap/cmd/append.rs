@@ -1,9 +1,9 @@
 //! APPEND (RFC 3501 §6.3.11, RFC 9051 §6.3.12) of one or several messages (RFC 3502), binary ones (RFC 3516) and UTF8 data
 //! (RFC 6855 §4) too, with APPENDUID (RFC 4315 §3) and `[TOOBIG]` (RFC 7889 §4).
 //!
-//! Quirk(mbsync, offlineimap, imapsync): RFC 6855 §4 has headers with 8-bit octets refused from clients that have not
-//! switched on UTF-8. Old mail is full of such headers, and whoever copies it here must not lose it: they are taken as
-//! they are, as other servers do.
+//! Quirk(mbsync, offlineimap, imapsync): RFC 6855 §4, and RFC 9755 §4 behind it, has headers with 8-bit octets refused
+//! from clients that have not switched on UTF-8. Old mail is full of such headers, and whoever copies it here must not
+//! lose it: they are taken as they are (RFC 9051 §6.3.12 permits them), as Dovecot, Stalwart and mox do.
 //!
 //! Each message streams from the connection into the mailbox core. Invariant: nothing is stored unless all
 //! messages and the end of their command came.

@@ -149,3 +149,144 @@ fn one(cursor: &mut Cursor<'_>, event: &str, selected: bool, named: &mut Named) 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{GROUPS_MAX, NAMES_MAX};
+    use crate::imap::command::{Command, EventGroup, Events, FetchItem, MailboxFilter, NotifyRequest};
+    use crate::imap::wire::error::{ErrorKind, ParseError};
+    use crate::imap::wire::frame::Frame;
+    use crate::imap::wire::parse::parse;
+
+    fn notify(arguments: &str) -> Result<NotifyRequest, ParseError> {
+        let frame = Frame::from_text(format!("t NOTIFY {arguments}\r\n").as_bytes()).expect("one whole command");
+        match parse(&frame) {
+            Ok((_, Command::Notify(request))) => Ok(request),
+            Ok((_, other)) => panic!("{arguments}: {other:?}"),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn set<const N: usize>(status: bool, groups: [(MailboxFilter, Events); N]) -> Result<NotifyRequest, ParseError> {
+        let groups = groups.into_iter().map(|(filter, events)| EventGroup { filter, events }).collect();
+        Ok(NotifyRequest::Set { status, groups })
+    }
+
+    fn messages() -> Events {
+        Events { messages: true, ..Events::default() }
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_examples_of_rfc_5465() {
+        let flags = Events { flags: true, ..messages() };
+        let personal = Events { mailbox_name: true, ..messages() };
+        let names_only = Events { mailbox_name: true, subscription: true, ..Events::default() };
+        // §3.1
+        assert_eq!(
+            notify("SET STATUS (selected MessageNew (uid body.peek[header.fields (from to subject)]) MessageExpunge)"),
+            set(true, [(MailboxFilter::Selected, Events { fetch: fetched(), ..messages() })]),
+        );
+        assert_eq!(
+            notify(
+                "SET (selected (MessageNew (uid) MessageExpunge FlagChange)) (personal (MessageNew MessageExpunge MailboxName))"
+            ),
+            set(
+                false,
+                [
+                    (MailboxFilter::Selected, Events { fetch: vec![FetchItem::Uid], ..flags.clone() }),
+                    (MailboxFilter::Personal, personal),
+                ]
+            ),
+        );
+        assert_eq!(notify("NONE"), Ok(NotifyRequest::None));
+        assert_eq!(
+            notify(
+                "set (SELECTED-DELAYED (flagchange messageexpunge messagenew)) (inboxes (mailboxname subscriptionchange)) (Subscribed none)"
+            ),
+            set(
+                false,
+                [
+                    (MailboxFilter::SelectedDelayed, flags),
+                    (MailboxFilter::Inboxes, names_only),
+                    (MailboxFilter::Subscribed, Events::default()),
+                ]
+            ),
+        );
+        // §6.5, §6.6: one name or several.
+        let metadata = Events { mailbox_metadata: true, server_metadata: true, ..Events::default() };
+        assert_eq!(
+            notify(
+                "SET (SUBTREE (\"a b\" inbox) (MailboxMetadataChange ServerMetadataChange)) (MAILBOXES {1+}\r\nx NONE)"
+            ),
+            set(
+                false,
+                [
+                    (MailboxFilter::Subtree(names(&["a b", "INBOX"])), metadata),
+                    (MailboxFilter::Mailboxes(names(&["x"])), Events::default()),
+                ]
+            ),
+        );
+    }
+
+    fn fetched() -> Vec<FetchItem> {
+        let frame =
+            Frame::from_text(b"t FETCH 1 (uid body.peek[header.fields (from to subject)])\r\n").expect("a command");
+        match parse(&frame) {
+            Ok((_, Command::Fetch { items, .. })) => items,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn bad_forms() {
+        let kind = |arguments: &str| notify(arguments).map_err(|error| error.kind);
+        for syntax in [
+            "",
+            "ALL",
+            "NONE x",
+            "SET",
+            "SET STATUS",
+            "SET STATUS(personal NONE)",
+            "SET personal NONE",
+            "SET (personal)",
+            "SET (personal ())",
+            "SET (personal (MailboxName)",
+            "SET (personal (MailboxName))x",
+            "SET (nobody (MailboxName))",
+            "SET (subtree-one x (MailboxName))",
+            "SET (subtree (MailboxName))",
+            "SET (mailboxes () (MailboxName))",
+            // §5: these need each other.
+            "SET (personal (MessageNew))",
+            "SET (personal (MessageExpunge))",
+            "SET (personal (FlagChange))",
+            "SET (personal (AnnotationChange))",
+            // §5.2, §6.1: items and other events are not for these.
+            "SET (personal (MessageNew (UID) MessageExpunge))",
+            "SET (selected (MailboxName))",
+            "SET (selected (MessageNew () MessageExpunge))",
+            "SET (selected (MessageNew (UID MessageExpunge))",
+            "SET (selected NONE) (selected-delayed NONE)",
+        ] {
+            assert_eq!(kind(syntax), Err(ErrorKind::Syntax), "{syntax}");
+        }
+        // §5: an event that is not known is answered with BADEVENT.
+        for event in ["SET (personal (MailboxNamed))", "SET (selected (MessageNew MessageExpunge AnnotationChange))"] {
+            assert_eq!(kind(event), Err(ErrorKind::BadEvent), "{event}");
+        }
+    }
+
+    #[test]
+    fn groups_and_names_are_bounded() {
+        let groups = |count| format!("SET{}", " (personal NONE)".repeat(count));
+        assert!(notify(&groups(GROUPS_MAX)).is_ok());
+        assert_eq!(notify(&groups(GROUPS_MAX + 1)).unwrap_err().kind, ErrorKind::Limit);
+        let named = |count: usize| format!("SET (mailboxes ({}) NONE) (subtree x NONE)", vec!["a"; count].join(" "));
+        assert!(notify(&named(NAMES_MAX - 1)).is_ok());
+        assert_eq!(notify(&named(NAMES_MAX)).unwrap_err().kind, ErrorKind::Limit);
+    }
+}
