@@ -3,7 +3,7 @@
 use super::call::{Call, Failure};
 use super::user::{missing, printable, usage};
 use super::{Context, exit, name, text, worker};
-use crate::mailbox::{Cause, Door, DoorKind, Happened, Place, Story, Whose};
+use crate::mailbox::{Cause, Door, DoorKind, Happened, LetGo, Place, Story, Whose};
 use crate::types::{DateTime, FlagOperation};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -127,7 +127,16 @@ fn event(happened: &Happened, door: &Door, devices: &BTreeMap<u32, String>) -> S
         Happened::Fetched => format!("fetched {by}"),
         Happened::PopHidden => format!("deleted {by}: hidden from that device, kept for the others"),
         Happened::BroughtBack(mailbox) => format!("brought back to {} {by}", printable(mailbox)),
-        Happened::Removed => "removed for good: the days in which it could be brought back were over".to_owned(),
+        Happened::Removed(why) => format!("removed for good{}", why.map_or_else(String::new, let_go)),
+    }
+}
+
+fn let_go(why: LetGo) -> String {
+    match why {
+        LetGo::DaysOver(1) => ": the day in which it could be brought back was over".to_owned(),
+        LetGo::DaysOver(days) => format!(": the {days} days in which it could be brought back were over"),
+        LetGo::DiskShort => " before its days were over: the disk was short of space".to_owned(),
+        LetGo::NotKept => ": nothing that is expunged here is kept to be brought back".to_owned(),
     }
 }
 

@@ -307,7 +307,8 @@ was deleted is made again. Clients see them as new.
         details: "\
 MESSAGE is a Message-ID, such as \"<a1@example.org>\", or a UID that the message has or had. It tells who added it, who
 moved, flagged, fetched or expunged it, with what program and from where, and where it is now; also of messages that
-are gone. Only Message-ID, times and names are kept, never the text. The newest 10,000 changes of each user are known.
+are gone. Only Message-ID, times and names are kept, never the text. The newest 10,000 changes
+of each user are known, and of some 30,000 messages that are gone why they went.
 Exit codes: 0 the message is known, 1 it is not.
 ",
     },

@@ -488,7 +488,7 @@ impl Account {
             let mut removal = Removal::new(tx, kept, account, &door, Cause::Replaced)?;
             removal.run(tx, &mut edit, uid, &old)?;
             edit.finish(tx)?;
-            removal.finish(tx, source)?;
+            removal.finish(tx)?;
             Ok::<_, store::Error>(Some(made))
         });
         let made = made.await?.ok_or(Error::Expunged)?;

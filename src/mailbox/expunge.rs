@@ -36,7 +36,7 @@ pub(super) fn expunge(
         gone.insert(uid.0);
     }
     edit.finish(tx)?;
-    removal.finish(tx, mailbox)?;
+    removal.finish(tx)?;
     Ok(gone)
 }
 

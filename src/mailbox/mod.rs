@@ -43,5 +43,7 @@ pub use sync::{Change, Changes, Mailbox, Snapshot};
 pub use warning::{Usage, report};
 pub use why::{Happened, Place, Story, Whose};
 
-pub use crate::store::{Cause, Clock, Device, FreeSpace, Growth, LastUse, MainPassword, OverQuota, Room, Settings};
+pub use crate::store::{
+    Cause, Clock, Device, FreeSpace, Growth, LastUse, LetGo, MainPassword, OverQuota, Room, Settings,
+};
 pub use crate::types::{Door, DoorKind};

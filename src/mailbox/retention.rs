@@ -5,23 +5,24 @@
 //! nothing, for boards start without one.
 
 use super::edit::{Edit, NewRow};
-use super::why::{Note, removed};
+use super::why::Note;
 use super::{Core, Error, list};
 use crate::store::hidden::{Hidden, HiddenAt, Lost};
 use crate::store::journal::Action;
+use crate::store::removed::{Removed, Removing};
 use crate::store::schema::{AccountState, MessageRow, OriginId};
 use crate::store::txn::Tx;
 use crate::store::view::View;
-use crate::store::{self, Cause, Refusal};
-use crate::types::{AccountId, Door, DoorKind, InstanceId, MailboxId, SpecialUse, SystemFlags, Uid};
+use crate::store::{self, Cause, LetGo, Refusal};
+use crate::types::{AccountId, Door, DoorKind, MailboxId, SpecialUse, SystemFlags, Uid};
 use std::collections::BTreeMap;
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 /// Limit: messages that one job expires, brings back or removes for good, so that others wait only shortly.
 const STEP: usize = 256;
-/// Limit: messages of one job that are removed at once and whose Message-IDs the journal keeps.
-const GONE_MAX: usize = 1000;
+/// Limit: messages of one job that are removed at once and that are noted one by one: as many as are remembered.
+const GONE_MAX: usize = 30_000;
 /// Limit: deleted mailboxes of an account that are remembered.
 const LOST_MAX: usize = 1000;
 /// Limit: hidden messages that are given up at once where the disk is short.
@@ -68,7 +69,7 @@ pub(super) struct Removal {
     account: AccountId,
     note: Option<Note>,
     /// Messages that go at once and for good.
-    gone: Vec<(Uid, InstanceId, Action)>,
+    gone: Vec<Removed>,
 }
 
 impl Removal {
@@ -98,7 +99,8 @@ impl Removal {
         note.add(uid, row.instance);
         if !self.keep {
             if self.gone.len() < GONE_MAX {
-                self.gone.push((uid, row.instance, removed(&tx.view(), row)?));
+                let removing = Removing { time: self.now, by: self.by, why: LetGo::NotKept };
+                self.gone.push(Removed::of(&tx.view(), removing, (edit.id, uid), row)?);
             }
             return tx.release_content(row.content);
         }
@@ -112,16 +114,11 @@ impl Removal {
 
 impl Removal {
     /// Writes the journal, once all messages are out.
-    pub(super) fn finish(self, tx: &mut Tx<'_>, mailbox: MailboxId) -> Result<(), store::Error> {
+    pub(super) fn finish(self, tx: &mut Tx<'_>) -> Result<(), store::Error> {
         if let Some(note) = self.note {
             note.write(tx, self.account)?;
         }
-        for (uid, instance, removed) in self.gone {
-            let mut note = Note::new(self.by, mailbox, removed);
-            note.add(uid, instance);
-            note.write(tx, self.account)?;
-        }
-        Ok(())
+        tx.put_removed(self.account, &self.gone)
     }
 }
 
@@ -136,7 +133,7 @@ pub(super) fn remember(
     let keep = rules.of(&tx.view(), account)?.undelete_days > 0;
     let messages = tx.view().mailbox_state(mailbox)?.map_or(0, |state| state.messages);
     let hidden = tx.view().account_state(account)?.map_or(0, |state| state.hidden);
-    if hidden == 0 && (messages == 0 || !keep) {
+    if hidden == 0 && messages == 0 {
         return Ok(());
     }
     let mut known = tx.view().lost_of(account)?;
@@ -147,7 +144,7 @@ pub(super) fn remember(
             tx.delete_lost(*oldest)?;
         }
     }
-    let lost = Lost { account, time: tx.now()?, by: tx.intern(door)?, name: name.to_owned() };
+    let lost = Lost { account, time: tx.now()?, by: tx.intern(door)?, name: name.to_owned(), kept: keep };
     tx.put_lost(mailbox, &lost)
 }
 
@@ -230,7 +227,7 @@ fn expire(tx: &mut Tx<'_>, rules: RetentionRules, account: AccountId, now: i64) 
             gone.push((name.clone(), row.size));
         }
         edit.finish(tx)?;
-        removal.finish(tx, mailbox)?;
+        removal.finish(tx)?;
         return Ok((gone, true));
     }
     Ok((gone, false))
@@ -255,20 +252,24 @@ fn old_hidden(
 }
 
 /// Removes hidden messages for good, and forgets deleted mailboxes to which none belongs any more.
-fn give_up(tx: &mut Tx<'_>, account: AccountId, messages: &[(HiddenAt, Hidden)]) -> Result<(), store::Error> {
+fn give_up(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    messages: &[(HiddenAt, Hidden)],
+    why: LetGo,
+) -> Result<(), store::Error> {
     let Some(mut state) = tx.view().account_state(account)? else { return Ok(()) };
-    let by = tx.intern(&Door::of(DoorKind::Policy))?;
+    let removing = Removing { time: tx.now()?, by: tx.intern(&Door::of(DoorKind::Policy))?, why };
+    let mut gone = Vec::with_capacity(messages.len());
     for (at, hidden) in messages {
         let row = &hidden.row;
-        let action = removed(&tx.view(), row)?;
-        let mut note = Note::new(by, hidden.mailbox, action);
-        note.add(hidden.uid, row.instance);
-        note.write(tx, account)?;
+        gone.push(Removed::of(&tx.view(), removing, (hidden.mailbox, hidden.uid), row)?);
         tx.delete_hidden(account, *at)?;
         tx.release_content(row.content)?;
         state.hidden = state.hidden.saturating_sub(1);
         state.hidden_bytes = state.hidden_bytes.saturating_sub(row.size);
     }
+    tx.put_removed(account, &gone)?;
     tx.put_account_state(account, &state)?;
     forget_lost(tx, account)
 }
@@ -327,7 +328,8 @@ impl Core {
                     let before = now.saturating_sub(i64::from(days) * DAY);
                     let old = old_hidden(&tx.view(), account, before, STEP)?;
                     if !old.is_empty() {
-                        give_up(tx, account, &old)?;
+                        let why = if days == 0 { LetGo::NotKept } else { LetGo::DaysOver(days) };
+                        give_up(tx, account, &old, why)?;
                     }
                     Ok::<_, store::Error>(old)
                 });
@@ -389,7 +391,7 @@ impl Core {
             all.truncate(STEP_SHORT);
             let number = all.len();
             for (at, account, hidden) in all {
-                give_up(tx, account, &[(at, hidden)])?;
+                give_up(tx, account, &[(at, hidden)], LetGo::DiskShort)?;
             }
             Ok::<_, store::Error>(number)
         });

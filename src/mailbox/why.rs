@@ -2,11 +2,12 @@
 
 use super::{Core, Error, name};
 use crate::store::hidden::{Hidden, HiddenAt};
-use crate::store::journal::{Action, Arrival, Entry, Item};
+use crate::store::journal::{Action, Arrival, Entry, Item, Run};
+use crate::store::removed::Removed;
 use crate::store::schema::{MessageRow, OriginId};
 use crate::store::txn::Tx;
 use crate::store::view::View;
-use crate::store::{self, Cause};
+use crate::store::{self, Cause, LetGo};
 use crate::types::{AccountId, ContentId, Door, FlagOperation, InstanceId, MailboxId, SystemFlags, Uid};
 use std::collections::BTreeMap;
 
@@ -57,8 +58,8 @@ pub enum Happened {
     PopHidden,
     /// Brought back to that mailbox.
     BroughtBack(String),
-    /// Removed for good.
-    Removed,
+    /// Removed for good, and why where that was noted.
+    Removed(Option<LetGo>),
 }
 
 /// A message's story.
@@ -97,22 +98,9 @@ impl Note {
             return Ok(());
         }
         let Self { by, mailbox, action, items } = self;
-        let entry = Entry { time: tx.now()?, by, mailbox, action, items };
+        let entry = Entry { time: tx.now()?, by, mailbox, action, runs: Run::of(&items) };
         tx.put_journal(account, &entry)
     }
-}
-
-/// What the journal keeps of a message that is removed for good.
-pub(super) fn removed(view: &View<'_>, row: &MessageRow) -> Result<Action, store::Error> {
-    let arrival = Arrival { time: row.internal_date.seconds, by: row.origin, size: row.size };
-    Ok(Action::Removed(message_id(view, row.content)?, Some(arrival)))
-}
-
-/// The Message-ID of a content.
-fn message_id(view: &View<'_>, content: ContentId) -> Result<Vec<u8>, store::Error> {
-    let Some(content) = view.content(content)? else { return Ok(Vec::new()) };
-    let record = crate::message::Record::from_bytes(content.record);
-    Ok(record.ok().and_then(|record| record.envelope().message_id.map(<[u8]>::to_vec)).unwrap_or_default())
 }
 
 /// The messages of an account as they are now.
@@ -121,6 +109,7 @@ struct Now {
     rows: Vec<(MailboxId, Uid, MessageRow)>,
     hidden: Vec<(HiddenAt, Hidden)>,
     journal: Vec<Entry>,
+    removed: Vec<Removed>,
 }
 
 impl Now {
@@ -138,7 +127,7 @@ impl Now {
                 Ok(true)
             })?;
         }
-        let (mut hidden, mut journal) = (Vec::new(), Vec::new());
+        let (mut hidden, mut journal, mut removed) = (Vec::new(), Vec::new(), Vec::new());
         view.hidden(account, HiddenAt::from(0), |at, message| {
             hidden.push((at, message));
             Ok(true)
@@ -147,7 +136,11 @@ impl Now {
             journal.push(entry);
             Ok(())
         })?;
-        Ok(Self { names, rows, hidden, journal })
+        view.removed(account, |message| {
+            removed.push(message);
+            Ok(())
+        })?;
+        Ok(Self { names, rows, hidden, journal, removed })
     }
 
     fn name(&self, mailbox: MailboxId) -> String {
@@ -164,9 +157,10 @@ impl Now {
                 found.extend(row.map(|(_, _, row)| row.instance));
                 let hidden = self.hidden.iter().filter(|(_, hidden)| wanted(hidden.mailbox) && hidden.uid.0 == *uid);
                 found.extend(hidden.map(|(at, _)| at.instance));
-                for entry in self.journal.iter().rev().filter(|entry| wanted(entry.mailbox)) {
-                    found.extend(entry.items.iter().filter(|item| item.uid.0 == *uid).map(|item| item.instance));
-                }
+                let journal = self.journal.iter().rev().filter(|entry| wanted(entry.mailbox));
+                found.extend(journal.filter_map(|entry| entry.instance_of(Uid(*uid))));
+                let removed = self.removed.iter().rev().filter(|gone| wanted(gone.mailbox) && gone.item.uid.0 == *uid);
+                found.extend(removed.map(|gone| gone.item.instance));
             }
             Whose::MessageId(wanted) => {
                 let mut known: BTreeMap<ContentId, bool> = BTreeMap::new();
@@ -174,7 +168,7 @@ impl Now {
                     if let Some(known) = known.get(&content) {
                         return Ok::<_, store::Error>(*known);
                     }
-                    let same = message_id(view, content)?.eq_ignore_ascii_case(wanted.as_bytes());
+                    let same = view.message_id(content)?.eq_ignore_ascii_case(wanted.as_bytes());
                     known.insert(content, same);
                     Ok(same)
                 };
@@ -188,9 +182,12 @@ impl Now {
                         found.push(at.instance);
                     }
                 }
+                let same = |id: &[u8]| id.eq_ignore_ascii_case(wanted.as_bytes());
+                let removed = self.removed.iter().rev().filter(|gone| same(&gone.message_id));
+                found.extend(removed.map(|gone| gone.item.instance));
                 for entry in self.journal.iter().rev() {
-                    if matches!(&entry.action, Action::Removed(id, _) if id.eq_ignore_ascii_case(wanted.as_bytes())) {
-                        found.extend(entry.items.iter().map(|item| item.instance));
+                    if matches!(&entry.action, Action::Removed(id, _) if same(id)) {
+                        found.extend(entry.first().map(|item| item.instance));
                     }
                 }
             }
@@ -218,9 +215,9 @@ impl Now {
         let body = row.map(|(_, _, row)| row).or(hidden.map(|(_, hidden)| &hidden.row));
         if let Some(body) = body {
             events.push((body.internal_date.seconds, Happened::Arrived(body.size), view.door(body.origin)?));
-            id = message_id(view, body.content)?;
+            id = view.message_id(body.content)?;
         }
-        for entry in self.journal.iter().filter(|entry| entry.items.iter().any(|item| item.instance == instance)) {
+        for entry in self.journal.iter().filter(|entry| entry.has(instance)) {
             let mailbox = self.name(entry.mailbox);
             let happened = match &entry.action {
                 Action::Moved(to) => Happened::Moved(mailbox, self.name(*to)),
@@ -241,10 +238,16 @@ impl Now {
                     if let Some(Arrival { time, by, size }) = *arrival {
                         events.insert(0, (time, Happened::Arrived(size), view.door(by)?));
                     }
-                    Happened::Removed
+                    Happened::Removed(None)
                 }
             };
             events.push((entry.time, happened, view.door(entry.by)?));
+        }
+        if let Some(gone) = self.removed.iter().find(|gone| gone.item.instance == instance) {
+            id.clone_from(&gone.message_id);
+            let Arrival { time, by, size } = gone.arrival;
+            events.insert(0, (time, Happened::Arrived(size), view.door(by)?));
+            events.push((gone.time, Happened::Removed(Some(gone.why)), view.door(gone.by)?));
         }
         let place = match (row, hidden) {
             (Some((mailbox, uid, row)), _) => Place::Mailbox(self.name(*mailbox), uid.0, row.flags),

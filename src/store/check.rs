@@ -2,7 +2,8 @@
 
 use super::codec::{Fields, key_u32_u32, key_u32_u64_u32};
 use super::hidden::{Hidden, HiddenAt, Lost};
-use super::journal::Entry;
+use super::journal::{self, Entry};
+use super::removed;
 use super::schema::{
     AccountState, Annotation, Content, MailboxState, MessageRow, OriginId, decode_door, kind, origin_kind, state_kind,
     table,
@@ -370,7 +371,11 @@ impl Check<'_, '_> {
         for entry in self.view.tables.journal.iter(self.view.txn)? {
             let (key, value) = entry?;
             let account = AccountId(super::view::key_u32(key, 0, table::JOURNAL)?);
-            let sound = self.accounts.contains_key(&account) && Entry::decode(value).is_ok();
+            let is_whole = match journal::number(key)? {
+                ..removed::FIRST => Entry::decode(value).is_ok(),
+                _ => removed::read(value, |_| Ok(())).is_ok(),
+            };
+            let sound = self.accounts.contains_key(&account) && is_whole;
             self.expect(sound, || format!("the journal of account {} is damaged or belongs to no user", account.0));
         }
         Ok(())

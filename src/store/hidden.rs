@@ -133,6 +133,8 @@ pub(crate) struct Lost {
     pub(crate) time: i64,
     pub(crate) by: OriginId,
     pub(crate) name: String,
+    /// Whether its messages are hidden; else they go at once and for good.
+    pub(crate) kept: bool,
 }
 
 impl Lost {
@@ -141,6 +143,7 @@ impl Lost {
         out.extend_from_slice(&self.time.to_be_bytes());
         out.extend_from_slice(&self.by.0.to_be_bytes());
         put_text(&mut out, &self.name);
+        out.push(u8::from(self.kept));
         out
     }
 
@@ -148,8 +151,10 @@ impl Lost {
         let mut fields = Fields::new(value, table::LOST);
         let (account, time, by) = (AccountId(fields.u32()?), fields.i64()?, OriginId(fields.u32()?));
         let name = fields.text()?;
+        // Version 2 ends here, and keeps all.
+        let kept = fields.rest().is_empty() || fields.u8()? != 0;
         fields.end()?;
-        Ok(Self { account, time, by, name })
+        Ok(Self { account, time, by, name, kept })
     }
 }
 
@@ -239,8 +244,13 @@ mod tests {
                 }
             }
         }
-        let lost = Lost { account: AccountId(1), time: 2, by: OriginId(3), name: "Entwürfe".to_owned() };
-        assert_eq!(Lost::decode(&lost.encode()).unwrap(), lost);
+        for kept in [true, false] {
+            let lost = Lost { account: AccountId(1), time: 2, by: OriginId(3), name: "Entwürfe".to_owned(), kept };
+            let stored = lost.encode();
+            assert_eq!(Lost::decode(&stored).unwrap(), lost);
+            // As version 2 wrote it.
+            assert_eq!(Lost::decode(&stored[..stored.len() - 1]).unwrap(), Lost { kept: true, ..lost });
+        }
         let at = HiddenAt { time: 5, instance: InstanceId(6) };
         assert_eq!(HiddenAt::of(&at.key(AccountId(9))).unwrap(), (AccountId(9), at));
         assert!(at < at.after() && HiddenAt::from(5) < at);

@@ -1,9 +1,11 @@
 //! `journal`: who did what to which messages. One entry for each job, however many messages it touched; bounded, the
-//! oldest entries go first. Arrivals are not in it: each message's row tells its own, and the entry of its removal after that.
+//! oldest entries go first. Arrivals are not in it: each message's row tells its own, and the list of what is gone for good
+//! (`removed`) after that.
 
 use super::Error;
 use super::codec::{Fields, put_text};
 use super::hidden::Cause;
+use super::removed;
 use super::schema::{OriginId, table};
 use super::txn::Tx;
 use super::view::View;
@@ -16,8 +18,6 @@ const ENTRIES_MAX: u64 = 10_000;
 const ENTRIES_TRIM: u64 = 500;
 /// Limit: runs of messages in one entry, so that it fits a page; a job with more writes several.
 const RUNS_MAX: usize = 60;
-/// Limit: octets of a Message-ID that is kept.
-const MESSAGE_ID_MAX: usize = 250;
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +34,7 @@ pub enum Action {
     PopHidden,
     /// Brought back after it was taken out.
     BroughtBack,
-    /// Removed for good; with its Message-ID and how it came, which nothing else tells any more. Entries of older
-    /// versions do not know how it came.
+    /// Removed for good, as version 2 wrote it: Message-ID, and how it came where that was known.
     Removed(Vec<u8>, Option<Arrival>),
 }
 
@@ -66,39 +65,72 @@ pub(crate) struct Entry {
     pub(crate) by: OriginId,
     pub(crate) mailbox: MailboxId,
     pub(crate) action: Action,
-    pub(crate) items: Vec<Item>,
+    /// The messages. They stay as they are stored: a change of a whole mailbox is a few runs, and tens of thousands of
+    /// messages.
+    pub(crate) runs: Vec<Run>,
 }
 
 /// Messages whose UIDs and instances ascend by equal steps.
-#[derive(Clone, Copy)]
-struct Run {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
     first: Item,
     count: u32,
     stride: u64,
 }
 
-fn runs(items: &[Item]) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    for item in items {
-        if let Some(run) = runs.last_mut()
-            && item.uid.0 == run.first.uid.0.wrapping_add(run.count)
-            && let Some(step) = item.instance.0.checked_sub(last(run))
-            && (run.count == 1 || step == run.stride)
-        {
-            run.stride = step;
-            run.count += 1;
-            continue;
+impl Run {
+    /// Those of these messages that belong together become one run.
+    pub(crate) fn of(items: &[Item]) -> Vec<Self> {
+        let mut runs: Vec<Self> = Vec::new();
+        for item in items {
+            if let Some(run) = runs.last_mut()
+                && run.first.uid.0.checked_add(run.count) == Some(item.uid.0)
+                && let Some(step) = item.instance.0.checked_sub(run.last())
+                && (run.count == 1 || step == run.stride)
+            {
+                run.stride = step;
+                run.count += 1;
+                continue;
+            }
+            runs.push(Self { first: *item, count: 1, stride: 0 });
         }
-        runs.push(Run { first: *item, count: 1, stride: 0 });
+        runs
     }
-    runs
-}
 
-fn last(run: &Run) -> u64 {
-    run.first.instance.0 + run.stride * u64::from(run.count - 1)
+    const fn last(&self) -> u64 {
+        self.first.instance.0 + self.stride * (self.count - 1) as u64
+    }
+
+    fn has(&self, instance: InstanceId) -> bool {
+        let Some(distance) = instance.0.checked_sub(self.first.instance.0) else { return false };
+        match distance.checked_rem(self.stride) {
+            None => distance == 0,
+            Some(rest) => rest == 0 && distance / self.stride < u64::from(self.count),
+        }
+    }
+
+    fn instance_of(&self, uid: Uid) -> Option<InstanceId> {
+        let at = uid.0.checked_sub(self.first.uid.0).filter(|at| *at < self.count)?;
+        Some(InstanceId(self.first.instance.0 + self.stride * u64::from(at)))
+    }
 }
 
 impl Entry {
+    /// Whether it tells of that message.
+    pub(crate) fn has(&self, instance: InstanceId) -> bool {
+        self.runs.iter().any(|run| run.has(instance))
+    }
+
+    /// The message that had that UID.
+    pub(crate) fn instance_of(&self, uid: Uid) -> Option<InstanceId> {
+        self.runs.iter().find_map(|run| run.instance_of(uid))
+    }
+
+    /// The first of its messages.
+    pub(crate) fn first(&self) -> Option<Item> {
+        self.runs.first().map(|run| run.first)
+    }
+
     fn encode(&self, runs: &[Run]) -> Vec<u8> {
         let mut out = self.time.to_be_bytes().to_vec();
         out.extend_from_slice(&self.by.0.to_be_bytes());
@@ -120,8 +152,7 @@ impl Entry {
                     out.extend_from_slice(&arrival.by.0.to_be_bytes());
                     out.extend_from_slice(&arrival.size.to_be_bytes());
                 }
-                let kept = message_id.get(..message_id.len().min(MESSAGE_ID_MAX)).unwrap_or_default();
-                put_text(&mut out, &String::from_utf8_lossy(kept));
+                put_text(&mut out, &String::from_utf8_lossy(message_id));
             }
         }
         for run in runs {
@@ -151,40 +182,43 @@ impl Entry {
             }
             _ => return Err(CORRUPT),
         };
-        let mut items = Vec::new();
+        let mut runs = Vec::new();
         while !fields.rest().is_empty() {
             let (uid, count, instance, stride) = (fields.u32()?, fields.u32()?, fields.u64()?, fields.u64()?);
-            // A damaged count must not take all memory.
-            if u64::from(count) > u64::from(u32::MAX - uid) + 1 || items.len() + count as usize > (1 << 20) {
+            let steps = count.checked_sub(1).ok_or(CORRUPT)?;
+            let last = stride.checked_mul(u64::from(steps)).and_then(|step| instance.checked_add(step));
+            if uid.checked_add(steps).is_none() || last.is_none() {
                 return Err(CORRUPT);
             }
-            for number in 0..count {
-                let instance = stride.checked_mul(u64::from(number)).and_then(|step| instance.checked_add(step));
-                items.push(Item { uid: Uid(uid + number), instance: InstanceId(instance.ok_or(CORRUPT)?) });
-            }
+            runs.push(Run { first: Item { uid: Uid(uid), instance: InstanceId(instance) }, count, stride });
         }
-        Ok(Self { time, by, mailbox, action, items })
+        Ok(Self { time, by, mailbox, action, runs })
     }
 }
 
-fn key(account: AccountId, number: u64) -> [u8; 12] {
+/// The key of an entry.
+pub(super) fn key(account: AccountId, number: u64) -> [u8; 12] {
     let mut key = [0; 12];
     key[..4].copy_from_slice(&account.0.to_be_bytes());
     key[4..].copy_from_slice(&number.to_be_bytes());
     key
 }
 
-fn number(key: &[u8]) -> Result<u64, Error> {
+pub(super) fn number(key: &[u8]) -> Result<u64, Error> {
     Fields::new(key.get(4..).unwrap_or_default(), table::JOURNAL).u64()
 }
 
 impl View<'_> {
-    /// The numbers of the oldest and of the newest entry.
-    fn journal_ends(&self, account: AccountId) -> Result<Option<(u64, u64)>, Error> {
-        let own = |key: &[u8]| key.starts_with(&account.0.to_be_bytes());
-        let newest = self.tables.journal.get_lower_than_or_equal_to(self.txn, &key(account, u64::MAX))?;
-        let Some((newest, _)) = newest.filter(|(key, _)| own(key)) else { return Ok(None) };
-        let oldest = self.tables.journal.get_greater_than_or_equal_to(self.txn, &key(account, 0))?;
+    /// The numbers of the oldest and of the newest entry of an account among these.
+    pub(super) fn journal_ends(
+        &self,
+        account: AccountId,
+        (first, last): (u64, u64),
+    ) -> Result<Option<(u64, u64)>, Error> {
+        let (first, last) = (key(account, first), key(account, last));
+        let newest = self.tables.journal.get_lower_than_or_equal_to(self.txn, &last)?;
+        let Some((newest, _)) = newest.filter(|(key, _)| *key >= &first[..]) else { return Ok(None) };
+        let oldest = self.tables.journal.get_greater_than_or_equal_to(self.txn, &first)?;
         let Some((oldest, _)) = oldest else { return Ok(None) };
         Ok(Some((number(oldest)?, number(newest)?)))
     }
@@ -195,8 +229,8 @@ impl View<'_> {
         account: AccountId,
         mut each: impl FnMut(Entry) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let (first, last) = (key(account, 0), key(account, u64::MAX));
-        let range = (Bound::Included(&first[..]), Bound::Included(&last[..]));
+        let (first, last) = (key(account, 0), key(account, removed::FIRST));
+        let range = (Bound::Included(&first[..]), Bound::Excluded(&last[..]));
         for entry in self.tables.journal.range(self.txn, &range)? {
             each(Entry::decode(entry?.1)?)?;
         }
@@ -207,9 +241,9 @@ impl View<'_> {
 impl Tx<'_> {
     /// Writes what a job did; nothing where it touched no message.
     pub(crate) fn put_journal(&mut self, account: AccountId, entry: &Entry) -> Result<(), Error> {
-        let ends = self.view().journal_ends(account)?;
+        let ends = self.view().journal_ends(account, (0, removed::FIRST - 1))?;
         let mut next = ends.map_or(0, |(_, newest)| newest.saturating_add(1));
-        for runs in runs(&entry.items).chunks(RUNS_MAX) {
+        for runs in entry.runs.chunks(RUNS_MAX) {
             self.put(self.tables.journal, &key(account, next), &entry.encode(runs))?;
             next += 1;
         }
@@ -221,7 +255,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Removes the journal of an account.
+    /// Removes the journal of an account, and its list of what is gone for good.
     pub(crate) fn delete_journal(&mut self, account: AccountId) -> Result<(), Error> {
         self.delete_range(self.tables.journal, &key(account, 0), &key(account, u64::MAX)).map(drop)
     }
@@ -236,16 +270,16 @@ mod tests {
         list.iter().map(|(uid, instance)| Item { uid: Uid(*uid), instance: InstanceId(*instance) }).collect()
     }
 
-    fn through(items: Vec<Item>, action: Action) -> Vec<Entry> {
-        let entry = Entry { time: 7, by: OriginId(3), mailbox: MailboxId(2), action, items };
-        runs(&entry.items).chunks(RUNS_MAX).map(|runs| Entry::decode(&entry.encode(runs)).unwrap()).collect()
+    fn through(items: &[Item], action: Action) -> Vec<Entry> {
+        let entry = Entry { time: 7, by: OriginId(3), mailbox: MailboxId(2), action, runs: Run::of(items) };
+        entry.runs.chunks(RUNS_MAX).map(|runs| Entry::decode(&entry.encode(runs)).unwrap()).collect()
     }
 
     #[test]
     fn neighbours_take_one_run() {
         let regular: Vec<(u32, u64)> = (0..1000).map(|at| (5 + at, 100 + 3 * u64::from(at))).collect();
-        assert_eq!(runs(&items(&regular)).len(), 1);
-        assert_eq!(runs(&items(&[(1, 9), (2, 5), (3, 6), (7, 7)])).len(), 3);
+        assert_eq!(Run::of(&items(&regular)).len(), 1);
+        assert_eq!(Run::of(&items(&[(1, 9), (2, 5), (3, 6), (7, 7)])).len(), 3);
         for action in [
             Action::Moved(MailboxId(9)),
             Action::Flagged(2, SystemFlags::SEEN),
@@ -256,9 +290,13 @@ mod tests {
             Action::Removed(b"<a@b>".to_vec(), None),
             Action::Removed(b"<a@b>".to_vec(), Some(Arrival { time: -5, by: OriginId::NOTICE, size: 1 << 40 })),
         ] {
-            let decoded = through(items(&regular), action.clone());
+            let decoded = through(&items(&regular), action.clone());
             assert_eq!((decoded.len(), &decoded[0].action), (1, &action));
-            assert_eq!(decoded[0].items, items(&regular));
+            assert_eq!(decoded[0].runs, Run::of(&items(&regular)));
+            assert!((1..3098).all(|id| decoded[0].has(InstanceId(id)) == (id >= 100 && id % 3 == 1)));
+            assert!(!decoded[0].has(InstanceId(3100)));
+            assert_eq!(decoded[0].instance_of(Uid(6)), Some(InstanceId(103)));
+            assert_eq!((decoded[0].instance_of(Uid(4)), decoded[0].instance_of(Uid(1005))), (None, None));
         }
     }
 
@@ -266,8 +304,11 @@ mod tests {
         #[test]
         fn entries_come_out_as_they_went_in(list in proptest::collection::vec((any::<u32>(), 0..1_u64 << 60), 0..300)) {
             let given = items(&list);
-            let all: Vec<Item> = through(given.clone(), Action::Fetched).into_iter().flat_map(|entry| entry.items).collect();
-            prop_assert_eq!(all, given);
+            let entries = through(&given, Action::Fetched);
+            let all: Vec<Run> = entries.iter().flat_map(|entry| entry.runs.clone()).collect();
+            prop_assert_eq!(&all, &Run::of(&given));
+            prop_assert!(given.iter().all(|item| entries.iter().any(|entry| entry.has(item.instance))));
+            prop_assert!(given.iter().all(|item| entries.iter().any(|entry| entry.instance_of(item.uid).is_some())));
         }
 
         #[test]

@@ -18,6 +18,9 @@ pub(crate) fn run(mut txn: RwTxn<'_>, tables: &Tables, mut format: Format) -> Re
         to_version_2(&mut txn, tables)?;
         format.schema = 2;
     }
+    // Version 3 lists what is gone for good in entries of its own, and notes of a deleted mailbox whether its messages
+    // are kept. Entries of version 2 are read as they are, and go when newer ones push them out.
+    format.schema = SCHEMA_VERSION;
     tables.meta.put(&mut txn, FORMAT_KEY, &format.encode())?;
     txn.commit()?;
     log::info!("store: brought from format {from} to format {}", format.schema);

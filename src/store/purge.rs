@@ -1,11 +1,12 @@
 //! Giving back the space of deleted messages and mailboxes, in bounded pieces.
 
 use super::Error;
-use super::hidden::{Cause, Hidden, HiddenAt};
-use super::journal::{Action, Entry, Item};
-use super::schema::kind;
+use super::hidden::{Cause, Hidden, HiddenAt, Lost};
+use super::journal::{Action, Entry, Item, Run};
+use super::removed::{LetGo, Removed, Removing};
+use super::schema::{MessageRow, kind};
 use super::txn::Tx;
-use crate::types::{AccountId, BodyId, MailboxId};
+use crate::types::{AccountId, BodyId, MailboxId, Uid};
 
 /// Removes one piece; whether there was anything to remove. Bodies that a reader holds are left for later.
 pub(crate) fn piece(tx: &mut Tx<'_>, entries: usize, chunks: u32, rows: usize) -> Result<bool, Error> {
@@ -66,16 +67,18 @@ fn mailbox_rows(tx: &mut Tx<'_>, mailbox: MailboxId, max: usize) -> Result<bool,
         }
     }
     let Some((lost, mut state)) = keeper else {
-        for (uid, row) in found {
-            tx.delete_row(mailbox, uid)?;
-            tx.release_content(row.content)?;
-        }
+        release(tx, mailbox, found)?;
         return Ok(complete);
     };
-    let names = tx.view().keywords(mailbox)?;
-    let items = found.iter().map(|(uid, row)| Item { uid: *uid, instance: row.instance }).collect();
+    let items: Vec<Item> = found.iter().map(|(uid, row)| Item { uid: *uid, instance: row.instance }).collect();
     let action = Action::TakenOut(Cause::MailboxDeleted);
-    tx.put_journal(lost.account, &Entry { time: lost.time, by: lost.by, mailbox, action, items })?;
+    tx.put_journal(lost.account, &Entry { time: lost.time, by: lost.by, mailbox, action, runs: Run::of(&items) })?;
+    if !lost.kept {
+        note_removed(tx, mailbox, &lost, &found)?;
+        release(tx, mailbox, found)?;
+        return Ok(complete);
+    }
+    let names = tx.view().keywords(mailbox)?;
     for (uid, row) in found {
         tx.delete_row(mailbox, uid)?;
         state.hidden += 1;
@@ -88,6 +91,24 @@ fn mailbox_rows(tx: &mut Tx<'_>, mailbox: MailboxId, max: usize) -> Result<bool,
     }
     tx.put_account_state(lost.account, &state)?;
     Ok(complete)
+}
+
+/// Removes rows for good.
+fn release(tx: &mut Tx<'_>, mailbox: MailboxId, rows: Vec<(Uid, MessageRow)>) -> Result<(), Error> {
+    for (uid, row) in rows {
+        tx.delete_row(mailbox, uid)?;
+        tx.release_content(row.content)?;
+    }
+    Ok(())
+}
+
+/// What is known later of messages that went with their mailbox.
+fn note_removed(tx: &mut Tx<'_>, mailbox: MailboxId, lost: &Lost, rows: &[(Uid, MessageRow)]) -> Result<(), Error> {
+    let removing = Removing { time: lost.time, by: lost.by, why: LetGo::NotKept };
+    let view = tx.view();
+    let of = |(uid, row): &(Uid, MessageRow)| Removed::of(&view, removing, (mailbox, *uid), row);
+    let removed: Vec<Removed> = rows.iter().map(of).collect::<Result<_, _>>()?;
+    tx.put_removed(lost.account, &removed)
 }
 
 /// Removes hidden messages of a removed account; whether none is left.

@@ -216,7 +216,7 @@ impl Model {
                 self.users[user].hidden.insert((time, hidden.1.serial), hidden);
             } else {
                 let policy = format!("{cause} {who}, nothing is kept to be brought back");
-                self.vanish(user, message.token, policy, format!("removed {who}"));
+                self.vanish(user, message.token, policy, format!("removed NotKept {who}"));
             }
         }
     }
@@ -402,7 +402,11 @@ impl Model {
                 let sum = removed.entry((*name).to_owned()).or_default();
                 *sum = (sum.0 + 1, sum.1 + message.size);
                 let policy = format!("{why}, and the days to bring it back are over");
-                self.vanish(at, message.token, policy, "removed Policy".to_owned());
+                let reason = match rules.undelete {
+                    0 => "NotKept".to_owned(),
+                    days => format!("DaysOver({days})"),
+                };
+                self.vanish(at, message.token, policy, format!("removed {reason} Policy"));
             }
         }
         format!("{expired:?} {removed:?} {is_behind}")

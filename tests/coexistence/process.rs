@@ -389,7 +389,7 @@ fn tell(story: &Story) -> String {
             Happened::Moved(..) => "moved".to_owned(),
             Happened::TakenOut(_, cause) => format!("{cause:?}"),
             Happened::BroughtBack(_) => "back".to_owned(),
-            Happened::Removed => "removed".to_owned(),
+            Happened::Removed(why) => format!("removed {:?}", why.unwrap()),
             _ => return None,
         };
         Some(format!("{what} {:?}", door.kind))

@@ -2,7 +2,8 @@
 
 use crate::scratch::{Scratch, options};
 use mailnook::mailbox::{
-    Cause, Clock, Core, Door, DoorKind, Happened, Options, Place, RetentionRules, Story, Undelete, Whose,
+    Account, Cause, Clock, Core, Door, DoorKind, FreeSpace, Happened, LetGo, Options, Place, RetentionRules, Room,
+    Story, Undelete, Whose,
 };
 use mailnook::types::{AccountId, FlagOperation, Flags, SystemFlags, UidSet};
 use std::net::IpAddr;
@@ -84,7 +85,7 @@ fn a_message_is_followed_to_its_end() {
         let all = why(&core, id, "<2@example.org>");
         let story = all.iter().find(|story| story.place == Place::Gone).unwrap();
         assert_eq!(story.message_id.as_deref(), Some("<2@example.org>"));
-        let removed = (Happened::Removed, DoorKind::Policy);
+        let removed = (Happened::Removed(Some(LetGo::DaysOver(7))), DoorKind::Policy);
         assert_eq!(events(story), [came, marked, moved, expired.clone(), back, expired, removed]);
 
         // What POP3 does is told as that.
@@ -150,6 +151,106 @@ fn the_journal_is_bounded_and_goes_with_its_account() {
         assert!((9_000..=10_001).contains(&story.events.len()), "{}", story.events.len());
         assert_eq!(core.verify().unwrap(), Vec::<String>::new());
         core.remove_account("anna").await.unwrap();
+        assert_eq!(core.verify().unwrap(), Vec::<String>::new());
+    });
+}
+
+async fn append(core: &Arc<Core>, account: &Account, mailbox: &str, number: u32) {
+    let mut incoming = core.incoming();
+    incoming.push(format!("Message-ID: <{number}@example.org>\r\n\r\n").as_bytes()).await.unwrap();
+    let staged = incoming.finish().await.unwrap();
+    account.append(staged, mailbox, Flags::default(), None).await.unwrap();
+}
+
+/// Puts 16,384 copies of a message into INBOX and takes them out again; the first of their UIDs.
+async fn fill_and_empty(core: &Arc<Core>, account: &Account, number: u32) -> u32 {
+    let first = account.status("INBOX").unwrap().uid_next.0;
+    append(core, account, "INBOX", number).await;
+    let inbox = account.open("INBOX").unwrap();
+    for power in 0..14 {
+        inbox.copy(&UidSet::from_range(first, first + (1 << power) - 1), "INBOX").await.unwrap();
+    }
+    assert_eq!(inbox.remove(&UidSet::from_range(first, u32::MAX)).await.unwrap().len(), 1 << 14);
+    first
+}
+
+#[test]
+fn emptying_a_large_mailbox_pushes_out_nothing_else() {
+    smol::block_on(async {
+        let scratch = Scratch::new("emptied");
+        let hand = Arc::new(AtomicI64::new(START));
+        let shown = hand.clone();
+        let core = Core::open(Options {
+            clock: Clock::new(move || shown.load(Ordering::SeqCst)),
+            retention: RetentionRules { trash_days: 0, junk_days: 0, undelete_days: 7 },
+            ..options(&scratch.0)
+        })
+        .unwrap();
+        let id = core.create_account("anna", None).await.unwrap();
+        let account = core.account(id).unwrap().through(Door::of(DoorKind::Imap));
+        append(&core, &account, "INBOX", 0).await;
+        account.open("INBOX").unwrap().move_to(&set(1), "Archive").await.unwrap();
+        let first = fill_and_empty(&core, &account, 1).await;
+        hand.store(START + 8 * DAY, Ordering::SeqCst);
+        assert_eq!(core.sweep(false).await.unwrap().removed["anna"].0, 1 << 14);
+        let story_of = |uid: u32| core.why(id, &Whose::Uid(uid, "INBOX".to_owned())).unwrap().remove(0);
+        let told = |uid: u32| events(&story_of(uid)).into_iter().map(|(happened, _)| happened).collect::<Vec<_>>();
+        let taken = Happened::TakenOut("INBOX".to_owned(), Cause::Expunged);
+        // What was done to another message before all that is known still, and so is every one of these.
+        assert!(matches!(why(&core, id, "<0@example.org>")[0].events[1].1, Happened::Moved(..)));
+        for uid in [first, first + 9000, first + (1 << 14) - 1] {
+            assert_eq!(story_of(uid).message_id.as_deref(), Some("<1@example.org>"));
+            let removed = Happened::Removed(Some(LetGo::DaysOver(7)));
+            assert_eq!(told(uid), [Happened::Arrived(31), taken.clone(), removed]);
+        }
+        // The list has an end of its own: newer ones push out the oldest of it, and nothing else.
+        core.change_settings(id, |settings| settings.undelete_days = Some(0)).await.unwrap();
+        let mut last = 0;
+        for _ in 0..2 {
+            last = fill_and_empty(&core, &account, 2).await + (1 << 14) - 1;
+        }
+        assert_eq!(told(first), [taken.clone()]);
+        assert_eq!(told(last), [Happened::Arrived(31), taken, Happened::Removed(Some(LetGo::NotKept))]);
+        assert_eq!(why(&core, id, "<0@example.org>")[0].events.len(), 2);
+        assert_eq!(core.verify().unwrap(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn what_goes_with_its_mailbox_or_because_the_disk_is_short_is_told_so() {
+    smol::block_on(async {
+        let scratch = Scratch::new("reasons");
+        let free = Arc::new(AtomicI64::new(1 << 40));
+        let shown = free.clone();
+        let free_space: FreeSpace = Arc::new(move || Some(shown.load(Ordering::SeqCst).unsigned_abs()));
+        let room = Room { disk_reserve: 1 << 30, free_space: Some(free_space), growth: None };
+        let core = Core::open(Options { room, ..options(&scratch.0) }).unwrap();
+        let id = core.create_account("anna", None).await.unwrap();
+        let account = core.account(id).unwrap().through(Door::of(DoorKind::Imap));
+        append(&core, &account, "INBOX", 1).await;
+        core.change_settings(id, |settings| settings.undelete_days = Some(7)).await.unwrap();
+        account.open("INBOX").unwrap().remove(&set(1)).await.unwrap();
+        account.create("work", None).await.unwrap();
+        for number in 2..4 {
+            append(&core, &account, "work", number).await;
+        }
+        core.change_settings(id, |settings| settings.undelete_days = Some(0)).await.unwrap();
+        account.delete("work").await.unwrap();
+        for _ in 0..100 {
+            if why(&core, id, "<3@example.org>").first().is_some_and(|story| story.place == Place::Gone) {
+                break;
+            }
+            smol::Timer::after(std::time::Duration::from_millis(50)).await;
+        }
+        let story = why(&core, id, "<3@example.org>").remove(0);
+        let deleted = Happened::TakenOut("work (deleted)".to_owned(), Cause::MailboxDeleted);
+        let not_kept = (Happened::Removed(Some(LetGo::NotKept)), DoorKind::Imap);
+        assert_eq!(events(&story)[1..], [(deleted, DoorKind::Imap), not_kept]);
+        assert_eq!((story.place, core.hidden(id).unwrap().0), (Place::Gone, 1));
+        free.store(0, Ordering::SeqCst);
+        assert_eq!(core.make_room().await.unwrap(), 1);
+        let story = why(&core, id, "<1@example.org>").remove(0);
+        assert_eq!(events(&story).last(), Some(&(Happened::Removed(Some(LetGo::DiskShort)), DoorKind::Policy)));
         assert_eq!(core.verify().unwrap(), Vec::<String>::new());
     });
 }
