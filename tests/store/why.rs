@@ -209,7 +209,7 @@ fn emptying_a_large_mailbox_pushes_out_nothing_else() {
         for _ in 0..2 {
             last = fill_and_empty(&core, &account, 2).await + (1 << 14) - 1;
         }
-        assert_eq!(told(first), [taken.clone()]);
+        assert_eq!(told(first), std::slice::from_ref(&taken));
         assert_eq!(told(last), [Happened::Arrived(31), taken, Happened::Removed(Some(LetGo::NotKept))]);
         assert_eq!(why(&core, id, "<0@example.org>")[0].events.len(), 2);
         assert_eq!(core.verify().unwrap(), Vec::<String>::new());
