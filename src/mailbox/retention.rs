@@ -303,6 +303,7 @@ impl Core {
     pub async fn sweep(&self, dry_run: bool) -> Result<Swept, Error> {
         let (rules, now) = (self.retention_rules(), self.now());
         let mut swept = Swept::default();
+        self.settle().await?;
         if self.store.read(|view| clock_is_behind(view, now))? {
             swept.clock_is_behind = true;
             return Ok(swept);

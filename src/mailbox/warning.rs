@@ -127,6 +127,7 @@ impl Core {
     /// # Errors
     /// `NotFound`, `Temporary`.
     pub async fn usage(&self, account: AccountId) -> Result<Usage, Error> {
+        self.settle().await?;
         let (now, rules) = (self.now(), self.retention_rules());
         let (entries, rules, own) = self.store.read(|view| {
             let own = view.settings(account)?.mailbox_days;
