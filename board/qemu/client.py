@@ -3,7 +3,6 @@
 import pathlib
 import sys
 import threading
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/interop"))
 
@@ -116,7 +115,7 @@ def flag(imap, state):
 
 def pop3(ports, state):
     """POP3 has the same octets; what it deletes is gone for it, and stays for IMAP."""
-    session = Pop3(ports[995], USER, PASSWORD, tls=True)
+    session = Pop3(ports[995], USER, PASSWORD, tls=True, utf8=True)
     listed = session.many("UIDL").splitlines()
     expect(len(listed) == len(state.octets), f"POP3 shows {len(listed)} messages instead of {len(state.octets)}")
     for number, octets in enumerate(state.octets.values(), 1):
@@ -143,7 +142,7 @@ def check(ports, state):
         expect(flags_of(rows[uid]) == sorted(state.flags[uid]), f"UID {uid} has the flags {flags_of(rows[uid])} instead of {state.flags[uid]}")
         expect(imap.body(uid) == octets, f"UID {uid} has changed")
     imap.logout()
-    session = Pop3(ports[995], USER, PASSWORD, tls=True)
+    session = Pop3(ports[995], USER, PASSWORD, tls=True, utf8=True)
     uidl = [line.split()[1] for line in session.many("UIDL").splitlines()]
     expect(uidl == state.pop3, f"POP3 lists {uidl} instead of {state.pop3}")
     session.quit()

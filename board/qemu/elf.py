@@ -22,6 +22,8 @@ def binary(target):
 
 def describe(path):
     """Machine, bits, alignment of the loaded segments, and for ARM the architecture's version: "v6"."""
+    if not path.is_file():
+        raise Missing(f"{path} is not there")
     octets = path.read_bytes()
     if octets[:4] != b"\x7fELF":
         raise Failed(f"{path} is not a program for Linux")

@@ -28,7 +28,8 @@ BOOT_SECONDS = 180
 
 @dataclasses.dataclass(frozen=True)
 class Board:
-    """How to start one board. `target` is what its programs are built for, `system` the folder with its kernel."""
+    """How to start one board. `target` is what its programs are built for, `system` the folder with its kernel, `preset` a
+    file of board/*.toml."""
 
     name: str
     qemu: str
@@ -41,6 +42,7 @@ class Board:
     serial: tuple = ("-serial", "stdio")
     armv6: bool = False
     cpu: str = ""
+    preset: str = ""
     page: int = 4096
 
     @property
@@ -86,10 +88,10 @@ BOARDS = {board.name: board for board in (
     virt("virt-128", 128),
     virt("virt-512", 512),
     virt("virt-16k", 256, "cortex-a76", "arm64-16k", 16384),
-    Board("raspi0", "qemu-system-arm", "raspi0", "armel", ARMV6, 0, "bcm2835-rpi-zero.dtb", "ttyAMA0,115200", armv6=True),
-    Board("raspi2b", "qemu-system-arm", "raspi2b", "armhf", ARMV6, 0, "bcm2836-rpi-2-b.dtb", "ttyAMA0,115200"),
+    Board("raspi0", "qemu-system-arm", "raspi0", "armel", ARMV6, 0, "bcm2835-rpi-zero.dtb", "ttyAMA0,115200", armv6=True, preset="pi-zero"),
+    Board("raspi2b", "qemu-system-arm", "raspi2b", "armhf", ARMV6, 0, "bcm2836-rpi-2-b.dtb", "ttyAMA0,115200", preset="pi-2"),
     Board("raspi3b", "qemu-system-aarch64", "raspi3b", "arm64", AARCH64, 0, "broadcom/bcm2837-rpi-3-b.dtb", "ttyS1,115200",
-          ("-serial", "null", "-serial", "stdio")),
+          ("-serial", "null", "-serial", "stdio"), preset="pi-3"),
     # Not a board that anybody has: runs 32-bit test programs faster than a Pi does.
     Board("virt-32", "qemu-system-arm", "virt,highmem=off", "armhf", ARMV6, 512, cpu="cortex-a7"),
 )}

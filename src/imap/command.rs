@@ -107,8 +107,14 @@ pub enum Command {
     Unselect,
     /// EXPUNGE, or UID EXPUNGE with a set.
     Expunge { uids: Option<SequenceSet> },
-    /// SEARCH; `returns` are the result options of RFC 4731.
-    Search { uid: bool, returns: Option<SearchReturn>, charset: Option<String>, keys: Vec<SearchKey> },
+    /// SEARCH; `returns` are the result options of RFC 4731, `fetch` what UPDATE tells of new messages (RFC 5465 §7).
+    Search {
+        uid: bool,
+        returns: Option<SearchReturn>,
+        fetch: Vec<FetchItem>,
+        charset: Option<String>,
+        keys: Vec<SearchKey>,
+    },
     /// SORT (RFC 5256); `returns` are the result options of RFC 5267.
     Sort { uid: bool, returns: Option<SearchReturn>, criteria: Vec<Criterion>, charset: String, keys: Vec<SearchKey> },
     /// THREAD (RFC 5256)
@@ -117,6 +123,7 @@ pub enum Command {
     MultiSearch {
         sources: Option<Vec<MailboxFilter>>,
         returns: SearchReturn,
+        fetch: Vec<FetchItem>,
         charset: Option<String>,
         keys: Vec<SearchKey>,
     },

@@ -7,14 +7,16 @@
 //!
 //! Results whose change no message causes are refused: those of OLDER and YOUNGER.
 
+use super::cmd::fetch;
 use super::cmd::search::translate;
-use super::command::{SearchKey, SequenceSet};
+use super::command::{FetchItem, SearchKey, SequenceSet};
 use super::output::Output;
 use super::reply::Failure;
 use super::selected::View;
 use super::sync::Selected;
 use super::wire::{Tag, write};
 use crate::types::UidSet;
+use std::sync::Arc;
 
 /// Limit: searches that are kept up to date in one session.
 const CONTEXTS_MAX: usize = 8;
@@ -32,6 +34,8 @@ pub struct Context {
     head: Vec<u8>,
     /// UIDs are told, not numbers.
     uid: bool,
+    /// What to tell of new messages that enter the result (RFC 5465 §7).
+    fetch: Arc<[FetchItem]>,
     /// The keys, sequence numbers and `$` resolved when the search came.
     keys: Vec<SearchKey>,
     /// What the client has.
@@ -41,6 +45,9 @@ pub struct Context {
     /// What `*` meant when it was looked at.
     last: Option<u32>,
 }
+
+/// New messages, and what is to be told of them.
+pub type ToFetch = (UidSet, Arc<[FetchItem]>);
 
 /// The keys as they mean the same later, in the eyes of a client that knows this view; None where their result would
 /// change by itself, or they are too many.
@@ -90,7 +97,7 @@ fn resolved(view: &View, key: &SearchKey, items: &mut usize) -> SearchKey {
 }
 
 /// Keeps a finished search up to date from now on; where that is not possible the client is told (RFC 5267 §4.3.1).
-/// `keys` are [`lasting`], `head` begins its ESEARCH responses.
+/// `keys` are [`lasting`], `head` begins its ESEARCH responses, `fetch` is told of new messages.
 ///
 /// # Errors
 /// Where the connection is gone.
@@ -98,7 +105,7 @@ pub async fn begin(
     selected: &mut Selected,
     out: &mut Output<'_>,
     tag: &Tag,
-    (head, uid): (Vec<u8>, bool),
+    (head, uid, fetch): (Vec<u8>, bool, Vec<FetchItem>),
     (keys, found): (Option<Vec<SearchKey>>, &UidSet),
 ) -> Result<(), Failure> {
     let held: usize = selected.contexts.iter().map(|context| context.found.ranges().len()).sum();
@@ -106,7 +113,7 @@ pub async fn begin(
     let Some(keys) = keys.filter(|_| fits) else { return refuse(out, tag).await };
     let last = selected.view.uids().last();
     let (tag, found) = (tag.clone(), found.clone());
-    selected.contexts.push(Context { tag, head, uid, keys, found, due: UidSet::new(), last });
+    selected.contexts.push(Context { tag, head, uid, fetch: fetch.into(), keys, found, due: UidSet::new(), last });
     Ok(())
 }
 
@@ -151,11 +158,17 @@ pub async fn tell_expunged(selected: &mut Selected, out: &mut Output<'_>) -> Res
 }
 
 /// Looks at messages that are new or changed, and tells which of them entered the results and which left. Behind EXISTS
-/// and FETCH, so that their numbers are known (RFC 5267 §4.3.3).
+/// and FETCH, so that their numbers are known (RFC 5267 §4.3.3). What is asked of new messages is told behind them: with
+/// NOTIFY later, together with what that asks for.
 ///
 /// # Errors
 /// Where the connection is gone.
-pub async fn update(selected: &mut Selected, out: &mut Output<'_>, changed: &UidSet) -> Result<(), Failure> {
+pub async fn update(
+    selected: &mut Selected,
+    out: &mut Output<'_>,
+    changed: &UidSet,
+    arrived: &UidSet,
+) -> Result<(), Failure> {
     // Taken out while the view is read; put back whatever happens but the end of the session.
     let contexts = std::mem::take(&mut selected.contexts);
     let mut held = 0_usize;
@@ -181,6 +194,7 @@ pub async fn update(selected: &mut Selected, out: &mut Output<'_>, changed: &Uid
                 context.due = UidSet::new();
                 context.tell(&selected.view, out, "REMOVEFROM", &left).await?;
                 context.tell(&selected.view, out, "ADDTO", &entered).await?;
+                context.ask(&mut selected.to_fetch, &entered.intersection(arrived));
             }
         }
         held = held.saturating_add(context.found.ranges().len());
@@ -190,10 +204,56 @@ pub async fn update(selected: &mut Selected, out: &mut Output<'_>, changed: &Uid
             selected.contexts.push(context);
         }
     }
+    if selected.listening.is_some() { Ok(()) } else { tell_fetched(selected, out, UidSet::new(), &[]).await }
+}
+
+/// Tells of new messages what the searches ask for whose results they entered, and `more` of those that `arrived`: all in
+/// one FETCH response for each message, behind ADDTO (RFC 5465 §5.2; the example in §7 has it before).
+///
+/// # Errors
+/// Where the connection is gone.
+pub async fn tell_fetched(
+    selected: &mut Selected,
+    out: &mut Output<'_>,
+    arrived: UidSet,
+    more: &[FetchItem],
+) -> Result<(), Failure> {
+    // Messages of which the same is told; as many as there are combinations of searches at most.
+    let mut parts = vec![(arrived, more.to_vec())];
+    for (mut uids, items) in std::mem::take(&mut selected.to_fetch) {
+        for index in 0..parts.len() {
+            let Some((others, wanted)) = parts.get_mut(index) else { break };
+            let both = others.intersection(&uids);
+            if both.is_empty() {
+                continue;
+            }
+            let mut wanted = wanted.clone();
+            wanted.extend(items.iter().filter(|item| !wanted.contains(item)).cloned().collect::<Vec<_>>());
+            *others = others.difference(&both);
+            uids = uids.difference(&both);
+            parts.push((both, wanted));
+        }
+        parts.push((uids, items.to_vec()));
+        parts.retain(|(uids, _)| !uids.is_empty());
+    }
+    for (uids, items) in parts.iter().filter(|(uids, items)| !uids.is_empty() && !items.is_empty()) {
+        Box::pin(fetch::tell_new(selected, out, uids, items)).await?;
+    }
     Ok(())
 }
 
 impl Context {
+    /// Notes new messages that entered the result.
+    fn ask(&self, to_fetch: &mut Vec<ToFetch>, new: &UidSet) {
+        if new.is_empty() || self.fetch.is_empty() {
+            return;
+        }
+        match to_fetch.iter_mut().find(|(_, items)| Arc::ptr_eq(items, &self.fetch)) {
+            Some((uids, _)) => *uids = uids.union(new),
+            None => to_fetch.push((new.clone(), Arc::clone(&self.fetch))),
+        }
+    }
+
     /// Tells of messages in the order of the mailbox, so that their place needs not be told (RFC 5267 §4.3.3).
     async fn tell(&self, view: &View, out: &mut Output<'_>, item: &str, uids: &UidSet) -> Result<(), Failure> {
         if uids.is_empty() {

@@ -139,8 +139,8 @@ impl Session {
                 let of = (account, selected);
                 Box::pin(replace::run(&mut self.connection, &mut self.receiver, &self.context, of, request)).await
             }
-            Command::MultiSearch { sources, returns, charset: _, keys } => {
-                let request = esearch::Request { sources, returns, keys };
+            Command::MultiSearch { sources, returns, fetch, charset: _, keys } => {
+                let request = esearch::Request { sources, returns, fetch, keys };
                 let ticker = Ticker::new(tag, self.context.config.limits.imap_progress);
                 let out = &mut Output::new(&mut self.connection, self.enabled).reporting(ticker);
                 Box::pin(esearch::run(account, self.selected.as_deref_mut(), out, tag, request)).await
@@ -180,8 +180,8 @@ impl Session {
                 Ok(unselect::run())
             }
             Command::Expunge { uids } => Box::pin(expunge::run(selected, out, uids.as_ref())).await,
-            Command::Search { uid, returns, charset: _, keys } => {
-                Box::pin(search::run(selected, out, tag, search::Request { uid, returns, keys })).await
+            Command::Search { uid, returns, fetch, charset: _, keys } => {
+                Box::pin(search::run(selected, out, tag, search::Request { uid, returns, fetch, keys })).await
             }
             Command::Sort { uid, returns, criteria, charset: _, keys } => {
                 Box::pin(sort::run(selected, out, tag, sort::Request { uid, returns, criteria, keys })).await

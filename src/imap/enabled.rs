@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(enable(&["UIDONLY"]), Enabled { uid_only: true, ..Enabled::default() });
         assert_eq!(enable(&["X"]), Enabled::default());
         let keys = vec![SearchKey::Not(Box::new(SearchKey::ModSeq(crate::types::ModSeq(3))))];
-        let search = Command::Search { uid: false, returns: None, charset: None, keys };
+        let search = Command::Search { uid: false, returns: None, fetch: Vec::new(), charset: None, keys };
         assert!(Enabled::by(&search).condstore);
         assert_eq!(enable(&["IMAP4REV2"]).quoting(), Quoting::Utf8);
         assert_eq!(enable(&["UTF8=ACCEPT"]).quoting(), Quoting::Utf8);

@@ -3,8 +3,8 @@
 //!
 //! Everything here is boxed where it is called: other sessions do not pay for it.
 
-use super::cmd::fetch;
 use super::command::Command;
+use super::context;
 use super::notify::{Notifier, Own};
 use super::output::Output;
 use super::reply::{Failure, Reply};
@@ -59,9 +59,8 @@ impl Session {
         let out = &mut Output::new(&mut self.connection, self.enabled);
         if let Some(selected) = self.selected.as_deref_mut() {
             let arrived = selected.take_arrived();
-            if let Some(spec) = notifier.spec().filter(|_| !arrived.is_empty()) {
-                fetch::tell_new(selected, out, &arrived, spec.fetch()).await?;
-            }
+            let items = notifier.spec().map_or(&[][..], super::notify::Spec::fetch);
+            Box::pin(context::tell_fetched(selected, out, arrived, items)).await?;
         }
         if let Some(own) = own {
             notifier.apply(own);

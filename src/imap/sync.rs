@@ -4,7 +4,7 @@
 //! sequence: after each command, and in IDLE after each wake-up. Nothing else sends EXISTS,
 //! RECENT or EXPUNGE for a view that exists already.
 
-use super::context::{self, Context};
+use super::context::{self, Context, ToFetch};
 use super::enabled::Enabled;
 use super::notify::Wanted;
 use super::output::Output;
@@ -36,6 +36,8 @@ pub struct Selected {
     pub message_limit: u32,
     /// Searches that are kept up to date.
     pub contexts: Vec<Context>,
+    /// New messages that entered their results and are to be fetched.
+    pub to_fetch: Vec<ToFetch>,
     /// NOTIFY was used; None: everything is told at the end of commands.
     pub listening: Option<Box<Listening>>,
     /// The client must be told up to which modification sequence it knows everything, because it cannot tell from
@@ -167,7 +169,7 @@ impl Selected {
             self.view.advance(changes.modseq);
         }
         match changed {
-            Some(changed) => Box::pin(context::update(self, out, &changed)).await,
+            Some(changed) => Box::pin(context::update(self, out, &changed, &changes.arrived)).await,
             None => Ok(()),
         }
     }

@@ -13,6 +13,7 @@ use crate::types::{
     AccountId, BodyId, DateTime, Door, DoorKind, Flags, InstanceId, MailboxId, Uid, UidSet, UidValidity,
 };
 use std::collections::BTreeSet;
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -141,14 +142,13 @@ impl Incoming {
         Ok(())
     }
 
-    /// The message is complete.
+    /// The message is complete. A future, because what ends a message may have to wait again, and every door would change.
     ///
     /// # Errors
     /// `Temporary` where the store fails.
-    #[expect(clippy::unused_async, reason = "what ends a message may have to wait again, and every door would change")]
-    pub async fn finish(self) -> Result<Staged, Error> {
+    pub fn finish(self) -> Ready<Result<Staged, Error>> {
         let scan = self.scanner.finish();
-        Ok(Staged { body: self.body, has_header: scan.has_header, record: scan.record })
+        ready(Ok(Staged { body: self.body, has_header: scan.has_header, record: scan.record }))
     }
 
     /// Octets so far, after normalisation.

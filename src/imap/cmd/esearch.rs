@@ -6,7 +6,7 @@
 
 use super::search::{self, translate};
 use super::search_result::{self, Outcome};
-use crate::imap::command::{MailboxFilter, SearchKey, SearchReturn};
+use crate::imap::command::{FetchItem, MailboxFilter, SearchKey, SearchReturn};
 use crate::imap::context;
 use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
@@ -27,6 +27,8 @@ pub struct Request {
     pub sources: Option<Vec<MailboxFilter>>,
     /// The result options.
     pub returns: SearchReturn,
+    /// What to tell of new messages that enter a result which is kept up to date (RFC 5465 §7).
+    pub fetch: Vec<FetchItem>,
     /// The keys; all of them must match.
     pub keys: Vec<SearchKey>,
 }
@@ -43,7 +45,7 @@ pub async fn run(
     tag: &Tag,
     request: Request,
 ) -> Result<Reply, Failure> {
-    let Request { sources, returns, keys } = request;
+    let Request { sources, returns, fetch, keys } = request;
     let sources = sources.unwrap_or_else(|| vec![MailboxFilter::Selected]);
     // RFC 7377 §2.2: updates are those of the selected mailbox.
     if selected.is_none() && (returns.update || sources.contains(&MailboxFilter::Selected)) {
@@ -86,8 +88,8 @@ pub async fn run(
         }
         if let Some(selected) = selected.as_deref_mut().filter(|_| returns.update && selected_id == Some(id)) {
             let lasting = context::lasting(&selected.view, &keys);
-            let head = (search_result::head_of(tag, name, mailbox.uid_validity(), out.enabled().quoting()), true);
-            context::begin(selected, out, tag, head, (lasting, outcome.found())).await?;
+            let head = search_result::head_of(tag, name, mailbox.uid_validity(), out.enabled().quoting());
+            context::begin(selected, out, tag, (head, true, fetch.clone()), (lasting, outcome.found())).await?;
             refused = false;
         }
         yield_now().await;

@@ -5,7 +5,7 @@
 //! messages there are.
 
 use super::{search_result, with_limit};
-use crate::imap::command::{SearchKey, SearchReturn};
+use crate::imap::command::{FetchItem, SearchKey, SearchReturn};
 use crate::imap::context;
 use crate::imap::message_limit;
 use crate::imap::object_id;
@@ -33,6 +33,8 @@ pub struct Request {
     pub uid: bool,
     /// The result options; None: a plain SEARCH.
     pub returns: Option<SearchReturn>,
+    /// What to tell of new messages that enter a result which is kept up to date (RFC 5465 §7).
+    pub fetch: Vec<FetchItem>,
     /// The keys; all of them must match.
     pub keys: Vec<SearchKey>,
 }
@@ -43,7 +45,7 @@ pub struct Request {
 /// NO where the store fails, with `[LIMIT]` where the sets are too many, or with `[NOTSAVED]` where the result is too
 /// large to be saved.
 pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, request: Request) -> Result<Reply, Failure> {
-    let Request { uid, returns, keys } = request;
+    let Request { uid, returns, fetch, keys } = request;
     if returns.is_some_and(|returns| returns.update) && context::is_known(selected, tag) {
         return Err(Reply::bad("Tag reuse").into());
     }
@@ -76,7 +78,7 @@ pub async fn run(selected: &mut Selected, out: &mut Output<'_>, tag: &Tag, reque
     }
     if returns.update {
         let keys = lasting.filter(|_| cut.is_none());
-        let head = (search_result::head(tag, uid), uid);
+        let head = (search_result::head(tag, uid), uid, fetch);
         context::begin(selected, out, tag, head, (keys, result.found())).await?;
     }
     with_limit(reply, cut, out).await

@@ -55,6 +55,7 @@ pub async fn run(
         enabled,
         message_limit,
         contexts: Vec::new(),
+        to_fetch: Vec::new(),
         listening: None,
         owes_modseq: false,
         check_quota: true,

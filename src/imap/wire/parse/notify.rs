@@ -167,9 +167,9 @@ mod tests {
         }
     }
 
-    fn set<const N: usize>(status: bool, groups: [(MailboxFilter, Events); N]) -> Result<NotifyRequest, ParseError> {
+    fn set<const N: usize>(status: bool, groups: [(MailboxFilter, Events); N]) -> NotifyRequest {
         let groups = groups.into_iter().map(|(filter, events)| EventGroup { filter, events }).collect();
-        Ok(NotifyRequest::Set { status, groups })
+        NotifyRequest::Set { status, groups }
     }
 
     fn messages() -> Events {
@@ -188,33 +188,33 @@ mod tests {
         // §3.1
         assert_eq!(
             notify("SET STATUS (selected MessageNew (uid body.peek[header.fields (from to subject)]) MessageExpunge)"),
-            set(true, [(MailboxFilter::Selected, Events { fetch: fetched(), ..messages() })]),
+            Ok(set(true, [(MailboxFilter::Selected, Events { fetch: fetched(), ..messages() })])),
         );
         assert_eq!(
             notify(
                 "SET (selected (MessageNew (uid) MessageExpunge FlagChange)) (personal (MessageNew MessageExpunge MailboxName))"
             ),
-            set(
+            Ok(set(
                 false,
                 [
                     (MailboxFilter::Selected, Events { fetch: vec![FetchItem::Uid], ..flags.clone() }),
                     (MailboxFilter::Personal, personal),
                 ]
-            ),
+            )),
         );
         assert_eq!(notify("NONE"), Ok(NotifyRequest::None));
         assert_eq!(
             notify(
                 "set (SELECTED-DELAYED (flagchange messageexpunge messagenew)) (inboxes (mailboxname subscriptionchange)) (Subscribed none)"
             ),
-            set(
+            Ok(set(
                 false,
                 [
                     (MailboxFilter::SelectedDelayed, flags),
                     (MailboxFilter::Inboxes, names_only),
                     (MailboxFilter::Subscribed, Events::default()),
                 ]
-            ),
+            )),
         );
         // §6.5, §6.6: one name or several.
         let metadata = Events { mailbox_metadata: true, server_metadata: true, ..Events::default() };
@@ -222,13 +222,13 @@ mod tests {
             notify(
                 "SET (SUBTREE (\"a b\" inbox) (MailboxMetadataChange ServerMetadataChange)) (MAILBOXES {1+}\r\nx NONE)"
             ),
-            set(
+            Ok(set(
                 false,
                 [
                     (MailboxFilter::Subtree(names(&["a b", "INBOX"])), metadata),
                     (MailboxFilter::Mailboxes(names(&["x"])), Events::default()),
                 ]
-            ),
+            )),
         );
     }
 

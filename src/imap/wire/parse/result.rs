@@ -1,15 +1,16 @@
-//! The result options of SEARCH (RFC 4466 §2.6.1, RFC 4731 §3.1, RFC 5182 §3, RFC 5267 §4, RFC 9394 §4).
+//! The result options of SEARCH (RFC 4466 §2.6.1, RFC 4731 §3.1, RFC 5182 §3, RFC 5267 §4, RFC 5465 §7, RFC 9394 §4).
 
 use super::cursor::Cursor;
-use crate::imap::command::SearchReturn;
+use super::fetch::attributes;
+use crate::imap::command::{FetchItem, SearchReturn};
 use crate::imap::partial::Partial;
 use crate::imap::wire::error::Fault;
 
-/// Reads ` (option ...)` behind RETURN. No option means ALL.
-pub(super) fn options(cursor: &mut Cursor<'_>) -> Result<SearchReturn, Fault> {
+/// Reads ` (option ...)` behind RETURN, and the fetch items of UPDATE. No option means ALL.
+pub(super) fn options(cursor: &mut Cursor<'_>) -> Result<(SearchReturn, Vec<FetchItem>), Fault> {
     cursor.space("the result options are missing")?;
     cursor.expect(b'(', "the result options are missing")?;
-    let mut options = SearchReturn::default();
+    let (mut options, mut fetch) = (SearchReturn::default(), Vec::new());
     cursor.padding();
     while !cursor.take(b')') {
         match cursor.word().to_ascii_uppercase().as_str() {
@@ -18,7 +19,14 @@ pub(super) fn options(cursor: &mut Cursor<'_>) -> Result<SearchReturn, Fault> {
             "ALL" => options.all = true,
             "COUNT" => options.count = true,
             "SAVE" => options.save = true,
-            "UPDATE" => options.update = true,
+            "UPDATE" => {
+                options.update = true;
+                cursor.padding();
+                if !cursor.take(b'(') {
+                    continue;
+                }
+                fetch = attributes(cursor)?;
+            }
             "CONTEXT" => {}
             "PARTIAL" if options.partial.is_none() => options.partial = Some(partial(cursor)?),
             _ => return Err(Fault::syntax("unknown result option")),
@@ -31,7 +39,7 @@ pub(super) fn options(cursor: &mut Cursor<'_>) -> Result<SearchReturn, Fault> {
         return Err(Fault::syntax("ALL and PARTIAL exclude each other"));
     }
     options.all |= SearchReturn { update: false, ..options } == SearchReturn::default();
-    Ok(options)
+    Ok((options, fetch))
 }
 
 /// A space and partial-range.
@@ -50,7 +58,7 @@ pub(super) fn partial(cursor: &mut Cursor<'_>) -> Result<Partial, Fault> {
 
 #[cfg(test)]
 mod tests {
-    use crate::imap::command::{Command, SearchReturn};
+    use crate::imap::command::{Command, FetchItem, SearchReturn};
     use crate::imap::partial::Partial;
     use crate::imap::wire::frame::Frame;
     use crate::imap::wire::parse::parse;
@@ -61,6 +69,24 @@ mod tests {
             Ok((_, Command::Search { returns, .. })) => returns,
             _ => None,
         }
+    }
+
+    #[test]
+    fn update_takes_fetch_items() {
+        let frame = |options: &str| Frame::from_text(format!("t SEARCH RETURN {options} ALL\r\n").as_bytes()).unwrap();
+        let items = |options: &str| match parse(&frame(options)) {
+            Ok((_, Command::Search { returns: Some(returns), fetch, .. })) if returns.update => Some(fetch),
+            _ => None,
+        };
+        assert_eq!(items("(UPDATE)"), Some(Vec::new()));
+        assert_eq!(items("(COUNT UPDATE (UID FLAGS) MIN)"), Some(vec![FetchItem::Uid, FetchItem::Flags]));
+        assert_eq!(items("(UPDATE (UID))"), Some(vec![FetchItem::Uid]));
+        for bad in
+            ["(UPDATE ())", "(UPDATE (UID)", "(UPDATE UID)", "(COUNT (UID) UPDATE)", "(UPDATE (MIN))", "(UPDATE[UID])"]
+        {
+            assert_eq!(items(bad), None, "{bad}");
+        }
+        assert!(parse(&Frame::from_text(b"t SORT RETURN (UPDATE (UID)) (DATE) UTF-8 ALL\r\n").unwrap()).is_err());
     }
 
     #[test]

@@ -24,15 +24,16 @@ const KEYS_MAX: usize = 4096;
 pub(super) fn search(cursor: &mut Cursor<'_>, _: &Frame, form: Form) -> Result<Command, Fault> {
     cursor.space("the search key is missing")?;
     let mut word = name(cursor);
-    let mut returns = None;
+    let (mut returns, mut fetch) = (None, Vec::new());
     if word.eq_ignore_ascii_case("RETURN") {
-        returns = Some(result::options(cursor)?);
+        let (options, items) = result::options(cursor)?;
+        (returns, fetch) = (Some(options), items);
         cursor.space("the search key is missing")?;
         word = name(cursor);
     }
     let saves = returns.is_some_and(|returns| returns.save);
     match program(cursor, word) {
-        Ok((charset, keys)) => Ok(Command::Search { uid: form.uid, returns, charset, keys }),
+        Ok((charset, keys)) => Ok(Command::Search { uid: form.uid, returns, fetch, charset, keys }),
         Err(fault) => Err(if saves { fault.unsaved() } else { fault }),
     }
 }
@@ -48,9 +49,9 @@ pub(super) fn multi_search(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Resul
         word = name(cursor);
     }
     // RFC 7377 §2.1: no result options mean ALL.
-    let mut returns = SearchReturn { all: true, ..SearchReturn::default() };
+    let (mut returns, mut fetch) = (SearchReturn { all: true, ..SearchReturn::default() }, Vec::new());
     if word.eq_ignore_ascii_case("RETURN") {
-        returns = result::options(cursor)?;
+        (returns, fetch) = result::options(cursor)?;
         cursor.space("the search key is missing")?;
         word = name(cursor);
     }
@@ -60,7 +61,7 @@ pub(super) fn multi_search(cursor: &mut Cursor<'_>, _: &Frame, _: Form) -> Resul
         return Err(Fault::syntax("only a search of the selected mailbox can be saved"));
     }
     match program(cursor, word) {
-        Ok((charset, keys)) => Ok(Command::MultiSearch { sources, returns, charset, keys }),
+        Ok((charset, keys)) => Ok(Command::MultiSearch { sources, returns, fetch, charset, keys }),
         Err(fault) => Err(if returns.save { fault.unsaved() } else { fault }),
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn sort(cursor: &mut Cursor<'_>, _: &Frame, form: Form) -> Result<Com
         if !cursor.word().eq_ignore_ascii_case("RETURN") {
             return Err(Fault::syntax(MISSING));
         }
-        let options = result::options(cursor)?;
+        let (options, _) = result::options(cursor)?;
         if options.update {
             // RFC 5267 §4.1: that would be CONTEXT=SORT.
             return Err(Fault::syntax("sorted results are not kept up to date"));

@@ -130,6 +130,7 @@ pub(super) fn convert(body: CommandBody<'_>) -> Option<Command> {
         CommandBody::Search { charset, criteria, uid } => Command::Search {
             uid,
             returns: None,
+            fetch: Vec::new(),
             charset: match charset {
                 None => None,
                 Some(charset) => Some(known_charset(charset.as_ref())?),
@@ -240,8 +241,8 @@ pub(super) fn canonical(command: Command) -> Command {
     match command {
         Command::Compress(algorithm) => Command::Compress(algorithm.to_ascii_uppercase()),
         Command::Expunge { uids } => Command::Expunge { uids: uids.map(canonical_set) },
-        Command::Search { uid, returns, charset, keys } => {
-            Command::Search { uid, returns, charset, keys: keys.into_iter().map(canonical_key).collect() }
+        Command::Search { uid, returns, fetch, charset, keys } => {
+            Command::Search { uid, returns, fetch, charset, keys: keys.into_iter().map(canonical_key).collect() }
         }
         Command::Sort { uid, returns, criteria, charset, keys } => {
             Command::Sort { uid, returns, criteria, charset, keys: keys.into_iter().map(canonical_key).collect() }
