@@ -318,6 +318,41 @@ fn devices_and_rules_from_the_shell() {
     assert_eq!(place.run(&["verify"], "").code, 0);
 }
 
+#[test]
+fn each_mailbox_has_its_rule_of_expiry() {
+    let place = Place::new("expire");
+    place.add_user("anna");
+    let shown = "user: anna\nmail goes from Junk after 30 days (as configured)\nmail goes from Trash after 30 days (as \
+                 configured)\nexpunged mail can be brought back for 7 days (as configured)\n";
+    assert_eq!(place.run(&["user", "expire", "anna"], "").out, shown);
+    for (arguments, part) in [
+        (&["Sent", "365"][..], "mail goes from Sent after 365 days\n"),
+        (&["Trash", "never"], "mail stays in Trash\n"),
+        (&["inbox", "1"], "note: mail goes from INBOX whether somebody has read it or not\n"),
+        (&["Sent", "default", "--deleted-days", "0"], "expunged mail cannot be brought back\n"),
+        (&["Archive", "36500", "--deleted-days=default"], "brought back for 7 days (as configured)\n"),
+    ] {
+        let outcome = place.run(&[&["user", "expire", "anna"], arguments].concat(), "");
+        assert!(outcome.code == 0 && outcome.out.contains(part), "{arguments:?} gave {outcome:?}");
+    }
+    let shown = place.run(&["user", "expire", "anna"], "").out;
+    assert!(shown.contains("from INBOX after 1 day\n") && !shown.contains("Sent"), "{shown}");
+    for (arguments, code, part) in [
+        (&["anna", "Sent", "0"][..], 64, "write 1 to 36500, never, or default"),
+        (&["anna", "Sent"], 64, "write 1 to 36500"),
+        (&["anna", "Sent", "-1"], 64, ""),
+        (&["anna", "Sent", "99999999999999999999"], 64, "write 1 to 36500"),
+        (&["anna", "--deleted-days", "never"], 64, "write 0 to 36500, or default"),
+        (&["anna", "No\u{1b}such", "3"], 64, "control characters"),
+        (&["anna", "Gone", "3"], 73, "anna has no mailbox Gone; `mailnook user show anna`"),
+        (&["nobody", "Sent", "3"], 67, "there is no user nobody"),
+    ] {
+        let outcome = place.run(&[&["user", "expire"], arguments].concat(), "");
+        assert!(outcome.code == code && outcome.errors.contains(part), "{arguments:?} gave {outcome:?}");
+    }
+    assert_eq!(place.run(&["verify"], "").code, 0);
+}
+
 fn delivers_with_exit_codes(place: &Place) {
     let big = "x".repeat(100_000);
     for (arguments, input, code, part) in [

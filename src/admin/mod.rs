@@ -18,6 +18,7 @@ mod data_dir;
 mod deliver;
 mod device;
 pub mod exit;
+mod expiry;
 mod frame;
 mod inspect;
 mod json;

@@ -141,6 +141,17 @@ pub enum Request {
         /// Only tell.
         dry_run: bool,
     },
+    /// Sets or shows how long a user's mail is kept.
+    UserExpire {
+        /// Whose.
+        name: String,
+        /// Sets the rule of this mailbox; else only shows.
+        mailbox: Option<String>,
+        /// A number of days, `never` or `default`.
+        days: String,
+        /// The same for expunged mail.
+        deleted_days: Option<String>,
+    },
     /// Brings expunged mail back.
     Undelete {
         /// Whose.
@@ -243,6 +254,12 @@ impl Request {
             }
             Self::QuotaRecount { name } => vec!["quota-recount", name],
             Self::Expire { dry_run } => vec!["expire", flag(*dry_run)],
+            Self::UserExpire { name, mailbox, days, deleted_days } => {
+                let mut fields =
+                    vec!["user-expire", name, flag(mailbox.is_some()), mailbox.as_deref().unwrap_or_default()];
+                fields.extend([days, flag(deleted_days.is_some()), deleted_days.as_deref().unwrap_or_default()]);
+                fields
+            }
             Self::Undelete { name, since, mailbox, dry_run } => {
                 let given = flag(mailbox.is_some());
                 vec!["undelete", name, since, given, mailbox.as_deref().unwrap_or_default(), flag(*dry_run)]
@@ -325,6 +342,12 @@ impl Request {
             },
             ["quota-recount", name] => Self::QuotaRecount { name: text(name) },
             ["expire", dry_run] => Self::Expire { dry_run: flag(dry_run)? },
+            ["user-expire", name, given, mailbox, days, deleted, deleted_days] => Self::UserExpire {
+                name: text(name),
+                mailbox: flag(given)?.then(|| text(mailbox)),
+                days: text(days),
+                deleted_days: flag(deleted)?.then(|| text(deleted_days)),
+            },
             ["undelete", name, since, given, mailbox, dry_run] => Self::Undelete {
                 name: text(name),
                 since: text(since),
@@ -415,6 +438,8 @@ mod tests {
             Request::QuotaSet { name: text("anna"), bytes: Some(text("1 GB")), messages: None, over: Some(text("")) },
             Request::QuotaRecount { name: text("anna") },
             Request::Expire { dry_run: true },
+            Request::UserExpire { name: text("a"), mailbox: None, days: text(""), deleted_days: Some(text("3")) },
+            Request::UserExpire { name: text("a"), mailbox: Some(text("L")), days: text("1"), deleted_days: None },
             Request::Undelete { name: text("a"), since: text("2h"), mailbox: Some(text("")), dry_run: false },
             Request::Undelete { name: text("a"), since: text(""), mailbox: None, dry_run: true },
             Request::Why { name: text("a"), message: text("<x@y>"), mailbox: Some(text("INBOX")) },

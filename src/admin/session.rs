@@ -5,8 +5,8 @@ use super::frame::{self, Kind};
 use super::registry::{Protocol, Registry};
 use super::request::{DecodeError, Request};
 use super::{
-    DataDir, deliver, device, exit, inspect, measure, quota, retention, rules, settings, status, test_account, user,
-    verify, why,
+    DataDir, deliver, device, exit, expiry, inspect, measure, quota, retention, rules, settings, status, test_account,
+    user, verify, why,
 };
 use crate::auth::Cost;
 use crate::config::{self, Config};
@@ -141,6 +141,9 @@ async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result
         }
         Request::QuotaRecount { name } => quota::recount(context, call, &name).await,
         Request::Expire { dry_run } => retention::expire(context, call, dry_run).await,
+        Request::UserExpire { name, mailbox, days, deleted_days } => {
+            expiry::run(context, call, &name, (mailbox.as_deref(), &days, deleted_days.as_deref())).await
+        }
         Request::Undelete { name, since, mailbox, dry_run } => {
             retention::undelete(context, call, (&name, &since), mailbox, dry_run).await
         }

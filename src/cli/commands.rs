@@ -147,6 +147,17 @@ is gone for everybody. Without options it shows the rules.
 ",
     },
     Command {
+        path: &["user", "expire"],
+        words: &["NAME", "[MAILBOX]", "[DAYS]"],
+        options: &[value("deleted-days", "DAYS", "days for which expunged mail can be brought back, 0: not at all")],
+        summary: "show or set how long a user's mail is kept",
+        details: "\
+Without MAILBOX it shows the rules. DAYS is a number from 1 to 36500; never: mail stays; default: as the configuration
+says, which lets mail in \\Trash and \\Junk go after 30 days. Days count from the day on which a message came into the
+mailbox. A rule stays with its mailbox where that is renamed. See what would go: mailnook expire --dry-run
+",
+    },
+    Command {
         path: &["user", "main-password"],
         words: &["NAME", "any|lan|off"],
         options: &[],
@@ -270,7 +281,7 @@ account holds removes nothing: it takes no more mail until there is room.
         summary: "move on and remove what is older than it is kept",
         details: "\
 The running server does this every hour by itself: what POP3 devices have deleted or fetched goes from INBOX to the
-trash by the rules of `mailnook user pop3`; mail in \\Trash and \\Junk goes after the days of [retention] in the
+trash by the rules of `mailnook user pop3`; mail goes after the days of `mailnook user expire` and of [retention] in the
 configuration, and expunged mail can be brought back with `mailnook undelete` for some days more.
 ",
     },

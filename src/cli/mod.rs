@@ -141,6 +141,12 @@ fn asked(parsed: &Parsed, config: Config) -> u8 {
         },
         ["quota", "recount"] => Request::QuotaRecount { name: parsed.word(0) },
         ["expire"] => Request::Expire { dry_run: parsed.has("dry-run") },
+        ["user", "expire"] => Request::UserExpire {
+            name: parsed.word(0),
+            mailbox: Some(parsed.word(1)).filter(|mailbox| !mailbox.is_empty()),
+            days: parsed.word(2),
+            deleted_days: parsed.value("deleted-days"),
+        },
         ["undelete"] => Request::Undelete {
             name: parsed.value("user").unwrap_or_default(),
             since: parsed.value("since").unwrap_or_default(),

@@ -142,7 +142,7 @@ fn forms_of_values() {
         (8 << 10, false, Duration::ZERO)
     );
     assert_eq!(config.listen.imap, ["0.0.0.0:143".parse().unwrap(), "[::]:143".parse().unwrap()]);
-    assert!(config.listen.pop3.is_empty());
+    assert_eq!(config.listen.pop3, Vec::new());
     assert_eq!(config.listen.lmtp_socket.as_deref(), Some(Path::new("/run/m/l.sock")));
     assert_eq!(config.listen.lmtp_socket_mode, 0o666);
     assert_eq!(config.tls.names, ["192.0.2.1", "mail.example.org"]);

@@ -424,7 +424,20 @@ impl Core {
     /// `Temporary` where the store fails.
     pub async fn pulse(&self) -> Result<(), Error> {
         self.store.identity()?;
-        Ok(self.store.write(|_| Ok(())).await?)
+        Ok(self.store.write_aside(|_| Ok(())).await?)
+    }
+
+    /// Completes when all is stored that POP3 sessions fetched, so that it can be read.
+    pub(super) async fn settle(&self) -> Result<(), Error> {
+        match self.store.settle() {
+            Some(commit) => Ok(commit.await?),
+            None => Ok(()),
+        }
+    }
+
+    /// The same for those who may block.
+    pub(super) fn settle_blocking(&self) -> Result<(), Error> {
+        self.store.settle().map_or(Ok(()), |commit| Ok(commit.wait()?))
     }
 
     /// Octets of mail that there is room for; 0: new mail is refused.
@@ -464,6 +477,7 @@ impl Core {
     /// # Errors
     /// `Temporary` where the store cannot be read at all.
     pub fn verify(&self) -> Result<Vec<String>, Error> {
+        self.settle_blocking()?;
         Ok(self.store.check()?)
     }
 }

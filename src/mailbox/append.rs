@@ -13,6 +13,7 @@ use crate::types::{
     AccountId, BodyId, DateTime, Door, DoorKind, Flags, InstanceId, MailboxId, Uid, UidSet, UidValidity,
 };
 use std::collections::BTreeSet;
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -80,7 +81,7 @@ impl Body {
         let (id, first) = (self.id.clone(), self.chunks);
         let chunks = piece.len().div_ceil(self.store.payload_size());
         self.chunks += u32::try_from(chunks).unwrap_or(u32::MAX);
-        self.store.write_heavy(piece.len(), move |tx| {
+        self.store.write_arrival(piece.len(), move |tx| {
             if first == 0 {
                 let body = tx.new_body()?;
                 tx.add_garbage(kind::STAGING, body.0)?;
@@ -101,7 +102,7 @@ impl Drop for Body {
 
 /// Gives back a staged body. The writer works in order, so that all its pieces are there by then.
 fn abandon(store: &Store, id: Arc<AtomicU64>) {
-    drop(store.write(move |tx| {
+    drop(store.write_aside(move |tx| {
         let id = id.load(Ordering::Acquire);
         if tx.view().is_garbage(kind::STAGING, id)? {
             tx.delete_garbage(kind::STAGING, id)?;
@@ -141,14 +142,13 @@ impl Incoming {
         Ok(())
     }
 
-    /// The message is complete.
+    /// The message is complete. A future, because what ends a message may have to wait again, and every door would change.
     ///
     /// # Errors
     /// `Temporary` where the store fails.
-    #[expect(clippy::unused_async, reason = "what ends a message may have to wait again, and every door would change")]
-    pub async fn finish(self) -> Result<Staged, Error> {
+    pub fn finish(self) -> Ready<Result<Staged, Error>> {
         let scan = self.scanner.finish();
-        Ok(Staged { body: self.body, has_header: scan.has_header, record: scan.record })
+        ready(Ok(Staged { body: self.body, has_header: scan.has_header, record: scan.record }))
     }
 
     /// Octets so far, after normalisation.
@@ -299,7 +299,7 @@ impl Core {
         let accounts: BTreeSet<AccountId> = deliveries.iter().map(|delivery| delivery.account).collect();
         let made = self
             .store_arc()
-            .write_heavy(parts.pending.len(), move |tx| {
+            .write_arrival(parts.pending.len(), move |tx| {
                 // Look first: where nobody can have it, nothing is written.
                 let targets: Vec<_> = deliveries.iter().map(|delivery| find_target(tx, delivery)).collect();
                 let targets = within_quota(&tx.view(), &rules, &parts, &deliveries, targets)?;
@@ -434,7 +434,7 @@ impl Account {
             messages.push((parts, self.delivery(mailbox, std::mem::take(flags), *date)));
         }
         let (account, door, rules) = (self.id, self.door, self.core.quota_rules());
-        let job = self.core.store_arc().write_heavy(weight, move |tx| {
+        let job = self.core.store_arc().write_arrival(weight, move |tx| {
             // Look first: what cannot be stored is refused before anything is written.
             let mut target = None;
             for (_, delivery) in &messages {

@@ -255,7 +255,7 @@ impl Core {
         if used.time.saturating_sub(last) >= WRITE_EVERY || is_new_poller {
             lock(&self.presence.uses).remove(&key);
             // Nobody waits for it: a crash loses the note of one use.
-            drop(self.store.write(move |tx| write_use(tx, key, &used)));
+            drop(self.store.write_aside(move |tx| write_use(tx, key, &used)));
         } else {
             lock(&self.presence.uses).insert(key, used);
         }
@@ -265,7 +265,7 @@ impl Core {
     pub(super) fn write_uses(&self) {
         let uses = std::mem::take(&mut *lock(&self.presence.uses));
         for (key, used) in uses {
-            drop(self.store.write(move |tx| write_use(tx, key, &used)));
+            drop(self.store.write_aside(move |tx| write_use(tx, key, &used)));
         }
     }
 

@@ -5,7 +5,7 @@ use super::edit::{Edit, NewRow};
 use super::name::canonical;
 use super::retention::{self, RetentionRules};
 use super::why::Note;
-use super::{Account, Error, Mailbox, annotation};
+use super::{Account, Error, Mailbox, annotation, expiry};
 use crate::store::journal::Action;
 use crate::store::schema::{AccountState, MailboxEntry, MailboxState, kind};
 use crate::store::txn::Tx;
@@ -181,6 +181,7 @@ fn delete(
     }
     retention::remember(tx, rules, account, door, (mailbox, name))?;
     doom(tx, account, mailbox)?;
+    expiry::forget(tx, account, mailbox)?;
     if entry.subscribed {
         // RFC 9051 §6.3.7: a subscription outlives its mailbox.
         tx.put_mailbox_entry(account, name, MailboxEntry { mailbox: None, subscribed: true, special_use: None })

@@ -24,6 +24,8 @@ use crate::types::{
 const READ_MAX: usize = 1000;
 /// Limit: messages that a rule moves in one transaction.
 const MOVE_MAX: usize = 500;
+/// A session that fetched so many messages and more writes that at once: it spreads the cost of the commit over them.
+const AT_ONCE: u32 = 16;
 const DAY: i64 = 86_400;
 
 /// Why a rule takes a message from INBOX.
@@ -59,6 +61,8 @@ struct Update {
     quota: QuotaRules,
     fetched: UidSet,
     deleted: UidSet,
+    /// When the session ended; None: just now.
+    time: Option<i64>,
 }
 
 /// The devices that fetch by POP3: each of them gets every message before a rule removes it.
@@ -103,25 +107,35 @@ fn discard(
     Ok(true)
 }
 
-/// Marks those of these messages that are still there.
-fn mark(tx: &mut Tx<'_>, job: &Update, uids: &UidSet, deleted: bool) -> Result<(), store::Error> {
-    let device = DeviceId(job.door.device);
+/// Those of these messages that are still there and that the device has not marked so.
+fn unmarked(
+    view: &View<'_>,
+    job: &Update,
+    uids: &UidSet,
+    deleted: bool,
+) -> Result<Vec<(Uid, InstanceId, PopState)>, store::Error> {
     let mut unmarked = Vec::new();
     for range in uids.ranges() {
-        let view = tx.view();
         view.rows(job.inbox, range.first, range.last, |uid, row| {
             let state = view.pop_state(job.account, row.instance)?;
-            if state.mark(device).is_none_or(|mark| deleted && !mark.deleted) {
+            if state.mark(DeviceId(job.door.device)).is_none_or(|mark| deleted && !mark.deleted) {
                 unmarked.push((uid, row.instance, state));
             }
             Ok(true)
         })?;
     }
+    Ok(unmarked)
+}
+
+/// Marks those of these messages that are still there.
+fn mark(tx: &mut Tx<'_>, job: &Update, uids: &UidSet, deleted: bool) -> Result<(), store::Error> {
+    let unmarked = unmarked(&tx.view(), job, uids, deleted)?;
     // A session that fetches again what it had writes nothing at all.
     if unmarked.is_empty() {
         return Ok(());
     }
-    let new = PopMark { device, time: tx.now()?, deleted };
+    let time = job.time.map_or_else(|| tx.now(), Ok)?;
+    let new = PopMark { device: DeviceId(job.door.device), time, deleted };
     let action = if deleted { Action::PopHidden } else { Action::Fetched };
     let mut note = Note::new(tx.intern(&job.door)?, job.inbox, action);
     for (uid, instance, mut state) in unmarked {
@@ -130,11 +144,14 @@ fn mark(tx: &mut Tx<'_>, job: &Update, uids: &UidSet, deleted: bool) -> Result<(
             note.add(uid, instance);
         }
     }
-    note.write(tx, job.account)
+    note.write_at(tx, job.account, time)
 }
 
 fn update(tx: &mut Tx<'_>, job: &Update) -> Result<(), store::Error> {
-    super::sync::state_of(&tx.view(), job.inbox)?;
+    check_place(&tx.view(), job)?;
+    if let Some(time) = job.time {
+        tx.reach(time)?;
+    }
     mark(tx, job, &job.fetched, false)?;
     if job.read_only {
         return Ok(());
@@ -163,29 +180,80 @@ fn update(tx: &mut Tx<'_>, job: &Update) -> Result<(), store::Error> {
     }
 }
 
+/// Whether the account and its INBOX are there still.
+fn check_place(view: &View<'_>, job: &Update) -> Result<(), store::Error> {
+    view.user(job.account)?.ok_or(store::Refusal::NotFound)?;
+    super::sync::state_of(view, job.inbox).map(drop)
+}
+
+impl Core {
+    /// Notes what a session fetched that changes nothing else. It need not be durable at once: lost, it makes a message
+    /// stay longer. Everything that reads it settles first.
+    async fn note_fetched(&self, mut job: Update) -> Result<(), Error> {
+        let entries = self.store.read(|view| {
+            check_place(view, &job)?;
+            Ok(unmarked(view, &job, &job.fetched, false)?.len())
+        })?;
+        if entries == 0 {
+            return Ok(());
+        }
+        let time = self.store.stamp()?;
+        job.time = Some(time);
+        match self.store.write_later((entries, time), move |tx| update(tx, &job)) {
+            Some(commit) => Ok(commit.await?),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Mailbox {
     /// The messages that the account's POP3 device has deleted, wherever they are now, ascending.
     ///
     /// # Errors
     /// `Temporary`.
     pub async fn pop_hidden(&self) -> Result<Vec<InstanceId>, Error> {
+        // What is deleted is durable at once: nothing can be missing here.
+        let mut hidden = Vec::new();
+        self.each_mark(|instance, mark| {
+            if mark.deleted {
+                hidden.push(instance);
+            }
+        })
+        .await?;
+        Ok(hidden)
+    }
+
+    /// The messages that the account's POP3 device has fetched or deleted, wherever they are now, ascending: when, and
+    /// whether it deleted them.
+    ///
+    /// # Errors
+    /// `Temporary`.
+    pub async fn pop_marks(&self) -> Result<Vec<(InstanceId, i64, bool)>, Error> {
+        self.account.core.settle().await?;
+        let mut marks = Vec::new();
+        self.each_mark(|instance, mark| marks.push((instance, mark.time, mark.deleted))).await?;
+        Ok(marks)
+    }
+
+    async fn each_mark(&self, mut each: impl FnMut(InstanceId, &PopMark)) -> Result<(), Error> {
         let device = DeviceId(self.account.door.device);
-        let (mut hidden, mut from) = (Vec::new(), Some(InstanceId(0)));
+        let mut from = Some(InstanceId(0));
         while let Some(first) = from {
             from = self.read(|view| {
                 view.pop_states(self.account.id, first, READ_MAX, |instance, state| {
-                    if state.mark(device).is_some_and(|mark| mark.deleted) {
-                        hidden.push(instance);
+                    if let Some(mark) = state.mark(device) {
+                        each(instance, mark);
                     }
                 })
             })?;
             smol::future::yield_now().await;
         }
-        Ok(hidden)
+        Ok(())
     }
 
     /// The end of a POP3 session: notes what it fetched, and does to what it deleted what the account's policy says,
-    /// all in one durable commit. Messages that are gone are left out silently.
+    /// all in one durable commit. Where it did no more than to fetch a few messages, the note waits for company.
+    /// Messages that are gone are left out silently.
     ///
     /// # Errors
     /// `NotFound` where the mailbox was deleted, `Temporary`. Nothing was changed then.
@@ -204,7 +272,12 @@ impl Mailbox {
             quota: core.quota_rules(),
             fetched: fetched.clone(),
             deleted: deleted.clone(),
+            time: None,
         };
+        let only_fetched = deleted.is_empty() && (job.read_only || !job.policy.retr_seen);
+        if only_fetched && fetched.len() < AT_ONCE {
+            return core.note_fetched(job).await;
+        }
         core.store.write(move |tx| update(tx, &job)).await?;
         core.store.purge();
         core.usage_changed(self.account.id);
@@ -248,6 +321,7 @@ impl Core {
         if policy.hide_days == 0 && policy.release_days == 0 {
             return Ok(found);
         }
+        self.settle().await?;
         let mut from = Some(Uid(1));
         while let Some(first) = from {
             from = self.store.read(|view| {

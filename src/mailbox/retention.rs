@@ -1,6 +1,6 @@
 //! What goes by itself, and what can be brought back.
 //!
-//! Old mail in \Trash and \Junk expires by its save date. What is expunged, by whomever, is hidden first: its content is
+//! Old mail in \Trash, in \Junk and in mailboxes that have a rule of their own expires by its save date. What is expunged, by whomever, is hidden first: its content is
 //! kept for some days, or until the disk is short. Invariant: a clock that is behind the last stored moment removes
 //! nothing, for boards start without one.
 
@@ -51,10 +51,11 @@ impl RetentionRules {
         })
     }
 
-    pub(super) const fn days(self, special_use: SpecialUse) -> u32 {
+    /// Days after which mail goes from a mailbox that has no rule of its own; 0: never.
+    pub(super) const fn days(self, special_use: Option<SpecialUse>) -> u32 {
         match special_use {
-            SpecialUse::Trash => self.trash_days,
-            SpecialUse::Junk => self.junk_days,
+            Some(SpecialUse::Trash) => self.trash_days,
+            Some(SpecialUse::Junk) => self.junk_days,
             _ => 0,
         }
     }
@@ -197,9 +198,11 @@ fn expiring(
 ) -> Result<Vec<(String, MailboxId, i64)>, store::Error> {
     let rules = rules.of(view, account)?;
     let mut found = Vec::new();
+    let own = view.settings(account)?.mailbox_days;
     for (name, entry) in view.mailbox_entries(account, "")? {
-        let days = entry.special_use.map_or(0, |special_use| rules.days(special_use));
-        if let (Some(mailbox), 1..) = (entry.mailbox, days) {
+        let Some(mailbox) = entry.mailbox else { continue };
+        let days = own.get(&mailbox).copied().unwrap_or_else(|| rules.days(entry.special_use));
+        if days > 0 {
             found.push((name, mailbox, now.saturating_sub(i64::from(days) * DAY)));
         }
     }
@@ -300,6 +303,7 @@ impl Core {
     pub async fn sweep(&self, dry_run: bool) -> Result<Swept, Error> {
         let (rules, now) = (self.retention_rules(), self.now());
         let mut swept = Swept::default();
+        self.settle().await?;
         if self.store.read(|view| clock_is_behind(view, now))? {
             swept.clock_is_behind = true;
             return Ok(swept);

@@ -175,7 +175,7 @@ impl Mailbox {
     /// Lets the next search begin where this one ended. Nobody waits for it.
     fn raise_unseen_floor(&self, uid: Uid) {
         let id = self.id;
-        drop(self.account.core.store.write(move |tx| {
+        drop(self.account.core.store.write_aside(move |tx| {
             let mut state = state_of(&tx.view(), id)?;
             // Another session may have removed \Seen below meanwhile: look again, it is a short way.
             let mut first = None;
@@ -200,7 +200,7 @@ impl Mailbox {
         if !unclaimed(&self.read(|view| state_of(view, id))?) {
             return Ok(below);
         }
-        let claimed = self.account.core.store.write(move |tx| {
+        let claimed = self.account.core.store.write_aside(move |tx| {
             let mut state = state_of(&tx.view(), id)?;
             if !unclaimed(&state) {
                 return Ok(below);

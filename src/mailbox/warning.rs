@@ -127,9 +127,12 @@ impl Core {
     /// # Errors
     /// `NotFound`, `Temporary`.
     pub async fn usage(&self, account: AccountId) -> Result<Usage, Error> {
+        self.settle().await?;
         let (now, rules) = (self.now(), self.retention_rules());
-        let (entries, rules) =
-            self.store.read(|view| Ok((view.mailbox_entries(account, "")?, rules.of(view, account)?)))?;
+        let (entries, rules, own) = self.store.read(|view| {
+            let own = view.settings(account)?.mailbox_days;
+            Ok((view.mailbox_entries(account, "")?, rules.of(view, account)?, own))
+        })?;
         let mut usage = Usage::default();
         let mut senders: HashMap<String, (u64, u64)> = HashMap::new();
         let mut oldest = now;
@@ -173,7 +176,7 @@ impl Core {
                 })?;
                 smol::future::yield_now().await;
             }
-            let days = entry.special_use.map_or(0, |special_use| rules.days(special_use));
+            let days = own.get(&mailbox).copied().unwrap_or_else(|| rules.days(entry.special_use));
             if days > 0 && messages > 0 {
                 let gone = newest.saturating_add(i64::from(days) * DAY);
                 usage.expiring.push((name.clone(), bytes, days, gone));

@@ -97,9 +97,17 @@ impl Note {
         if self.items.is_empty() {
             return Ok(());
         }
+        let time = tx.now()?;
+        self.write_at(tx, account, time)
+    }
+
+    /// The same for what happened at that moment.
+    pub(super) fn write_at(self, tx: &mut Tx<'_>, account: AccountId, time: i64) -> Result<(), store::Error> {
         let Self { by, mailbox, action, items } = self;
-        let entry = Entry { time: tx.now()?, by, mailbox, action, runs: Run::of(&items) };
-        tx.put_journal(account, &entry)
+        if items.is_empty() {
+            return Ok(());
+        }
+        tx.put_journal(account, &Entry { time, by, mailbox, action, runs: Run::of(&items) })
     }
 }
 
@@ -275,6 +283,7 @@ impl Core {
             Whose::MessageId(id) => Whose::MessageId(id.clone()),
         };
         let rules = self.retention_rules();
+        self.settle_blocking()?;
         Ok(self.store.read(|view| {
             let now = Now::read(view, account)?;
             let days = view.settings(account)?.undelete_days.unwrap_or(rules.undelete_days);

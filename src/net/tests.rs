@@ -108,7 +108,7 @@ fn a_large_answer_waits_for_its_reader() {
         )
         .await;
         sent.unwrap();
-        assert!(received == body);
+        assert_eq!(received, body);
         assert_eq!(connection.queued(), 0);
     });
 }
@@ -374,7 +374,7 @@ fn a_large_answer_passes_tls_with_back_pressure() {
             async {
                 let mut received = vec![0; body.len()];
                 stream.read_exact(&mut received).await.unwrap();
-                assert!(received == body);
+                assert_eq!(received, body);
             },
         )
         .await;

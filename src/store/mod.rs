@@ -12,6 +12,7 @@ mod env;
 mod error;
 pub(crate) mod hidden;
 pub(crate) mod journal;
+mod later;
 mod map;
 mod migrate;
 mod password;
@@ -45,7 +46,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use txn::Tx;
 use view::View;
-use writer::Writer;
+use writer::{Kind, Writer};
 
 /// Limit: octets of a mailbox name or an address, so that it fits an LMDB key (511).
 pub const KEY_TEXT_MAX: usize = 480;
@@ -173,7 +174,40 @@ impl Store {
         &self,
         job: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Commit<T> {
-        self.writer.submit(0, job)
+        self.writer.submit(Kind::default(), job)
+    }
+
+    /// Queues a job that has nothing to do with what waits for company (`write_later`): it neither reads nor changes
+    /// what that does, and takes no message out of its mailbox.
+    pub(crate) fn write_aside<T: Send + 'static>(
+        &self,
+        job: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Commit<T> {
+        self.writer.submit(Kind { weight: 0, aside: true }, job)
+    }
+
+    /// Takes a job of so many entries that need not be durable at once: it is run with another commit, or within an
+    /// hour, and before every job of `write`. `time` is from `stamp`. What is returned is to be waited for.
+    pub(crate) fn write_later(
+        &self,
+        (entries, time): (usize, i64),
+        job: impl FnMut(&mut Tx<'_>) -> Result<(), Error> + Send + 'static,
+    ) -> Option<Commit<()>> {
+        self.writer.submit_later((entries, time), job)
+    }
+
+    /// To be waited for before anything is read that `write_later` changes; None: nothing is missing.
+    pub(crate) fn settle(&self) -> Option<Commit<()>> {
+        self.writer.is_unsettled().then(|| self.write(|_| Ok(())))
+    }
+
+    /// This moment as it would be stored now: never before any that was stored or is to be.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(crate) fn stamp(&self) -> Result<i64, Error> {
+        let stored = self.read(|view| Ok(view.globals()?.last_time))?;
+        Ok(self.clock.now().max(stored).max(self.writer.latest()))
     }
 
     /// By how many seconds the clock is behind the latest moment that was stored; 0: it is not.
@@ -212,8 +246,25 @@ impl Store {
         weight: usize,
         job: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Commit<T> {
+        self.write_in_room(Kind { weight, aside: false }, job)
+    }
+
+    /// The same for a job that brings new mail and does nothing else, as `write_aside`.
+    pub(crate) fn write_arrival<T: Send + 'static>(
+        &self,
+        weight: usize,
+        job: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Commit<T> {
+        self.write_in_room(Kind { weight, aside: true }, job)
+    }
+
+    fn write_in_room<T: Send + 'static>(
+        &self,
+        kind: Kind,
+        job: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Commit<T> {
         match self.environment.check_room() {
-            Ok(()) => self.writer.submit(weight, job),
+            Ok(()) => self.writer.submit(kind, job),
             Err(error) => Commit::refused(error),
         }
     }

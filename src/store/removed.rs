@@ -195,7 +195,9 @@ mod tests {
             removed(3, "<ä@b>".as_bytes(), LetGo::NotKept),
         ];
         let mut entry = Vec::new();
-        all.iter().for_each(|one| one.encode(&mut entry));
+        for one in &all {
+            one.encode(&mut entry);
+        }
         let mut found = Vec::new();
         read(&entry, |one| {
             found.push(one);

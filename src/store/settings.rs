@@ -3,7 +3,8 @@
 use super::Error;
 use super::codec::Fields;
 use super::schema::table;
-use crate::types::{PopDelete, PopPolicy};
+use crate::types::{MailboxId, PopDelete, PopPolicy};
+use std::collections::BTreeMap;
 
 /// What happens to mail that comes while the account is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Settings {
     pub trash_days: Option<u32>,
     /// Days after which mail in \Junk goes; 0: never.
     pub junk_days: Option<u32>,
+    /// Days after which mail goes from these mailboxes, whatever their special use; 0: never.
+    pub mailbox_days: BTreeMap<MailboxId, u32>,
     /// Days for which expunged mail can be brought back; 0: not at all.
     pub undelete_days: Option<u32>,
     /// What POP3's DELE does.
@@ -71,6 +74,7 @@ mod tag {
     pub(super) const POP_RETR_SEEN: u8 = 10;
     pub(super) const POP_RELEASE_DAYS: u8 = 11;
     pub(super) const MAIN_PASSWORD: u8 = 12;
+    pub(super) const MAILBOX_DAYS: u8 = 13;
 }
 
 const OVER_QUOTA: [OverQuota; 2] = [OverQuota::Defer, OverQuota::Bounce];
@@ -137,6 +141,9 @@ impl Settings {
         ] {
             put(tag, days(value).as_ref().map(<[u8; 4]>::as_slice));
         }
+        let pairs = self.mailbox_days.iter().flat_map(|(mailbox, days)| [mailbox.0.to_be_bytes(), days.to_be_bytes()]);
+        let pairs: Vec<u8> = pairs.flatten().collect();
+        put(tag::MAILBOX_DAYS, Some(pairs.as_slice()).filter(|pairs| !pairs.is_empty()));
         for (tag, value) in &self.unknown {
             put(*tag, Some(value));
         }
@@ -162,6 +169,11 @@ impl Settings {
                 tag::POP_RETR_SEEN => settings.pop_retr_seen = Some(fields.u8()? != 0),
                 tag::POP_RELEASE_DAYS => settings.pop_release_days = Some(fields.u32()?),
                 tag::MAIN_PASSWORD => settings.main_password = Some(choice(&MAIN_PASSWORD, fields.u8()?)?),
+                tag::MAILBOX_DAYS => {
+                    while !fields.rest().is_empty() {
+                        settings.mailbox_days.insert(MailboxId(fields.u32()?), fields.u32()?);
+                    }
+                }
                 _ => settings.unknown.push((tag, fields.take(len)?.to_vec())),
             }
             fields.end()?;
@@ -184,6 +196,7 @@ mod tests {
             warned: Some(95),
             trash_days: Some(0),
             junk_days: Some(30),
+            mailbox_days: BTreeMap::from([(MailboxId(7), 14), (MailboxId(9), 0)]),
             undelete_days: Some(7),
             pop_delete: Some(PopDelete::Expunge),
             pop_hide_days: Some(14),
@@ -200,6 +213,7 @@ mod tests {
         }
         assert!(Settings::decode(&[tag::OVER_QUOTA, 0, 1, 2]).is_err());
         assert!(Settings::decode(&[tag::WARNED, 0, 2, 2, 2]).is_err());
+        assert!(Settings::decode(&[tag::MAILBOX_DAYS, 0, 5, 0, 0, 0, 7, 1]).is_err());
     }
 
     proptest! {

@@ -125,6 +125,13 @@ impl<'t> Tx<'t> {
         Ok(globals.last_time)
     }
 
+    /// Keeps the clock from falling behind a moment that was answered already.
+    pub(crate) fn reach(&mut self, time: i64) -> Result<(), Error> {
+        let globals = self.globals()?;
+        globals.last_time = globals.last_time.max(time);
+        Ok(())
+    }
+
     /// A UIDVALIDITY higher than every one before it.
     pub(crate) fn new_uid_validity(&mut self) -> Result<u32, Error> {
         let now = u32::try_from(self.now()?).unwrap_or(u32::MAX - 1);

@@ -3,6 +3,7 @@
 //! Invariant: a job's outcome is given only when it is durable, or when nothing of it was kept.
 
 use super::env::Environment;
+use super::later::Later;
 use super::txn::Tx;
 use super::{Clock, Error, Pins, Topic};
 use std::collections::VecDeque;
@@ -37,6 +38,17 @@ pub(crate) trait Job: Send {
     fn done(self: Box<Self>, outcome: Result<(), Error>);
     /// About how many octets it writes.
     fn weight(&self) -> usize;
+    /// Whether it has nothing to do with the jobs that wait for company, so that these may wait on.
+    fn is_aside(&self) -> bool;
+}
+
+/// What the writer needs to know of a job.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Kind {
+    /// About how many octets it writes.
+    pub(crate) weight: usize,
+    /// Whether it has nothing to do with the jobs that wait for company.
+    pub(crate) aside: bool,
 }
 
 /// The outcome once it is there, and who waits for it.
@@ -105,7 +117,7 @@ impl<T> Future for Commit<T> {
 struct Typed<T, F> {
     run: F,
     value: Option<T>,
-    weight: usize,
+    kind: Kind,
     slot: Arc<Slot<T>>,
 }
 
@@ -122,7 +134,11 @@ impl<T: Send, F: FnMut(&mut Tx<'_>) -> Result<T, Error> + Send> Job for Typed<T,
     }
 
     fn weight(&self) -> usize {
-        self.weight
+        self.kind.weight
+    }
+
+    fn is_aside(&self) -> bool {
+        self.kind.aside
     }
 }
 
@@ -133,6 +149,7 @@ const PURGE_AFTER_COMMITS: u32 = 200;
 
 struct Queue {
     jobs: VecDeque<Box<dyn Job>>,
+    later: Later,
     purge: bool,
     commits_since_purge: u32,
     closed: bool,
@@ -141,6 +158,7 @@ struct Queue {
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
+    clock: Clock,
 }
 
 /// The way to the writer thread.
@@ -157,8 +175,14 @@ impl Writer {
         clock: Clock,
         committed: impl Fn(&[Topic]) + Send + 'static,
     ) -> Result<Self, Error> {
-        let queue = Queue { jobs: VecDeque::new(), purge: true, commits_since_purge: 0, closed: false };
-        let shared = Arc::new(Shared { queue: Mutex::new(queue), wake: Condvar::new() });
+        let queue = Queue {
+            jobs: VecDeque::new(),
+            later: Later::default(),
+            purge: true,
+            commits_since_purge: 0,
+            closed: false,
+        };
+        let shared = Arc::new(Shared { queue: Mutex::new(queue), wake: Condvar::new(), clock: clock.clone() });
         let worker = Worker { environment, pins, clock, committed: Box::new(committed), shared: shared.clone() };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
@@ -171,7 +195,7 @@ impl Writer {
     /// Queues a job. Sessions wait for its outcome, so that connections limit the queue.
     pub(crate) fn submit<T: Send + 'static>(
         &self,
-        weight: usize,
+        kind: Kind,
         run: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Commit<T> {
         let slot = Arc::new(Slot { state: Mutex::new((None, None)), ready: Condvar::new() });
@@ -180,11 +204,41 @@ impl Writer {
             drop(queue);
             slot.set(Err(Error::Closed));
         } else {
-            queue.jobs.push_back(Box::new(Typed { run, value: None, weight, slot: slot.clone() }));
+            queue.jobs.push_back(Box::new(Typed { run, value: None, kind, slot: slot.clone() }));
             drop(queue);
             self.shared.wake.notify_one();
         }
         Commit(slot)
+    }
+
+    /// Queues a job of so many entries that need not be durable at once. `time` is the moment that it tells of. Where
+    /// too many wait already, it is to be waited for.
+    pub(crate) fn submit_later(
+        &self,
+        (entries, time): (usize, i64),
+        run: impl FnMut(&mut Tx<'_>) -> Result<(), Error> + Send + 'static,
+    ) -> Option<Commit<()>> {
+        let mut queue = lock(&self.shared.queue);
+        if queue.closed || !queue.later.has_room(entries) {
+            drop(queue);
+            return Some(self.submit(Kind::default(), run));
+        }
+        let slot = Arc::new(Slot { state: Mutex::new((None, None)), ready: Condvar::new() });
+        queue.later.push(Box::new(Typed { run, value: None, kind: Kind::default(), slot }), entries, time);
+        drop(queue);
+        // It has to look how long it may sleep.
+        self.shared.wake.notify_one();
+        None
+    }
+
+    /// Whether a job was acknowledged that a reader would not see yet.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        lock(&self.shared.queue).later.is_unsettled()
+    }
+
+    /// The latest moment of which a job that waited tells.
+    pub(crate) fn latest(&self) -> i64 {
+        lock(&self.shared.queue).later.newest()
     }
 
     /// Lets the writer look for garbage when it has nothing else to do.
@@ -234,17 +288,11 @@ impl Shared {
                 queue.purge = !queue.jobs.is_empty();
                 return Next::Purge;
             }
-            if !queue.jobs.is_empty() {
+            let left = queue.later.left();
+            let is_over = !queue.later.is_empty() && (queue.closed || left.is_some_and(|left| left.is_zero()));
+            if !queue.jobs.is_empty() || is_over {
                 queue.commits_since_purge += 1;
-                let (mut jobs, mut weight) = (Vec::new(), 0);
-                while let Some(job) = queue.jobs.front() {
-                    weight += job.weight();
-                    if !jobs.is_empty() && (jobs.len() == JOBS_PER_COMMIT_MAX || weight > BYTES_PER_COMMIT_MAX) {
-                        break;
-                    }
-                    jobs.extend(queue.jobs.pop_front());
-                }
-                return Next::Jobs(jobs);
+                return Next::Jobs(queue.batch(self.clock.now(), is_over));
             }
             if queue.closed {
                 return Next::End;
@@ -256,6 +304,8 @@ impl Shared {
                     queue.purge = false;
                     return Next::Purge;
                 }
+            } else if let Some(left) = left {
+                queue = self.wake.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
             } else {
                 queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
@@ -263,11 +313,34 @@ impl Shared {
     }
 }
 
+impl Queue {
+    /// The jobs of the next commit: before them those that waited for company, unless these may wait on.
+    fn batch(&mut self, now: i64, is_over: bool) -> Vec<Box<dyn Job>> {
+        let (mut jobs, mut weight) = (Vec::new(), 0);
+        while let Some(job) = self.jobs.front() {
+            weight += job.weight();
+            if !jobs.is_empty() && (jobs.len() == JOBS_PER_COMMIT_MAX || weight > BYTES_PER_COMMIT_MAX) {
+                break;
+            }
+            jobs.extend(self.jobs.pop_front());
+        }
+        if is_over || self.later.ride(now) || jobs.iter().any(|job| !job.is_aside()) {
+            let mut first = self.later.take();
+            first.append(&mut jobs);
+            return first;
+        }
+        jobs
+    }
+}
+
 impl Worker {
     fn run(self) {
         loop {
             match self.shared.next() {
-                Next::Jobs(jobs) => self.commit(jobs),
+                Next::Jobs(jobs) => {
+                    self.commit(jobs);
+                    lock(&self.shared.queue).later.settled();
+                }
                 Next::Purge => self.purge(),
                 Next::End => return,
             }
@@ -400,14 +473,16 @@ mod tests {
     fn a_busy_writer_looks_for_garbage_again_after_the_jobs_that_wait() {
         // An abandoned delivery queues the job that makes its octets garbage and asks for the removal at once.
         let slot = Arc::new(Slot { state: Mutex::new((None, None)), ready: Condvar::new() });
-        let abandon: Box<dyn Job> = Box::new(Typed { run: |_: &mut Tx<'_>| Ok(()), value: None, weight: 0, slot });
+        let abandon: Box<dyn Job> =
+            Box::new(Typed { run: |_: &mut Tx<'_>| Ok(()), value: None, kind: Kind::default(), slot });
         let queue = Queue {
             jobs: VecDeque::from([abandon]),
+            later: Later::default(),
             purge: true,
             commits_since_purge: PURGE_AFTER_COMMITS,
             closed: false,
         };
-        let shared = Shared { queue: Mutex::new(queue), wake: Condvar::new() };
+        let shared = Shared { queue: Mutex::new(queue), wake: Condvar::new(), clock: Clock::system() };
         assert!(matches!(shared.next(), Next::Purge));
         lock(&shared.queue).commits_since_purge = 0;
         assert!(matches!(shared.next(), Next::Jobs(jobs) if jobs.len() == 1));

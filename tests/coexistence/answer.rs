@@ -49,7 +49,7 @@ impl Model {
             let _ = write!(out, "usage {} {} of {limits:?} warned {:?}|", usage.0, usage.1, user.warned);
             for device in 0..=DEVICES {
                 let polls = user.polls[device as usize];
-                let _ = write!(out, "device {device} {polls} {:?}|", user.maildrop(device));
+                let _ = write!(out, "device {device} {polls} {:?}{}|", user.maildrop(device), user.marks(device));
             }
         }
         out

@@ -8,6 +8,7 @@
 
 mod answer;
 mod chance;
+mod later;
 mod model;
 mod operation;
 mod process;
@@ -130,6 +131,8 @@ struct Play {
     kills: u64,
     /// How many killed groups turned out not done, done in part or as a whole.
     found: [u64; 3],
+    /// After how many kills something was waiting, and how often it was lost.
+    waited: [u64; 2],
     /// An operation that did not go into the last group.
     next: Option<Operation>,
 }
@@ -139,7 +142,7 @@ impl Play {
         let scratch = Scratch::new(&format!("coexistence-{seed}"));
         let server = Server::start(&scratch.0, START);
         let (model, random) = (Model::new(START), Random::new(seed));
-        Self { scratch, server, model, random, tokens: 0, kills: 0, found: [0; 3], next: None }
+        Self { scratch, server, model, random, tokens: 0, kills: 0, found: [0; 3], waited: [0; 2], next: None }
     }
 
     /// One operation, or several that wait for one commit, with what must be answered; the model has done them already.
@@ -194,6 +197,8 @@ impl Play {
     fn compare(&mut self) {
         let when = format!("after operation {}", self.model.operations);
         compare(&self.server.ask(Verb::Dump), &self.model.dump(), &when);
+        // Who asks sees all: what waited is written before.
+        self.model.written();
         compare(&self.server.ask(Verb::Verify), &self.model.verified(), &when);
         self.model.account_for_all();
     }
@@ -224,10 +229,12 @@ impl Play {
             self.server = Server::start(&self.scratch.0, after.now);
         }
         let found = self.server.ask(Verb::Dump);
+        self.waited[0] += u64::from(self.model.later.len() > 0);
         let is_alone = operations.len() == 1 && !matches!(operations[0].verb, Verb::Append | Verb::Deliver);
         if is_alone && answered == 0 && !operations[0].is_one_job() {
             // It may be several commits, or one that nothing shows: done once more it is done, and nothing more.
             self.found[if found == after.dump() { 2 } else { 0 }] += 1;
+            self.lose(&found);
             for user in &mut self.model.users {
                 user.sessions.clear();
             }
@@ -239,16 +246,28 @@ impl Play {
             }
         } else {
             let mut done = 0;
-            while done < answered || (done < operations.len() && self.model.dump() != found) {
+            while done < answered || (done < operations.len() && !self.lose(&found)) {
                 self.model.apply(&operations[done]);
                 done += 1;
             }
+            self.lose(&found);
             self.found[if done == operations.len() { 2 } else { usize::from(done > 0) }] += 1;
             for user in &mut self.model.users {
                 user.sessions.clear();
             }
         }
         self.compare();
+    }
+
+    /// Forgets what the killed process had not written, where that gives what was found; whether it does.
+    fn lose(&mut self, found: &str) -> bool {
+        let mut left = self.model.after_losses();
+        let at = left.iter().position(|model| model.dump() == found);
+        self.waited[1] += u64::from(at.is_some_and(|at| at > 0));
+        let model = at.map(|at| left.swap_remove(at));
+        let fits = model.is_some();
+        self.model = model.unwrap_or_else(|| self.model.clone());
+        fits
     }
 
     fn step(&mut self) {
@@ -270,6 +289,7 @@ impl Play {
             "under way when killed: {} not done, {} in part, {} done",
             self.found[0], self.found[1], self.found[2]
         );
+        println!("notes of fetching waited at {} kills, and were lost at {}", self.waited[0], self.waited[1]);
         println!("came: {:?}; refused because an account was full: {}", model.came, model.refused);
         println!("moved by the POP3 rules: {}; brought back: {}", model.ruled, model.back);
         for (user, name) in model.users.iter().zip(USERS) {

@@ -1,5 +1,6 @@
 //! What README says must become of every message, as plainly as it can be written; no line of it knows the store.
 
+use crate::later::Later;
 use crate::operation::{
     DAY, DEVICES, GRACE, INBOX, JUNK, NAMES, Operation, PREFIX, TRASH, USERS, Verb, is_notice, text,
 };
@@ -60,7 +61,37 @@ enum Slack {
     Headroom,
 }
 
+impl Message {
+    pub fn is_marked(&self, device: u32) -> bool {
+        self.marks.contains_key(&device)
+    }
+
+    pub const fn serial(&self) -> u64 {
+        self.serial
+    }
+}
+
 impl User {
+    /// Whether a rule of POP3 can ever take a message.
+    pub const fn has_pop_rules(&self) -> bool {
+        self.rules.hide > 0 || self.rules.release > 0
+    }
+
+    /// Forgets that a device fetched these.
+    pub fn unmark(&mut self, device: u32, serials: &[u64]) {
+        for message in self.mailboxes.iter_mut().flat_map(BTreeMap::values_mut) {
+            if serials.contains(&message.serial) {
+                message.marks.remove(&device);
+            }
+        }
+    }
+
+    /// What a device has fetched and deleted in INBOX.
+    pub fn marks(&self, device: u32) -> String {
+        let marks = self.mailboxes[INBOX].iter().filter_map(|(uid, message)| Some((uid, message.marks.get(&device)?)));
+        marks.map(|(uid, (time, deleted))| format!(" {uid}:{time}/{deleted}")).collect()
+    }
+
     fn new() -> Self {
         let rules = Rules {
             delete: PopDelete::Hide,
@@ -152,6 +183,8 @@ pub struct Model {
     pub gone: BTreeMap<String, u64>,
     /// The newest of them: account, token, operation, last event.
     pub recent: VecDeque<(usize, i64, u64, String)>,
+    /// What POP3 sessions fetched and the store has not written yet.
+    pub later: Later,
     /// How often mail was refused because an account is full.
     pub refused: u64,
     /// How many messages the POP3 rules took from INBOX.
@@ -172,14 +205,23 @@ impl Model {
             came: BTreeMap::new(),
             gone: BTreeMap::new(),
             recent: VecDeque::new(),
+            later: Later::default(),
             refused: 0,
             ruled: 0,
             back: 0,
         }
     }
 
+    pub const fn last_time(&self) -> i64 {
+        self.last_time
+    }
+
+    pub const fn set_last_time(&mut self, time: i64) {
+        self.last_time = time;
+    }
+
     /// The moment that is stored with what happens now.
-    fn stamp(&mut self) -> i64 {
+    pub fn stamp(&mut self) -> i64 {
         self.last_time = self.last_time.max(self.now);
         self.last_time
     }
@@ -322,12 +364,14 @@ impl Model {
         format!("{shown:?}")
     }
 
-    fn pop_quit(&mut self, operation: &Operation) {
+    /// Whether what was fetched waits to be written.
+    fn pop_quit(&mut self, operation: &Operation) -> bool {
         let (at, device) = (operation.user, operation.by);
         self.users[at].sessions.remove(&device);
         let fetched = self.users[at].present(INBOX, &operation.uids);
         let deleted = self.users[at].present(INBOX, &operation.more);
         let rules = self.users[at].rules.clone();
+        let waits = operation.more.is_empty() && !rules.seen && self.fetch_later(operation, &fetched);
         for uid in &fetched {
             if !self.users[at].mailboxes[INBOX][uid].marks.contains_key(&device) {
                 let time = self.stamp();
@@ -353,6 +397,7 @@ impl Model {
                 }
             }
         }
+        waits
     }
 
     /// What every device that polls has had goes to \Trash when its time is over, and nothing else.
@@ -488,7 +533,7 @@ impl Model {
     /// Does to the model what the operation does; what the answer must be. Warnings are learned.
     pub fn apply(&mut self, operation: &Operation) -> String {
         self.operations += 1;
-        let mut quiet = String::new();
+        let (mut quiet, mut waits) = (String::new(), false);
         match operation.verb {
             Verb::Clock => self.now = operation.numbers[0],
             Verb::Append => quiet = self.arrive(operation.user, operation.to, operation, Slack::None),
@@ -506,7 +551,7 @@ impl Model {
             }
             Verb::Expunge | Verb::Remove => quiet = self.expunge(operation),
             Verb::PopBegin => quiet = self.pop_begin(operation),
-            Verb::PopQuit => self.pop_quit(operation),
+            Verb::PopQuit => waits = self.pop_quit(operation),
             Verb::PopLost => drop(self.users[operation.user].sessions.remove(&operation.by)),
             Verb::Rules => quiet = self.pop_rules(operation.user),
             Verb::Sweep => quiet = self.sweep(),
@@ -516,6 +561,7 @@ impl Model {
             Verb::Read => quiet = self.read(operation),
             Verb::Warn | Verb::Why | Verb::Dump | Verb::Verify => {}
         }
+        self.note_written(operation, &quiet, waits);
         quiet
     }
 }

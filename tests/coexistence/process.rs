@@ -292,7 +292,21 @@ impl Server {
             for device in 0..=DEVICES {
                 let id = self.devices[user][device as usize];
                 let polls = known.iter().any(|(known, device)| *known == id && device.polls);
-                let _ = write!(out, "device {device} {polls} {:?}|", self.maildrop(user, device).await);
+                let _ = write!(out, "device {device} {polls} {:?}", self.maildrop(user, device).await);
+                let inbox = account.clone().through(self.pop_door(user, device)).open("INBOX").unwrap();
+                let marks: HashMap<_, _> = inbox
+                    .pop_marks()
+                    .await
+                    .unwrap()
+                    .into_iter()
+                    .map(|(id, time, deleted)| (id, (time, deleted)))
+                    .collect();
+                for row in rows(&inbox) {
+                    if let Some((time, deleted)) = marks.get(&row.instance) {
+                        let _ = write!(out, " {}:{time}/{deleted}", row.uid.0);
+                    }
+                }
+                out.push('|');
             }
         }
         out

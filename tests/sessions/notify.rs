@@ -204,7 +204,9 @@ impl Listener {
         } else {
             self.names.insert(name.to_owned(), true);
             // It may be another mailbox than the one that had this name.
-            ENTRIES.iter().for_each(|entry| self.ask(house, name, entry));
+            for entry in ENTRIES {
+                self.ask(house, name, entry);
+            }
         }
         if has("\\Subscribed") {
             self.subscribed.insert(name.to_owned());
@@ -230,7 +232,9 @@ impl Listener {
                     self.counters.insert(to.clone(), counters);
                 }
                 self.annotations.retain(|(of, _)| *of != name);
-                ENTRIES.iter().for_each(|entry| self.ask(house, &to, entry));
+                for entry in ENTRIES {
+                    self.ask(house, &to, entry);
+                }
             }
         }
     }

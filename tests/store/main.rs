@@ -4,6 +4,7 @@ mod annotations;
 mod clock;
 mod files;
 mod growth;
+mod later;
 mod migrate;
 mod model;
 mod pop3;

@@ -184,6 +184,48 @@ fn trash_expires_by_the_day_mail_came_there_and_can_still_be_brought_back() {
 }
 
 #[test]
+fn a_rule_of_its_own_empties_any_mailbox_and_stays_with_it() {
+    smol::block_on(async {
+        let house = House::new("own-rule", 7).await;
+        let id = house.account.id();
+        house.account.create("Lists/Offers", None).await.unwrap();
+        for mailbox in ["Lists/Offers", "INBOX", "Trash", "Junk", "Sent"] {
+            house.append(mailbox, "x", "a").await;
+        }
+        assert_eq!(house.core.set_expiry(id, "nowhere", Some(3)).await, Err(Error::NotFound));
+        let rule = house.core.set_expiry(id, "Lists/Offers", Some(3)).await.unwrap();
+        assert_eq!((rule.mailbox.as_str(), rule.days, rule.own), ("Lists/Offers", 3, true));
+        house.core.set_expiry(id, "inbox", Some(10)).await.unwrap();
+        // Where mail goes by configuration, an account can keep it.
+        house.core.set_expiry(id, "Trash", Some(0)).await.unwrap();
+        house.account.rename("Lists/Offers", "Offers").await.unwrap();
+        house.days(4);
+        house.append("Offers", "y", "a").await;
+        let swept = house.sweep().await;
+        assert_eq!(swept.expired.keys().map(|(_, name)| name.as_str()).collect::<Vec<_>>(), ["Offers"]);
+        assert_eq!(house.account.status("Offers").unwrap().messages, 1);
+        assert_eq!(house.undelete(0, None, false).await, [("Offers".to_owned(), 1)]);
+        let rules = |rules: &[mailnook::mailbox::Expiry]| -> Vec<(String, u32, bool)> {
+            rules.iter().map(|rule| (rule.mailbox.clone(), rule.days, rule.own)).collect()
+        };
+        let all = [("INBOX".to_owned(), 10, true), ("Offers".to_owned(), 3, true), ("Trash".to_owned(), 0, true)];
+        assert_eq!(rules(&house.core.expiries(id).unwrap().0), all);
+        // The figures of a full account tell what will go from there.
+        let going: Vec<_> = house.core.usage(id).await.unwrap().expiring.into_iter().map(|(name, ..)| name).collect();
+        assert_eq!(going, ["INBOX", "Offers"]);
+        house.account.delete("Offers").await.unwrap();
+        assert_eq!(rules(&house.core.expiries(id).unwrap().0).len(), 2);
+        house.days(40);
+        let swept = house.sweep().await;
+        assert_eq!(swept.expired.keys().map(|(_, name)| name.as_str()).collect::<Vec<_>>(), ["INBOX"]);
+        let rule = house.core.set_expiry(id, "Trash", None).await.unwrap();
+        assert_eq!((rule.days, rule.own), (30, false));
+        assert_eq!(house.sweep().await.expired.len(), 1);
+        assert_eq!(house.account.status("Sent").unwrap().messages, 1);
+    });
+}
+
+#[test]
 fn a_clock_that_is_behind_removes_nothing() {
     smol::block_on(async {
         let house = House::new("behind", 7).await;

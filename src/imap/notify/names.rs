@@ -147,7 +147,7 @@ impl Names {
     /// Makes the names above one, and with `itself` that too.
     fn make(&mut self, name: &str, itself: bool) {
         let above = name.match_indices(DELIMITER).filter_map(|(at, _)| name.get(..at));
-        for name in above.chain(Some(name).filter(|_| itself)) {
+        for name in above.chain(itself.then_some(name)) {
             match self.known.get_mut(name) {
                 Some(known) if known.entry.mailbox.is_some() => {}
                 Some(known) => (known.entry.mailbox, known.entry.exists) = (Some(UNKNOWN), true),

@@ -349,7 +349,7 @@ impl Framer {
 
 /// Removes LF or CRLF from the end of the line that begins at `start`. A CR before that is a literal's.
 fn strip_line_end(octets: &mut Vec<u8>, start: usize) {
-    for end in [b'\n', b'\r'] {
+    for end in *b"\n\r" {
         if octets.len() > start && octets.last() == Some(&end) {
             octets.pop();
         } else {
