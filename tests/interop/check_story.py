@@ -329,7 +329,7 @@ class Story:
             elif one.place == "Trash" and self.today >= one.since + TRASH_DAYS:
                 self.goes(one, "expired in Trash: it was older than mail is kept there")
             elif one.place == "hidden" and self.today >= one.since + UNDELETE_DAYS:
-                self.happens(one, "removed for good: the days in which it could be brought back were over")
+                self.happens(one, "removed for good: the 7 days in which it could be brought back were over")
                 one.place = "gone"
         self.settles()
 
