@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const NO_CAPABILITY: &[(&str, &[u32])] = &[
     ("response codes need none", &[5530]),
     ("how SCRAM and its bindings work; the capability is defined elsewhere", &[5802, 9266, 5929]),
+    ("it took the place of RFC 6855, by which the capability is known", &[9755]),
     ("POP3", &[1939, 2449, 2595, 3206, 5034, 6856]),
     ("LMTP", &[2033, 1870, 1652, 2034, 2920, 3030, 6531]),
     ("the format of messages", &[5322, 6532, 2045, 2046, 2047, 2048, 2049, 2183, 2231]),
