@@ -5,10 +5,10 @@ use super::quota::{self, QuotaRules, Slack};
 use super::why::Note;
 use super::{Error, Mailbox, name};
 use crate::store::journal::Action;
-use crate::store::schema::{MessageRow, OriginId, kind};
+use crate::store::schema::{MessageRow, kind};
 use crate::store::txn::Tx;
 use crate::store::{self, Refusal};
-use crate::types::{AccountId, Door, DoorKind, MailboxId, SpecialUse, Uid, UidSet, UidValidity};
+use crate::types::{AccountId, Door, MailboxId, SpecialUse, Uid, UidSet, UidValidity};
 
 /// What a COPY or MOVE made (RFC 4315 COPYUID): `from[i]` became `to[i]`.
 #[derive(Clone, Debug)]
@@ -30,11 +30,6 @@ fn source_rows(tx: &Tx<'_>, mailbox: MailboxId, uids: &UidSet) -> Result<Vec<(Ui
         })?;
     }
     Ok(rows)
-}
-
-/// A notice of ours that somebody keeps elsewhere counts like other mail.
-pub(super) fn moved_origin(tx: &mut Tx<'_>, origin: OriginId) -> Result<OriginId, store::Error> {
-    if origin == OriginId::NOTICE { tx.intern(&Door::of(DoorKind::Policy)) } else { Ok(origin) }
 }
 
 /// A COPY or MOVE as the writer's job gets it.
@@ -91,7 +86,8 @@ pub(super) fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store:
             internal_date: row.internal_date,
             save_date: now,
             size: row.size,
-            origin: if job.move_them { moved_origin(tx, row.origin)? } else { origin },
+            // A notice of ours stays one wherever it is moved; a copy counts, or notices could hold any amount of mail.
+            origin: if job.move_them { row.origin } else { origin },
         };
         let to = destination.insert(tx, &new)?;
         if job.move_them {
@@ -139,7 +135,6 @@ impl Mailbox {
             quota: self.account.core.quota_rules(),
         };
         let copied = self.account.core.store.write(move |tx| transfer(tx, &job)).await?;
-        // A move changes it, too, where our notices leave INBOX.
         self.account.core.usage_changed(self.account.id);
         Ok(copied)
     }

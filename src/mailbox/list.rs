@@ -1,6 +1,5 @@
 //! Mailbox names, subscriptions, counters.
 
-use super::copy::moved_origin;
 use super::edit::{Edit, NewRow};
 use super::name::canonical;
 use super::retention::{self, RetentionRules};
@@ -253,7 +252,7 @@ fn rename_inbox(tx: &mut Tx<'_>, account: AccountId, to: &str, door: &Door) -> R
             internal_date: row.internal_date,
             save_date: now,
             size: row.size,
-            origin: moved_origin(tx, row.origin)?,
+            origin: row.origin,
         };
         source.remove(tx, uid, &row)?;
         note.add(uid, row.instance);

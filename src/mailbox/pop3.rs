@@ -366,7 +366,6 @@ impl Core {
         }
         if moved > 0 {
             self.store.purge();
-            // Our notices count once they are out of INBOX.
             self.usage_changed(account);
             log::info!("pop3: account {}: {moved} messages that all devices have are moved from INBOX", account.0);
         }

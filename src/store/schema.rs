@@ -362,7 +362,7 @@ pub(crate) struct OriginId(pub(crate) u32);
 impl OriginId {
     /// Nobody noted by which door.
     pub(crate) const UNKNOWN: Self = Self(0);
-    /// Our own notice to the user, which no quota counts. Only in INBOX: elsewhere it is a message like others.
+    /// Our own notice to the user, which no quota counts, wherever it is moved.
     pub(crate) const NOTICE: Self = Self(u32::MAX);
 }
 

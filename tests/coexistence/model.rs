@@ -269,7 +269,7 @@ impl Model {
         for uid in uids {
             let message = self.users[user].mailboxes[from].remove(uid).unwrap();
             let last = Some((self.operations, format!("moved {who}")));
-            made.push(self.users[user].put(to, Message { saved, last, notice: false, ..message }));
+            made.push(self.users[user].put(to, Message { saved, last, ..message }));
         }
         made
     }

@@ -290,9 +290,9 @@ class Story:
         return sorted(key for key, one in self.messages.items() if one.place == name)
 
     def counted(self, *names):
-        """What the quota counts: all but warnings in INBOX."""
+        """What the quota counts: all but warnings, wherever they are."""
         return [one for one in self.messages.values() if one.place in (names or ("INBOX", "Archive", "Trash"))
-                and not (one.notice and one.place == "INBOX")]
+                and not one.notice]
 
     def usage(self):
         return sum(one.size for one in self.counted())
@@ -329,7 +329,7 @@ class Story:
             elif one.place == "Trash" and self.today >= one.since + TRASH_DAYS:
                 self.goes(one, "expired in Trash: it was older than mail is kept there")
             elif one.place == "hidden" and self.today >= one.since + UNDELETE_DAYS:
-                self.happens(one, "removed for good: the days in which it could be brought back were over")
+                self.happens(one, "removed for good: the 7 days in which it could be brought back were over")
                 one.place = "gone"
         self.settles()
 
@@ -534,7 +534,14 @@ def run(server):
     check(server, story, phone, tablet)
     texts += [told(server, story, key) for key in story.messages]
     assert any("brought back" in text for text in texts)
-    # That was more than the quota holds: it is warned of, and new mail waits at its sender.
+    # Mail until nothing more fits: it is warned of, and what comes then waits at its sender.
+    while story.usage() < QUOTA:
+        number += 1
+        assert lmtp.deliver(message(number), [f"{USER}@{DOMAIN}"])[0].startswith(b"250")
+        phone.hears(b" EXISTS")
+        story.arrives(letter_id(number), sender(number), newest_size(server, tablet_password))
+        if level := story.settles():
+            warning(server, story, phone, level)
     assert story.warnings[-1][:2] == (DAYS, 100), story.warnings
     lmtp.command("MAIL FROM:<friend0@example.org>", b"250")
     lmtp.command(f"RCPT TO:<{USER}@{DOMAIN}>", b"452 4.2.2")
