@@ -4,6 +4,7 @@ use super::call::{Call, Failure};
 use super::user::{missing, printable, usage};
 use super::{Context, exit, name, text};
 use crate::mailbox::{Error, Expiry};
+use std::fmt::Write as _;
 
 /// Sets what is given, then shows all rules.
 pub(super) async fn run(
@@ -31,16 +32,16 @@ pub(super) async fn run(
     let (rules, undelete) = context.core.expiries(id).map_err(|error| missing(&error, &user))?;
     let mut told = format!("user: {user}\n");
     for rule in &rules {
-        told += &format!("{}{}\n", sentence(rule), if rule.own { "" } else { " (as configured)" });
+        let _ = writeln!(told, "{}{}", sentence(rule), if rule.own { "" } else { " (as configured)" });
     }
     if rules.is_empty() {
         told += "no mail goes by its age\n";
     }
     let own = context.core.settings(id)?.undelete_days.is_some();
     let configured = if own { "" } else { " (as configured)" };
-    told += &match undelete {
-        0 => format!("expunged mail cannot be brought back{configured}\n"),
-        n => format!("expunged mail can be brought back for {}{configured}\n", text::count(n.into(), "day")),
+    let _ = match undelete {
+        0 => writeln!(told, "expunged mail cannot be brought back{configured}"),
+        n => writeln!(told, "expunged mail can be brought back for {}{configured}", text::count(n.into(), "day")),
     };
     call.print(&told).await?;
     Ok(exit::OK)
