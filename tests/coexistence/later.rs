@@ -1,7 +1,7 @@
 //! What a killed process may lose: that messages were fetched by POP3, since the store wrote such notes last, and
 //! nothing else. The newest go first.
 
-use crate::model::Model;
+use crate::model::{Message, Model};
 use crate::operation::{INBOX, Operation, Verb};
 
 /// With so many they are written with whatever comes next.
@@ -55,7 +55,7 @@ impl Model {
             let inbox = &model.users[user].mailboxes[INBOX];
             let all = fetched.iter().map(|uid| &inbox[uid]);
             let wanted = all.filter(|message| message.is_marked(device) == marked);
-            wanted.map(|message| message.serial()).collect::<Vec<_>>()
+            wanted.map(Message::serial).collect::<Vec<_>>()
         };
         let new = serials(self, false);
         let again = serials(self, true).into_iter().filter(|serial| self.later.holds(user, device, *serial)).count();

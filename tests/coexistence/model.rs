@@ -89,7 +89,7 @@ impl User {
     /// What a device has fetched and deleted in INBOX.
     pub fn marks(&self, device: u32) -> String {
         let marks = self.mailboxes[INBOX].iter().filter_map(|(uid, message)| Some((uid, message.marks.get(&device)?)));
-        marks.map(|(uid, (time, deleted))| format!(" {uid}:{time}/{deleted}")).collect()
+        marks.fold(String::new(), |told, (uid, (time, deleted))| told + &format!(" {uid}:{time}/{deleted}"))
     }
 
     fn new() -> Self {
