@@ -129,7 +129,8 @@ def heard(imap, word):
 
 
 def installs(package):
-    run("dpkg", "-i", f"/packages/{package}")
+    # A changed configuration stays, as an administrator who upgrades unattended has it.
+    run("dpkg", "--force-confdef", "--force-confold", "-i", f"/packages/{package}")
 
 
 def installation():
