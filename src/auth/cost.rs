@@ -3,9 +3,8 @@
 //! Measured is once, when the data directory is new, and when somebody asks for it. What was chosen is kept in a small
 //! file there. Each hash has its parameters in itself, so that older ones go on working.
 
-use super::hash;
+use super::{hash, memory};
 use crate::config;
-use rustix::system::sysinfo;
 use std::fmt;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -67,6 +66,20 @@ pub struct Chosen {
 impl Chosen {
     const fn of((memory, passes): Rung, time: Option<Duration>) -> Self {
         Self { memory: memory * MIB, passes, time }
+    }
+
+    /// The choice as its file has it; None: the text is damaged.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.trim_end().strip_prefix("m=")?.splitn(3, ' ');
+        let memory = numbers.next()?.parse().ok()?;
+        let passes = numbers.next()?.strip_prefix("t=")?.parse().ok()?;
+        let time = match numbers.next()? {
+            "ms=?" => None,
+            text => Some(Duration::from_millis(text.strip_prefix("ms=")?.parse().ok()?)),
+        };
+        let is_possible = (MIB..=256 * MIB).contains(&memory) && (1..=100).contains(&passes);
+        is_possible.then_some(Self { memory, passes, time })
     }
 
     /// Whether it is weaker than what OWASP asks for at least.
@@ -162,7 +175,7 @@ impl Cost {
 
     fn choose(&self, again: bool) -> Chosen {
         let measure =
-            |concurrent| choose(free_memory(), concurrent, &mut |(memory, passes)| hash::time(memory * MIB, passes));
+            |concurrent| choose(memory::free(), concurrent, &mut |(memory, passes)| hash::time(memory * MIB, passes));
         let Some(auto) = &self.auto else { return measure(1) };
         let _one = auto.measuring.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(chosen) = self.known().filter(|_| !again) {
@@ -223,23 +236,6 @@ fn best(left: &[Rung], unit: Duration) -> Option<Rung> {
     left.iter().find(in_time).or(left.last()).copied()
 }
 
-/// Octets of memory that can be had without taking them from anybody.
-fn free_memory() -> u64 {
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let available = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kib = available.and_then(|rest| rest.split_whitespace().next()).and_then(|number| number.parse::<u64>().ok());
-    kib.map_or_else(free_memory_without_proc, |kib| kib.saturating_mul(1024))
-}
-
-/// The same for a service that may not see /proc. What only caches use is not told there: a quarter of all memory is
-/// taken to be free at least.
-fn free_memory_without_proc() -> u64 {
-    let info = sysinfo();
-    #[allow(clippy::useless_conversion)] // Its fields have another width on 32-bit systems.
-    let [total, free, buffers] = [info.totalram, info.freeram, info.bufferram].map(u64::from);
-    free.saturating_add(buffers).max(total / 4).saturating_mul(u64::from(info.mem_unit))
-}
-
 /// What the file says; None: there is none.
 fn read(path: &Path) -> Result<Option<Chosen>, String> {
     let file = match fs::File::open(path) {
@@ -248,19 +244,7 @@ fn read(path: &Path) -> Result<Option<Chosen>, String> {
     };
     let mut text = String::new();
     file.take(FILE_MAX).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    parse(&text).map(Some).ok_or_else(|| "it is damaged".to_owned())
-}
-
-fn parse(text: &str) -> Option<Chosen> {
-    let mut numbers = text.trim_end().strip_prefix("m=")?.splitn(3, ' ');
-    let memory = numbers.next()?.parse().ok()?;
-    let passes = numbers.next()?.strip_prefix("t=")?.parse().ok()?;
-    let time = match numbers.next()? {
-        "ms=?" => None,
-        text => Some(Duration::from_millis(text.strip_prefix("ms=")?.parse().ok()?)),
-    };
-    let is_possible = (MIB..=256 * MIB).contains(&memory) && (1..=100).contains(&passes);
-    is_possible.then_some(Chosen { memory, passes, time })
+    Chosen::parse(&text).map(Some).ok_or_else(|| "it is damaged".to_owned())
 }
 
 /// Whole or not at all.

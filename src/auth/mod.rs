@@ -16,6 +16,7 @@ mod device;
 mod exchange;
 mod hash;
 mod hashing;
+mod memory;
 mod password;
 pub mod sasl;
 mod scram;
