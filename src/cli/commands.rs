@@ -356,7 +356,8 @@ Exit codes: 0 the message is known, 1 it is not.
 Looks at the board (power, card, memory), the clock, the disk, the store, the ports, the certificate and the names that
 mail programs use, and sends a test mail through a running server. Each line begins with ok, note (good to know, or it
 could not be looked at), warning (it will go wrong) or fault (mail is lost, refused or out of reach), and ends with what
-to do about it. It changes nothing itself, and the test mail leaves nothing behind. Run it with sudo to see everything.
+to do about it. It changes nothing itself (but where no server runs, a store of an older version is brought up to date,
+as by any command), and the test mail leaves nothing behind. Run it with sudo to see everything.
 
 Exit codes: 0 nothing is wrong, 1 there are warnings, 2 there are faults. For monitoring: mailnook doctor --quiet.
 ",

@@ -27,7 +27,7 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let text = format!("{shown}, which the configuration names, does not exist");
-            return vec![Finding::fault(CHECK, text).fix(format!("correct [tls] in {}", patient.configuration()))];
+            return vec![Finding::fault(CHECK, text).fix(patient.edit("correct [tls]"))];
         }
         Err(error) => return vec![Finding::note(CHECK, format!("{shown} cannot be looked at: {}", reason(&error)))],
     }
@@ -48,7 +48,7 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
 /// How a new one is had.
 fn renew(patient: &Patient) -> String {
     if patient.config.tls.certificate.is_some() {
-        return "renew it where it is from, such as: sudo certbot renew (mailnook takes the new files by itself)"
+        return "sudo certbot renew (or whatever program it is from; mailnook takes the new files by itself)"
             .to_owned();
     }
     let directory = patient.data_dir.display();
@@ -75,9 +75,9 @@ fn time(patient: &Patient, certificate: &Certificate) -> Finding {
 fn names(patient: &Patient, certificate: &Certificate) -> Vec<Finding> {
     let hostname = &patient.config.hostname;
     let get = if patient.config.tls.certificate.is_some() {
-        format!("get a certificate for {hostname}, or set hostname to the name that it is for")
+        patient.edit(&format!("set hostname to the name that it is for, or get a certificate for {hostname}"))
     } else {
-        format!("set names = [\"{hostname}\"] in [tls] of {}, then {}", patient.configuration(), renew(patient))
+        format!("{}, then {}", patient.edit(&format!("set names = [\"{hostname}\"] in [tls]")), renew(patient))
     };
     if certificate.names.is_empty() {
         let text = "it names no host (subjectAltName): programs of today refuse it";

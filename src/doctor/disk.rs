@@ -46,7 +46,7 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
     let mut findings = Vec::new();
     match mount::of(probe, data_dir) {
         Some(mount) => {
-            findings.extend(kind(probe, &mount, data_dir));
+            findings.extend(kind(patient, &mount, data_dir));
             findings.extend(options(probe, &mount));
         }
         None => findings.push(Finding::note(CHECK, "the table of mounts cannot be read")),
@@ -55,9 +55,9 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
     findings
 }
 
-fn kind(probe: &Probe, mount: &Mount, data_dir: &Path) -> Option<Finding> {
+fn kind(patient: &Patient, mount: &Mount, data_dir: &Path) -> Option<Finding> {
     let (kind, place) = (mount.kind.as_str(), data_dir.display());
-    let move_it = "stop mailnook, copy the data directory to a disk or card of this machine, and set data_dir to it";
+    let move_it = patient.move_away();
     if VOLATILE.contains(&kind) {
         let text = format!("{place} is in memory ({kind}): all mail is lost at the next start of the machine");
         return Some(Finding::fault(CHECK, text).fix(move_it));
@@ -71,13 +71,14 @@ fn kind(probe: &Probe, mount: &Mount, data_dir: &Path) -> Option<Finding> {
         return Some(Finding::fault(CHECK, text).fix(move_it));
     }
     if kind == "overlay" {
-        return Some(overlay(probe, mount, data_dir));
+        return Some(overlay(patient, mount, data_dir));
     }
     None
 }
 
 /// The upper layer of an overlay keeps what is written: in memory where the firmware's tool made it.
-fn overlay(probe: &Probe, mount: &Mount, data_dir: &Path) -> Finding {
+fn overlay(patient: &Patient, mount: &Mount, data_dir: &Path) -> Finding {
+    let probe = &patient.probe;
     let place = data_dir.display();
     let line = probe.read("/proc/cmdline").unwrap_or_default();
     let by_firmware =
@@ -90,7 +91,7 @@ fn overlay(probe: &Probe, mount: &Mount, data_dir: &Path) -> Finding {
         );
     }
     let text = format!("{place} is on an overlay, as in a container: mail is lost with the container");
-    Finding::note(CHECK, text).fix("set data_dir to a volume of its own")
+    Finding::note(CHECK, text).fix(patient.edit("set data_dir to a volume of its own"))
 }
 
 fn options(probe: &Probe, mount: &Mount) -> Vec<Finding> {
@@ -107,17 +108,22 @@ fn options(probe: &Probe, mount: &Mount) -> Vec<Finding> {
         let text = format!("{place} is mounted with data=writeback: after a power cut files may have old contents");
         findings.push(
             Finding::warning(CHECK, text)
-                .fix("take data=writeback out of /etc/fstab and /boot/firmware/cmdline.txt, then reboot"),
+                .fix("sudo nano /etc/fstab /boot/firmware/cmdline.txt (take data=writeback out), then sudo reboot"),
         );
     }
     if mount.has("nobarrier") || mount.value("barrier") == Some("0") {
         let text = format!("{place} is mounted without barriers: a power cut can destroy the store");
-        findings.push(Finding::fault(CHECK, text).fix("take nobarrier (barrier=0) out of /etc/fstab, then reboot"));
+        findings.push(Finding::fault(CHECK, text).fix(format!(
+            "sudo mount -o remount,barrier=1 {place} (and take nobarrier or barrier=0 out of /etc/fstab)"
+        )));
     }
     if mount.has("sync") || mount.has("dirsync") {
         let text =
             format!("{place} is mounted with sync: slow, wears a card, and mailnook makes mail durable without it");
-        findings.push(Finding::warning(CHECK, text).fix("take sync out of /etc/fstab, then reboot"));
+        findings.push(
+            Finding::warning(CHECK, text)
+                .fix(format!("sudo mount -o remount,async {place} (and take sync out of /etc/fstab)")),
+        );
     }
     let device = mount.device(probe);
     // The table has a word for every way but this one.
@@ -131,8 +137,7 @@ fn options(probe: &Probe, mount: &Mount) -> Vec<Finding> {
     }
     if let Some(errors @ 1..) = probe.number(&format!("/sys/fs/ext4/{device}/errors_count")) {
         let text = format!("the file system on {device}, where the mail is, had {errors} errors");
-        let fix =
-            "copy the mail elsewhere, add fsck.mode=force to /boot/firmware/cmdline.txt, reboot, and take it out again";
+        let fix = "sudo sed -i '1 s/$/ fsck.mode=force/' /boot/firmware/cmdline.txt && sudo reboot (copy the mail elsewhere first, and take it out again afterwards)";
         findings.push(Finding::warning(CHECK, text).fix(fix));
     }
     findings

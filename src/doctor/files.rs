@@ -21,7 +21,7 @@ pub(super) fn mistakes(file: Option<&Path>, problems: &[Problem]) -> Vec<Finding
             Some(line) => format!("{file}, line {line}: {}", problem.text),
             None => format!("{file}: {}", problem.text),
         };
-        Finding::fault(CONFIGURATION, text).fix(format!("change it there, then: mailnook config check {file}"))
+        Finding::fault(CONFIGURATION, text).fix(format!("sudo nano {file}, then: mailnook config check {file}"))
     };
     problems.iter().map(finding).collect()
 }

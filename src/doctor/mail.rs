@@ -80,8 +80,10 @@ impl Test<'_> {
              Message-ID: <{token}>\r\n\r\nThis test mail is removed at once.\r\n",
             self.account.name
         );
-        let failed =
-            |text: String| Finding::fault(CHECK, text).fix("look into the server's log: journalctl -u mailnook -n 50");
+        let failed = |text: String| {
+            Finding::fault(CHECK, text)
+                .fix("journalctl -u mailnook -n 50 (or wherever the server's log is: it says more)")
+        };
         if let Err(error) = self.deliver(&message) {
             return vec![failed(format!("a test mail does not come in by {}: {error}", self.way_in()))];
         }

@@ -2,11 +2,15 @@
 
 use super::{Finding, Patient, Probe};
 use crate::admin::octets;
+use crate::auth::Chosen;
 
 const CHECK: &str = "memory";
 
 /// With less available the server may be killed when several clients come at once.
 const AVAILABLE_MIN: u64 = 32 << 20;
+
+/// What the server needs beside password hashes.
+const SERVER: u64 = 6 << 20;
 
 /// Boards with so little memory do better with compressed swap.
 const SMALL: u64 = 600 << 20;
@@ -40,7 +44,7 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
         let text = format!("the kernel ended programs for want of memory {kills} times since the start");
         findings.push(Finding::warning(CHECK, text).fix("journalctl -k -g 'Out of memory' (it names them)"));
     }
-    findings.extend(control_group(probe));
+    findings.extend(control_group(patient));
     findings
 }
 
@@ -64,10 +68,44 @@ fn hashing(patient: &Patient, available: u64) -> Option<Finding> {
             octets(wanted),
             octets(available)
         );
-        let file = patient.configuration();
-        let fix = format!("set argon2_memory = \"auto\" and concurrent_hashes = 1 in [auth] of {file}");
+        let fix = patient.edit("set argon2_memory = \"auto\" and concurrent_hashes = 1 in [auth]");
         Finding::warning(CHECK, text).fix(fix)
     })
+}
+
+/// What the unit allows the service must be enough for a login, or each ends the server.
+fn limited(patient: &Patient) -> Option<Finding> {
+    let units = super::server::unit_texts(&patient.probe);
+    let mut limits =
+        units.iter().flat_map(|text| text.lines()).filter_map(|line| line.trim().strip_prefix("MemoryMax="));
+    let limit = limits.next_back().and_then(size)?;
+    let auth = &patient.config.auth;
+    // What was measured is in a file of the data directory.
+    let measured = patient.data_dir.join("argon2");
+    let measured = || Chosen::parse(&patient.probe.read(&measured.to_string_lossy())?).map(|chosen| chosen.memory);
+    let kib = if auth.argon2_auto { measured()? } else { auth.argon2_memory };
+    let hashes = u64::try_from(auth.concurrent_hashes).unwrap_or(u64::MAX);
+    let wanted = u64::from(kib).saturating_mul(1024).saturating_mul(hashes).saturating_add(SERVER);
+    (wanted > limit).then(|| {
+        let text = format!(
+            "MemoryMax in mailnook's unit is {}, but checking passwords takes up to {}: the kernel ends the server",
+            octets(limit),
+            octets(wanted)
+        );
+        let mib = wanted.div_ceil(1 << 20);
+        let raise = format!("sudo systemctl set-property mailnook.service MemoryMax={mib}M");
+        let fix = format!("{raise} (or, for new passwords: {})", patient.command("config measure"));
+        Finding::fault(CHECK, text).fix(fix)
+    })
+}
+
+/// A size as systemd writes it, in octets; None: there is no limit in octets.
+fn size(text: &str) -> Option<u64> {
+    let (number, shift) = match text.trim().char_indices().last()? {
+        (end, unit) if unit.is_ascii_alphabetic() => (text.trim().get(..end)?, "KMGT".find(unit)? * 10 + 10),
+        _ => (text.trim(), 0),
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 fn swap(probe: &Probe, total: u64) -> Option<Finding> {
@@ -88,7 +126,8 @@ fn swap(probe: &Probe, total: u64) -> Option<Finding> {
 }
 
 /// The Raspberry Pi's firmware switches the memory controller off; then a unit's MemoryMax does nothing.
-fn control_group(probe: &Probe) -> Option<Finding> {
+fn control_group(patient: &Patient) -> Option<Finding> {
+    let probe = &patient.probe;
     let controllers = probe.read("/sys/fs/cgroup/cgroup.controllers");
     let known = controllers.map(|text| text.split_whitespace().any(|name| name == "memory"));
     let table = || {
@@ -102,7 +141,7 @@ fn control_group(probe: &Probe) -> Option<Finding> {
     });
     let enabled = known.or_else(table).unwrap_or(!switched_off);
     if enabled {
-        return None;
+        return limited(patient);
     }
     let limited = super::server::unit_texts(probe).iter().any(|text| {
         text.lines()

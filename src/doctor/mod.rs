@@ -74,11 +74,35 @@ impl Patient {
         format!("{}mailnook {words}{option}", if self.unit { "sudo " } else { "" })
     }
 
-    /// The file to change a key of the configuration in.
-    fn configuration(&self) -> String {
-        let system = || crate::config::SYSTEM_PATH.to_owned();
-        self.config.file.as_ref().map_or_else(system, |file| file.display().to_string())
+    /// How the data directory comes to another place of the file system.
+    fn move_away(&self) -> String {
+        let directory = self.data_dir.display();
+        // The unit lets the server write in that directory only.
+        let (stop, last) = if self.unit {
+            let mount = format!("have that disk mounted at {directory}");
+            ("sudo systemctl stop mailnook", edit(Path::new("/etc/fstab"), &mount))
+        } else {
+            ("end mailnook serve", self.edit("set data_dir to the copy"))
+        };
+        format!("{stop}, then sudo cp -a {directory} /A-DISK-OF-THIS-MACHINE/, then {last}")
     }
+
+    /// How a copy of the store takes the place of a damaged one.
+    fn put_back(&self) -> String {
+        let copy = format!("sudo cp -a /YOUR-COPY/store {}/ (README, Back up)", self.data_dir.display());
+        if self.unit { format!("sudo systemctl stop mailnook && {copy}") } else { copy }
+    }
+
+    /// The command that opens the configuration, and what to change there.
+    fn edit(&self, what: &str) -> String {
+        let file = self.config.file.as_deref().unwrap_or(Path::new(crate::config::SYSTEM_PATH));
+        edit(file, what)
+    }
+}
+
+/// The command that opens a file of the system, and what to change there.
+fn edit(file: &Path, what: &str) -> String {
+    format!("sudo nano {} ({what})", file.display())
 }
 
 /// Why something cannot be looked at.

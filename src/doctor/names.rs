@@ -69,10 +69,9 @@ fn check_name(patient: &Patient, name: &str, own: &[IpAddr]) -> Finding {
         }
         Looked::Unknown => {
             let text = format!("{name} has no address: programs do not find this machine by it");
-            return Finding::warning(CHECK, text).fix(format!(
-                "add {name} with this machine's address to your router or DNS, or set hostname in {}",
-                patient.configuration()
-            ));
+            return Finding::warning(CHECK, text).fix(patient.edit(&format!(
+                "set hostname to a name that has one, or add {name} with this machine's address to your router or DNS"
+            )));
         }
     };
     let list = listed(&found);
@@ -100,7 +99,7 @@ fn check_bare(patient: &Patient, name: &str, own: &[IpAddr]) -> Finding {
         Looked::Found(found) if found.iter().any(|address| own.contains(address)) => {
             let text = format!("in the home network this machine is found as {full}");
             if patient.config.hostname == name {
-                Finding::note(CHECK, text).fix(format!("set hostname = \"{full}\" in {}", patient.configuration()))
+                Finding::note(CHECK, text).fix(patient.edit(&format!("set hostname = \"{full}\"")))
             } else {
                 Finding::ok(CHECK, text)
             }
@@ -112,8 +111,8 @@ fn check_bare(patient: &Patient, name: &str, own: &[IpAddr]) -> Finding {
         Looked::Unknown | Looked::Failed(_) => {
             let text = format!("{name} is no name by which other machines find this one");
             Finding::note(CHECK, text).fix(format!(
-                "sudo apt install avahi-daemon (then it is {full}), and set hostname in {}",
-                patient.configuration()
+                "sudo apt install avahi-daemon, then {}",
+                patient.edit(&format!("set hostname = \"{full}\""))
             ))
         }
     }

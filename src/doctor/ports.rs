@@ -68,7 +68,7 @@ fn answering(patient: &Patient, inspection: &Inspection) -> Vec<Finding> {
         let fix = if patient.unit {
             "sudo systemctl enable --now mailnook.socket && sudo systemctl restart mailnook".to_owned()
         } else {
-            format!("set imaps in [listen] of {}, then {}", patient.configuration(), patient.restart())
+            format!("{}, then {}", patient.edit("set imaps in [listen]"), patient.restart())
         };
         findings.push(Finding::fault(CHECK, text).fix(fix));
     } else if findings.is_empty() {
@@ -76,10 +76,7 @@ fn answering(patient: &Patient, inspection: &Inspection) -> Vec<Finding> {
         findings.push(Finding::ok(CHECK, format!("all answer: {}{reach}", good.join(", "))));
         if !reach.is_empty() {
             let text = "telephones and other computers cannot connect: the server listens on this machine only";
-            let fix = format!(
-                "set imaps = \"*:993\" in [listen] of {}, or install the package, which does that",
-                patient.configuration()
-            );
+            let fix = patient.edit("set imaps = \"*:993\" in [listen]; the package does that by itself");
             findings.push(Finding::note(CHECK, text).fix(fix));
         }
     }
@@ -116,9 +113,9 @@ fn stopped(patient: &Patient, listening: &[Listening]) -> Vec<Finding> {
             let name = network::process(&patient.probe, &other.inode).unwrap_or_else(|| "another program".to_owned());
             let text = format!("{} on {address} cannot be opened: {name} has that port", protocol.name());
             let fix = format!(
-                "sudo ss -ltnp 'sport = :{}' (end that program, or choose another port in [listen] of {})",
+                "sudo ss -ltnp 'sport = :{0}' (end that program), or {1}",
                 address.port(),
-                patient.configuration()
+                patient.edit("choose another port in [listen]")
             );
             findings.push(Finding::fault(CHECK, text).fix(fix));
         }
@@ -143,13 +140,14 @@ fn privileged(patient: &Patient) -> Option<Finding> {
     Some(if patient.unit {
         let text = format!("{list}: the service may not open ports below {first} by itself");
         let fix = format!(
-            "set these keys to [] in [listen] of {} and: sudo systemctl enable --now mailnook.socket",
-            patient.configuration()
+            "{}, then sudo systemctl enable --now mailnook.socket",
+            patient.edit("set these keys to [] in [listen]")
         );
         Finding::fault(CHECK, text).fix(fix)
     } else {
         let text = format!("{list}: ports below {first} need a privilege");
-        Finding::note(CHECK, text).fix("start the server as root: it becomes the owner of the mail once it has them")
+        Finding::note(CHECK, text)
+            .fix(format!("sudo {} (it becomes the owner of the mail once it has them)", patient.command("serve")))
     })
 }
 

@@ -68,7 +68,7 @@ pub(super) fn ask(patient: &Patient) -> (Owner, Vec<Finding>) {
             match inspect_alone(&patient.config, &directory) {
                 Ok(inspection) => (Owner::Alone(inspection), findings),
                 Err(text) => {
-                    findings.push(Finding::fault("store", text).fix("put back a copy of the store (README, Back up)"));
+                    findings.push(Finding::fault("store", text).fix(patient.put_back()));
                     (Owner::Unknown, findings)
                 }
             }
@@ -136,8 +136,8 @@ fn descriptors(patient: &Patient, inspection: &Inspection) -> Option<Finding> {
         } else {
             let most = allowed.saturating_sub(SPARE_DESCRIPTORS);
             format!(
-                "set connections = {most} or less in [limits] of {}, then {}",
-                patient.configuration(),
+                "{}, then {}",
+                patient.edit(&format!("set connections = {most} or less in [limits]")),
                 patient.restart()
             )
         };

@@ -31,7 +31,7 @@ fn growth(patient: &Patient, inspection: &Inspection) -> Finding {
         "delete mail (mailnook quota show tells whose is large), or move to a 64-bit system (README, Back up)"
             .to_owned()
     } else {
-        format!("set a larger map_size in {}, then {}", patient.configuration(), patient.restart())
+        format!("{}, then {}", patient.edit("set a larger map_size"), patient.restart())
     };
     if !inspection.takes_mail {
         let text = format!("no new mail is taken: {room} are left to the store, or the disk is full");

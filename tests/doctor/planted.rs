@@ -62,6 +62,13 @@ const FAULTS: &[(&[(&str, &str)], Wanted)] = &[
         ("note", "memory", "would do nothing", "cgroup_enable=memory/' /boot/cmdline.txt"),
     ),
     (
+        &[
+            ("lib/systemd/system/mailnook.service", "[Service]\nUser=mailnook\nMemoryMax=1G\n"),
+            ("etc/systemd/system/mailnook.service.d/limit.conf", "[Service]\nMemoryMax=6M\n"),
+        ],
+        ("fault", "memory", "checking passwords takes up to 7.3 MB", "set-property mailnook.service MemoryMax=7M"),
+    ),
+    (
         &[("sys/bus/mmc/devices/mmc0:aaaa/life_time", "0x0a 0x02\n")],
         ("warning", "card", "has used 100 % of its life", "replace the card"),
     ),
@@ -279,7 +286,7 @@ fn ports_of_a_stopped_server_must_be_free_and_allowed() {
     let taken =
         ("fault", "ports", "imap on 127.0.0.1:143 cannot be opened: dovecot has that port", "ss -ltnp 'sport = :143'");
     assert!(said.has(taken), "{}", said.out);
-    assert!(said.has(("note", "ports", "ports below 1024 need a privilege", "as root")), "{}", said.out);
+    assert!(said.has(("note", "ports", "ports below 1024 need a privilege", "sudo mailnook serve")), "{}", said.out);
 
     place.put("proc/sys/net/ipv4/ip_unprivileged_port_start", "80\n");
     assert!(!place.doctor().has(("note", "ports", "need a privilege", "")));
