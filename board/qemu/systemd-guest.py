@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """Runs inside of the virtual machine of board/qemu/systemd: installs the packages and looks at everything that systemd does.
 
-Packages are in /packages: previous.deb and new.deb. Each check prints a line "ok: ..."; the first that fails prints what was
+Packages are in /packages: previous.deb, new.deb and mailnook.tar.gz. Each check prints a line "ok: ..."; the first that fails prints what was
 expected, and the journal's last lines.
 """
 
 import contextlib
 import imaplib
+import json
 import os
 import pathlib
 import poplib
 import re
+import shutil
 import signal
 import smtplib
 import socket
@@ -208,7 +210,19 @@ def restarts(anna):
         ok(f"{how}: it serves again after {took:.0f} s, mail is all there")
 
 
+def doctor():
+    """What doctor finds on a machine where nothing is wrong but what the emulation lacks."""
+    done = run("mailnook", "doctor", "--json", check=False)
+    findings = json.loads(done.stdout)
+    faults = [finding["text"] for finding in findings if finding["level"] == "fault"]
+    mail = [finding for finding in findings if finding["check"] == "mail"]
+    expect(not faults and [finding["level"] for finding in mail] == ["ok"], f"doctor: {faults or mail}")
+    ok(f"doctor: no fault, {mail[0]['text']}")
+
+
 def limits(anna):
+    hashes = DATA / "argon2"
+    before = hashes.read_text().strip()
     run("systemctl", "set-property", "--runtime", SERVICE, "MemoryMax=24M")
     group = pathlib.Path("/sys/fs/cgroup") / shown("ControlGroup").lstrip("/")
     expect((group / "memory.max").read_text().strip() == str(24 << 20), "memory.max is not 24 MiB")
@@ -220,6 +234,12 @@ def limits(anna):
     current = int((group / "memory.current").read_text())
     anonymous = re.search(r"^anon (\d+)$", (group / "memory.stat").read_text(), re.M)[1]
     ok(f"MemoryMax=24M is set in the cgroup and held: {current >> 10} KiB in use, {int(anonymous) >> 10} KiB of it anonymous")
+    # What is measured under the limit is a quarter of it at most.
+    admin("config", "measure")
+    after = hashes.read_text().strip()
+    expect(int(re.match(r"m=(\d+) ", after)[1]) <= 6 << 10, f"passwords take {after} with MemoryMax=24M")
+    anna.has_all()
+    ok(f"Argon2id chosen for the board: {before}; under MemoryMax=24M: {after}")
     exposure = run("systemd-analyze", "security", "--no-pager", "--threshold=15", SERVICE).strip().splitlines()[-1]
     ok(exposure.lstrip("→ ").strip())
 
@@ -230,7 +250,7 @@ def refused(what, word):
 
     def told():
         # Its status text is there until systemd starts it again.
-        text = shown("StatusText") + run("journalctl", "-u", SERVICE, "-n", "8", "-o", "cat", "--no-pager")
+        text = shown("StatusText") + "\n" + run("journalctl", "-u", SERVICE, "-n", "8", "-o", "cat", "--no-pager")
         return text if re.search(word, text) and shown("SubState") in ("auto-restart", "failed") else None
 
     text = until(f"{what}: a status that matches {word!r}", told)
@@ -298,6 +318,23 @@ def removal(anna):
     ok("purge with a yes deletes it; no unit is left behind")
 
 
+def tarball():
+    folder = pathlib.Path("/root/tarball")
+    folder.mkdir()
+    run("tar", "-C", str(folder), "--strip-components=1", "-xf", "/packages/mailnook.tar.gz")
+    run("sh", str(folder / "install.sh"))
+    until("the start from the tarball", serving)
+    anna = Anna()
+    mail(anna)
+    run("sh", str(folder / "install.sh"))
+    until("the start after installing over it", serving)
+    anna.has_all()
+    run("sh", str(folder / "install.sh"), "--uninstall")
+    expect((DATA / "store/data.mdb").exists() and CONFIG.exists(), "--uninstall took mail or configuration")
+    expect(not shutil.which("mailnook") and shown("ActiveState") == "inactive", "--uninstall left the server")
+    ok("tarball: install.sh makes user, units and ports, installs over itself, and --uninstall leaves the mail")
+
+
 def main():
     try:
         run("systemctl", "is-system-running", "--wait", check=False)
@@ -308,10 +345,12 @@ def main():
         upgrade(anna)
         reload(anna)
         restarts(anna)
+        doctor()
         limits(anna)
         faults(anna)
         removal(anna)
-    except (Failed, OSError, AttributeError, imaplib.IMAP4.error, poplib.error_proto, smtplib.SMTPException, subprocess.TimeoutExpired) as error:
+        tarball()
+    except (Failed, OSError, AttributeError, ValueError, imaplib.IMAP4.error, poplib.error_proto, smtplib.SMTPException, subprocess.TimeoutExpired) as error:
         journal = subprocess.run(["journalctl", "-u", "mailnook*", "-n", "25", "--no-pager"], capture_output=True, text=True, check=False)
         print("".join(f"journal: {line}\n" for line in journal.stdout.splitlines()), end="")
         print(f"@failed {type(error).__name__}: {error}", flush=True)
