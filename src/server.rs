@@ -8,6 +8,7 @@ mod accept;
 mod activation;
 mod bind;
 mod keeping;
+mod process;
 mod sandbox;
 mod session;
 mod signals;
@@ -19,7 +20,6 @@ use crate::config::Config;
 use crate::mailbox::Core;
 use crate::net::{Limiter, Shutdown, Socket, TlsAcceptor, TlsFiles};
 use bind::Bound;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,9 +31,6 @@ const CLOCK_LAG_TOLD: i64 = 60;
 /// How long sessions may take for their farewell; closing the store has the rest of the two seconds.
 const GRACE: Duration = Duration::from_millis(1_500);
 const GRACE_STEP: Duration = Duration::from_millis(10);
-
-/// File descriptors besides those of connections: listeners, store, log, the handshakes of connections to be refused.
-const SPARE_DESCRIPTORS: u64 = 200;
 
 /// What the service manager is told of a server that serves.
 const SERVING: &str = "Serving";
@@ -87,7 +84,7 @@ impl Server {
     /// # Errors
     /// Everything that is in the way.
     pub fn start(mut config: Config) -> Result<Self, Failure> {
-        raise_descriptors(&config);
+        process::prepare(&config);
         let bind = |config: &Config| bind::public(config).map_err(|texts| Failure { code: exit::TEMPORARY, texts });
         // Root binds the low ports before it becomes the owner of the mail. Everybody else first finds out whether
         // another server has the directory, which says more than that it has the ports.
@@ -287,20 +284,4 @@ fn certificate(config: &Config) -> Result<TlsAcceptor, Failure> {
         files
     };
     TlsAcceptor::open(files).map_err(failed)
-}
-
-/// Asks the system for as many file descriptors as the configured connections may need.
-fn raise_descriptors(config: &Config) {
-    let connections = config.limits.connections.saturating_add(config.limits.lmtp_connections);
-    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(SPARE_DESCRIPTORS);
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current.is_none_or(|current| current >= wanted) {
-        return;
-    }
-    let possible = maximum.map_or(wanted, |maximum| maximum.min(wanted));
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(possible), maximum });
-    if raised.is_err() || possible < wanted {
-        let have = if raised.is_ok() { possible } else { current.unwrap_or(0) };
-        log::warn!("the system allows {have} open files, fewer than the {wanted} that limits.connections may need");
-    }
 }

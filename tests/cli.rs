@@ -552,6 +552,19 @@ fn commands_take_effect_at_once_in_a_running_server() {
 }
 
 #[test]
+fn the_server_takes_no_huge_pages() {
+    let place = Place::new("pages");
+    let server = Server::start(place.command(&["serve"]));
+    server.logged("listening: control");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).expect("reads");
+    // Kernels before 5.0 do not tell, and those without huge pages have nothing to tell.
+    if let Some(line) = status.lines().find(|line| line.starts_with("THP_enabled:")) {
+        assert_eq!(line, "THP_enabled:\t0");
+    }
+    server.stop();
+}
+
+#[test]
 fn the_control_socket_survives_strangers() {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixStream;
