@@ -65,6 +65,12 @@ impl Slack {
     }
 }
 
+/// How much of a limit is used, in percent; 0 where there is none.
+fn share(usage: u64, limit: Option<u64>) -> u64 {
+    let parts = |limit: u64| u128::from(usage) * 100 / u128::from(limit.max(1));
+    limit.map_or(0, |limit| u64::try_from(parts(limit)).unwrap_or(u64::MAX))
+}
+
 impl Quota {
     /// Limit: mailboxes of an account, whatever its settings.
     pub const MAILBOXES_MAX: u64 = NAMES_MAX as u64;
@@ -103,11 +109,15 @@ impl Quota {
     /// How full it is in percent, by whichever limit is nearer; 0 where there is none.
     #[must_use]
     pub fn percent(&self) -> u64 {
-        let percent = |usage: u64, limit: Option<u64>| {
-            let parts = |limit: u64| u128::from(usage) * 100 / u128::from(limit.max(1));
-            limit.map_or(0, |limit| u64::try_from(parts(limit)).unwrap_or(u64::MAX))
-        };
-        percent(self.bytes, self.bytes_limit).max(percent(self.messages, self.messages_limit))
+        share(self.bytes, self.bytes_limit).max(share(self.messages, self.messages_limit))
+    }
+
+    /// Whether the limit of messages is nearer than that of octets.
+    #[must_use]
+    pub fn messages_are_nearer(&self) -> bool {
+        self.messages_limit.is_some()
+            && (self.bytes_limit.is_none()
+                || share(self.messages, self.messages_limit) > share(self.bytes, self.bytes_limit))
     }
 
     /// Whether so many messages of so many octets together may come.

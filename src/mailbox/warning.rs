@@ -38,6 +38,8 @@ pub struct Usage {
     pub fetched: (u64, u64),
     /// Octets that came in the last days, and how many days these are.
     pub recent: (u64, i64),
+    /// Messages that came in those days.
+    pub recent_messages: u64,
 }
 
 /// Alerts and accounts to look at; nothing of it is stored.
@@ -158,6 +160,7 @@ impl Core {
                         oldest = oldest.min(row.internal_date.seconds);
                         if row.internal_date.seconds > now - RATE_DAYS * DAY {
                             usage.recent.0 = usage.recent.0.saturating_add(row.size);
+                            usage.recent_messages += 1;
                         }
                         let fetched =
                             name == super::list::INBOX && !view.pop_state(account, row.instance)?.marks.is_empty();
@@ -212,9 +215,9 @@ fn sender(view: &store::view::View<'_>, content: crate::types::ContentId) -> Res
 
 fn headline(quota: &Quota, level: u8) -> String {
     let what = match (quota.bytes_limit, quota.messages_limit) {
+        (_, Some(limit)) if quota.messages_are_nearer() => format!("{} of {limit} messages", quota.messages),
         (Some(limit), _) => format!("{} of {}", octets(quota.bytes), octets(limit)),
-        (None, Some(limit)) => format!("{} of {limit} messages", quota.messages),
-        (None, None) => octets(quota.bytes),
+        (None, _) => octets(quota.bytes),
     };
     if level >= 100 {
         format!("Your mail is full ({what}): new mail is not taken until there is room")
@@ -265,26 +268,45 @@ pub fn report(quota: &Quota, usage: &Usage, now: i64) -> String {
             day(*gone)
         );
     }
-    if let Some(limit) = quota.bytes_limit {
-        let (recent, days) = (usage.recent.0, usage.recent.1.max(1).unsigned_abs());
-        let free = limit.saturating_sub(quota.bytes);
-        let left = u128::from(free) * u128::from(days) / u128::from(recent.max(1));
-        if free == 0 {
-            text.push_str("It is full now.\n");
-        } else if recent > 0 && left < 3650 {
-            let left = i64::try_from(left).unwrap_or(i64::MAX);
-            let per_day = octets(recent / days);
-            if left == 0 {
-                let _ = writeln!(text, "At the present rate ({per_day} a day) it is full within a day.");
-                return text;
-            }
-            let full = day(now.saturating_add(left.saturating_mul(DAY)));
-            let _ = writeln!(text, "At the present rate ({per_day} a day) it is full in {left} days, on {full}.");
-        } else {
-            text.push_str("At the present rate it will last for years.\n");
-        }
+    if let Some(line) = forecast(quota, usage, now) {
+        let _ = writeln!(text, "{line}");
     }
     text
+}
+
+/// When it will be full, by whichever limit comes first; None where there is none.
+fn forecast(quota: &Quota, usage: &Usage, now: i64) -> Option<String> {
+    let days = usage.recent.1.max(1).unsigned_abs();
+    let messages = usage.recent_messages;
+    let of_messages = if messages >= days {
+        format!("{} messages a day", messages / days)
+    } else {
+        format!("{messages} messages in {days} days")
+    };
+    let limits = [
+        (quota.bytes_limit, quota.bytes, usage.recent.0, format!("{} a day", octets(usage.recent.0 / days))),
+        (quota.messages_limit, quota.messages, messages, of_messages),
+    ];
+    let left = |(limit, used, recent, rate): (Option<u64>, u64, u64, String)| {
+        let free = limit?.saturating_sub(used);
+        // What does not grow lasts for ever, unless it is full already.
+        let left = if recent == 0 && free > 0 {
+            u128::MAX
+        } else {
+            u128::from(free) * u128::from(days) / u128::from(recent.max(1))
+        };
+        Some((free > 0, left, rate))
+    };
+    let (has_room, left, rate) = limits.into_iter().filter_map(left).min()?;
+    Some(match i64::try_from(left) {
+        _ if !has_room => "It is full now.".to_owned(),
+        Ok(0) => format!("At the present rate ({rate}) it is full within a day."),
+        Ok(left @ ..3650) => {
+            let full = day(now.saturating_add(left.saturating_mul(DAY)));
+            format!("At the present rate ({rate}) it is full in {left} days, on {full}.")
+        }
+        _ => "At the present rate it will last for years.".to_owned(),
+    })
 }
 
 fn message(name: &str, hostname: &str, headline: &str, report: &str, now: i64) -> String {
@@ -300,4 +322,61 @@ fn message(name: &str, hostname: &str, headline: &str, report: &str, now: i64) -
          Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n"
     );
     head + &body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::OverQuota;
+
+    const KIB: u64 = 1_000;
+
+    fn quota(bytes: (u64, Option<u64>), messages: (u64, Option<u64>)) -> Quota {
+        let (bytes, bytes_limit) = bytes;
+        let (messages, messages_limit) = messages;
+        Quota { bytes, bytes_limit, messages, messages_limit, mailboxes: 1, over: OverQuota::Defer }
+    }
+
+    #[test]
+    fn the_limit_that_is_nearer_is_told() {
+        for (bytes, messages, headline_80, last) in [
+            ((50, Some(100)), (8, None), "50 % full (50.0 KB of 100.0 KB)", "(5.0 KB a day) it is full in 10 days"),
+            (
+                (1, Some(100)),
+                (7, Some(8)),
+                "87 % full (7 of 8 messages)",
+                "(6 messages in 10 days) it is full in 1 days",
+            ),
+            (
+                (90, Some(100)),
+                (7, Some(8)),
+                "90 % full (90.0 KB of 100.0 KB)",
+                "(6 messages in 10 days) it is full in 1 days",
+            ),
+            (
+                (99, Some(100)),
+                (1, Some(1000)),
+                "99 % full (99.0 KB of 100.0 KB)",
+                "(5.0 KB a day) it is full within a day",
+            ),
+            ((1, Some(1_000_000)), (8, Some(8)), "100 % full (8 of 8 messages)", "It is full now."),
+            ((100, Some(100)), (1, Some(8)), "100 % full (100.0 KB of 100.0 KB)", "It is full now."),
+            ((1, None), (7, Some(8)), "87 % full (7 of 8 messages)", "(6 messages in 10 days) it is full in 1 days"),
+            ((1, Some(1_000_000)), (1, Some(1_000_000)), "0 % full (1.0 KB of 1.0 GB)", "it will last for years."),
+        ] {
+            let quota = quota((bytes.0 * KIB, bytes.1.map(|limit: u64| limit * KIB)), messages);
+            let usage = Usage { recent: (50 * KIB, 10), recent_messages: 6, ..Usage::default() };
+            let said = headline(&quota, 80);
+            assert_eq!(said, format!("Your mail is {headline_80}"));
+            let text = report(&quota, &usage, 0);
+            assert!(text.contains(last), "{said}: {text}");
+            let full = headline(&quota, 100);
+            let amount = headline_80.split_once('(').unwrap().1;
+            assert_eq!(full, format!("Your mail is full ({amount}: new mail is not taken until there is room"));
+        }
+        let text = report(&quota((5, None), (5, None)), &Usage::default(), 0);
+        assert_eq!(text, "");
+        let still = report(&quota((5, Some(9)), (5, Some(9))), &Usage::default(), 0);
+        assert_eq!(still, "At the present rate it will last for years.\n");
+    }
 }
