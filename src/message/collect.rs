@@ -196,10 +196,13 @@ impl Collector {
                 fields.kind = Kind::Multipart;
                 fields.is_digest = is(&content.subtype, "digest");
                 fields.boundary = boundary(content);
-            } else if is(&content.media_type, "message")
-                && (is(&content.subtype, "rfc822") || is(&content.subtype, "global"))
-            {
+            } else if is(&content.media_type, "message") && is(&content.subtype, "rfc822") {
                 fields.kind = Kind::Message;
+            } else if is(&content.media_type, "message") && is(&content.subtype, "global") {
+                // It may be encoded (RFC 6532 §3.7), unlike message/rfc822: then it is no message until it is decoded.
+                let encoding = fields.content.encoding.as_deref().unwrap_or(b"7bit");
+                let plain = ["7bit", "8bit", "binary"].iter().any(|name| is(encoding, name));
+                fields.kind = if plain { Kind::Message } else { Kind::Leaf };
             }
         }
         fields
