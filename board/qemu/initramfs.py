@@ -19,7 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 CACHE = pathlib.Path(os.environ.get("MAILNOOK_QEMU_CACHE") or HERE.parents[1] / "target/qemu")
 # Of one list each machine finds its own: those of QEMU's "virt" and those of the Raspberry Pis.
 VIRT = ("virtio_mmio", "virtio_blk", "virtio_net", "virtio_rng")
-PI = ("phy_generic", "dwc2", "i2c_bcm2835", "bcm2835", "sdhci_iproc", "cdc_ether", "rndis_host")
+PI = ("bcm2835_rng", "phy_generic", "dwc2", "i2c_bcm2835", "bcm2835", "sdhci_iproc", "cdc_ether", "rndis_host")
 COMMON = ("crc32c_generic", "ext4")
 FOLDERS = ("bin", "dev", "proc", "sys", "tmp", "data", "m", "etc")
 
