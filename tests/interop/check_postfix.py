@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import shutil
+import smtplib
 import subprocess
 import time
 
@@ -23,6 +24,7 @@ class Postfix:
         self.configuration = self.dir / "etc"
         self.log = self.dir / "log"
         self.transport = transport
+        self.port = free_ports(1)[0]
 
     def __enter__(self):
         for name in ("etc", "queue", "data"):
@@ -49,6 +51,9 @@ default_transport = error:nothing leaves this machine
 relay_transport = error:nothing leaves this machine
 bounce_queue_lifetime = 0
 multi_instance_enable = no
+smtpd_recipient_restrictions = reject_unauth_destination, reject_unverified_recipient
+unverified_recipient_reject_code = 550
+address_verify_map =
 """)
         # One place after the other may hold master.cf, depending on what debconf was told.
         master = next(path for path in (pathlib.Path("/etc/postfix/master.cf"), pathlib.Path("/usr/share/postfix/master.cf.dist")) if path.exists())
@@ -58,7 +63,7 @@ multi_instance_enable = no
             if len(words) < 8 or words[0].startswith("#"):
                 continue
             if words[0] == "smtp" and words[1] == "inet":
-                words[0] = f"127.0.0.1:{free_ports(1)[0]}"
+                words[0] = f"127.0.0.1:{self.port}"
             if words[1] == "inet" and not words[0].startswith("127."):
                 continue
             words[4] = "n"  # Nothing is chrooted: the LMTP socket is outside of the queue directory.
@@ -130,6 +135,14 @@ def run(server):
             postfix.wait_for(lambda: b"MESSAGES 1" in b"".join(sessions["anna"].ok("STATUS lists (MESSAGES)")), "delivery to anna+lists")
             postfix.send(sent[0], f"nobody@{DOMAIN}")
             postfix.wait_for(lambda: "status=bounced" in postfix.log_text() and "550 5.1.1" in postfix.log_text(), "the bounce of an unknown recipient")
+            # From outside, as the package's example has it: Postfix asks mailnook first, and refuses whom nobody knows.
+            with smtplib.SMTP("127.0.0.1", postfix.port) as smtp:
+                smtp.ehlo()
+                smtp.mail("sender@example.org")
+                told = [smtp.rcpt(f"{name}@{DOMAIN}") for name in ("nobody", "bob")]
+                assert told[0][0] == 550 and b"5.1.1" in told[0][1], told
+                assert told[1][0] == 250, told
+                smtp.rset()
             # The server is away: Postfix keeps the mail and delivers it later.
             server.stop()
             postfix.send(corpus.oddities()["multipart"], f"bob@{DOMAIN}")
