@@ -210,6 +210,19 @@ def restarts(anna):
         ok(f"{how}: it serves again after {took:.0f} s, mail is all there")
 
 
+def stopped(anna):
+    """As README has it before a copy of the store is made: nothing may start the server meanwhile."""
+    run("systemctl", "stop", SOCKET, SERVICE)
+    for port in (143, 993, 110, 995):
+        with socket.socket() as client:
+            expect(client.connect_ex(("127.0.0.1", port)) != 0, f"port {port} is open while everything is stopped")
+    expect(shown("ActiveState") == "inactive", "something started the server")
+    run("systemctl", "start", SERVICE)
+    until("the start after a stop", serving)
+    anna.has_all()
+    ok("stopped with its socket nothing starts it; `systemctl start mailnook` brings both back")
+
+
 def doctor():
     """What doctor finds on a machine where nothing is wrong but what the emulation lacks."""
     done = run("mailnook", "doctor", "--json", check=False)
@@ -345,6 +358,7 @@ def main():
         upgrade(anna)
         reload(anna)
         restarts(anna)
+        stopped(anna)
         doctor()
         limits(anna)
         faults(anna)

@@ -80,7 +80,7 @@ impl Patient {
         // The unit lets the server write in that directory only.
         let (stop, last) = if self.unit {
             let mount = format!("have that disk mounted at {directory}");
-            ("sudo systemctl stop mailnook", edit(Path::new("/etc/fstab"), &mount))
+            ("sudo systemctl stop mailnook.socket mailnook", edit(Path::new("/etc/fstab"), &mount))
         } else {
             ("end mailnook serve", self.edit("set data_dir to the copy"))
         };
@@ -90,7 +90,7 @@ impl Patient {
     /// How a copy of the store takes the place of a damaged one.
     fn put_back(&self) -> String {
         let copy = format!("sudo cp -a /YOUR-COPY/store {}/ (README, Back up)", self.data_dir.display());
-        if self.unit { format!("sudo systemctl stop mailnook && {copy}") } else { copy }
+        if self.unit { format!("sudo systemctl stop mailnook.socket mailnook && {copy}") } else { copy }
     }
 
     /// The command that opens the configuration, and what to change there.
