@@ -3,7 +3,7 @@
 //!
 //! Invariant: whatever could notice that such a job is missing runs behind it: every other job but those that are
 //! submitted as having nothing to do with it, and every reader that asks for it. Only the end of the process at its
-//! worst (a power cut) loses what waits, as a whole or from some job on.
+//! worst (a power cut) or a disk that fails loses what waits, as a whole or from some job on.
 
 use super::writer::Job;
 use std::time::{Duration, Instant};
