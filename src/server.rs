@@ -202,6 +202,9 @@ impl Server {
                 "the clock is {lag} s behind the latest mail in the store; mail gets that later date until the clock is past it"
             );
         }
+        if listeners.iter().all(|bound| matches!(bound.protocol, Protocol::Lmtp | Protocol::Control)) {
+            log::warn!("no port for mail programs is open: set imaps in [listen], or enable mailnook.socket");
+        }
         for bound in listeners {
             log::info!("listening: {bound}");
             shared.executor.spawn(accept::run(Arc::clone(&shared), bound)).detach();

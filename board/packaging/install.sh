@@ -20,9 +20,15 @@ fi
 ./mailnook --version >/dev/null 2>&1 || die "this binary does not run on this machine ($(uname -m)): take the one for its processor"
 id mailnook >/dev/null 2>&1 || useradd --system --user-group --home-dir /var/lib/mailnook --no-create-home --shell /usr/sbin/nologin mailnook \
     2>/dev/null || adduser -S -D -H -h /var/lib/mailnook -s /sbin/nologin mailnook || die "cannot make the user mailnook"
-install -d -o mailnook -m 0700 /var/lib/mailnook
+install -d -o mailnook -g mailnook -m 0700 /var/lib/mailnook
 install -d /etc/mailnook /usr/local/share/man/man1 /usr/local/share/man/man5
-[ -e /etc/mailnook/mailnook.toml ] || install -m 0644 mailnook.toml /etc/mailnook/mailnook.toml
+if [ ! -e /etc/mailnook/mailnook.toml ]; then
+    install -m 0644 mailnook.toml /etc/mailnook/mailnook.toml
+    # Without socket units the server opens its ports itself, and its socket is in its own directory.
+    [ -d /run/systemd/system ] || sed -i -e 's/^imap = .*/imap = ["*:143"]/' -e 's/^imaps = .*/imaps = ["*:993"]/' \
+        -e 's/^pop3 = .*/pop3 = ["*:110"]/' -e 's/^pop3s = .*/pop3s = ["*:995"]/' \
+        -e 's/^lmtp = .*/lmtp = ["127.0.0.1:24"]/' -e 's/^lmtp_socket = .*/lmtp_socket = "lmtp.sock"/' /etc/mailnook/mailnook.toml
+fi
 # Under another name first: the running server keeps its own file.
 install -m 0755 mailnook "$bin/mailnook.new" && mv -f "$bin/mailnook.new" "$bin/mailnook"
 install -m 0644 mailnook.1 /usr/local/share/man/man1/ && install -m 0644 mailnook.toml.5 /usr/local/share/man/man5/

@@ -102,26 +102,29 @@ fn told(form: Form, file: &NewFile) -> String {
 struct NewFile {
     path: PathBuf,
     form: Form,
-    mode: u32,
     file: File,
     is_whole: bool,
 }
 
 impl NewFile {
     fn create(path: PathBuf, form: Form, mode: u32) -> Result<Self, String> {
-        let file = OpenOptions::new().write(true).create_new(true).mode(PROFILE_MODE).open(&path);
+        // An empty one may be left of a try that failed.
+        let is_empty = path.symlink_metadata().is_ok_and(|file| file.is_file() && file.len() == 0);
+        let file = OpenOptions::new().write(true).create_new(!is_empty).mode(PROFILE_MODE).open(&path);
         let file = file.map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => {
                 format!("{} is there already; remove it or choose another name", path.display())
             }
             _ => format!("cannot make {}: {error}", path.display()),
         })?;
-        Ok(Self { path, form, mode, file, is_whole: false })
+        // Now: root becomes the owner of the mail before there is something to write.
+        let closed = file.set_permissions(Permissions::from_mode(mode));
+        closed.map_err(|error| format!("cannot set the permissions of {}: {error}", path.display()))?;
+        Ok(Self { path, form, file, is_whole: false })
     }
 
     fn write(&mut self, text: &str) -> std::io::Result<()> {
         self.file.write_all(text.as_bytes())?;
-        self.file.set_permissions(Permissions::from_mode(self.mode))?;
         self.file.sync_all()?;
         self.is_whole = true;
         Ok(())

@@ -8,6 +8,7 @@ use crate::net::Connection;
 use smol::Async;
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Runs `request`, with standard input where it takes some, and gives its exit code.
@@ -18,6 +19,13 @@ pub(super) fn ask(config: Config, request: &Request, create: bool) -> u8 {
 
 /// The same; what the command prints goes to `out`.
 pub(super) fn ask_into(config: Config, request: &Request, create: bool, out: &mut dyn Write) -> u8 {
+    if !create && has_no_store(&config.data_dir) {
+        complain(&format!(
+            "{} has no mail store; `mailnook serve` or `mailnook user add` makes one, or data_dir is wrong",
+            config.data_dir.display()
+        ));
+        return exit::TEMPORARY;
+    }
     match Access::reach(&config.data_dir, create) {
         Ok(Access::Server(stream)) => call(&stream, request, out),
         Ok(Access::Owner(data_dir)) => alone(config, &data_dir, request, out),
@@ -26,6 +34,15 @@ pub(super) fn ask_into(config: Config, request: &Request, create: bool, out: &mu
             refused.code
         }
     }
+}
+
+/// Whether this is a directory in which no server ever was, nor is one beginning: nothing is to be made there.
+fn has_no_store(data_dir: &Path) -> bool {
+    let lacks = |name: &str| {
+        let found = data_dir.join(name).symlink_metadata();
+        found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    data_dir.is_dir() && lacks("store") && lacks("lock")
 }
 
 fn call(stream: &UnixStream, request: &Request, out: &mut dyn Write) -> u8 {

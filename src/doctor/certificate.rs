@@ -77,7 +77,8 @@ fn names(patient: &Patient, certificate: &Certificate) -> Vec<Finding> {
     let get = if patient.config.tls.certificate.is_some() {
         patient.edit(&format!("set hostname to the name that it is for, or get a certificate for {hostname}"))
     } else {
-        format!("{}, then {}", patient.edit(&format!("set names = [\"{hostname}\"] in [tls]")), renew(patient))
+        // The new one is for hostname and names.
+        renew(patient)
     };
     if certificate.names.is_empty() {
         let text = "it names no host (subjectAltName): programs of today refuse it";

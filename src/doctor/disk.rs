@@ -36,7 +36,7 @@ const REMOTE: [&str; 12] = [
 /// File systems that have neither owners nor sockets.
 const FOREIGN: [&str; 6] = ["vfat", "msdos", "exfat", "ntfs", "ntfs3", "fuseblk"];
 
-const FREE: &str =
+pub(super) const FREE: &str =
     "sudo apt clean && sudo journalctl --vacuum-size=50M (and look for large files: sudo du -xh / | sort -h | tail)";
 
 pub(super) fn check(patient: &Patient) -> Vec<Finding> {

@@ -87,12 +87,6 @@ impl Patient {
         format!("{stop}, then sudo cp -a {directory} /A-DISK-OF-THIS-MACHINE/, then {last}")
     }
 
-    /// How a copy of the store takes the place of a damaged one.
-    fn put_back(&self) -> String {
-        let copy = format!("sudo cp -a /YOUR-COPY/store {}/ (README, Back up)", self.data_dir.display());
-        if self.unit { format!("sudo systemctl stop mailnook.socket mailnook && {copy}") } else { copy }
-    }
-
     /// The command that opens the configuration, and what to change there.
     fn edit(&self, what: &str) -> String {
         let file = self.config.file.as_deref().unwrap_or(Path::new(crate::config::SYSTEM_PATH));

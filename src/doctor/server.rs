@@ -68,7 +68,10 @@ pub(super) fn ask(patient: &Patient) -> (Owner, Vec<Finding>) {
             match inspect_alone(&patient.config, &directory) {
                 Ok(inspection) => (Owner::Alone(inspection), findings),
                 Err(text) => {
-                    findings.push(Finding::fault("store", text).fix(patient.put_back()));
+                    findings.push(
+                        Finding::fault("store", text)
+                            .fix(patient.command("verify") + " (before anything else; README, Back up)"),
+                    );
                     (Owner::Unknown, findings)
                 }
             }

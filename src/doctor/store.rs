@@ -33,8 +33,12 @@ fn growth(patient: &Patient, inspection: &Inspection) -> Finding {
     } else {
         format!("{}, then {}", patient.edit("set a larger map_size"), patient.restart())
     };
-    if !inspection.takes_mail {
-        let text = format!("no new mail is taken: {room} are left to the store, or the disk is full");
+    let space = patient.probe.space(&patient.data_dir);
+    let disk_is_short = space.is_some_and(|space| space.free <= patient.config.limits.disk_reserve);
+    if !inspection.takes_mail && disk_is_short {
+        Finding::fault(CHECK, "no new mail is taken until the disk has room").fix(super::disk::FREE)
+    } else if !inspection.takes_mail {
+        let text = format!("no new mail is taken: {room} are left to the store");
         Finding::fault(CHECK, text).fix(raise)
     } else if left < LEFT_TOLD.min(most / 5) {
         let text = format!("only {room} are left to the store; then new mail is refused");

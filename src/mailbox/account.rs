@@ -373,7 +373,8 @@ impl Core {
     /// Where mail for `address` (`local`, `local+detail`, with or without `@domain`, quotes allowed) goes.
     ///
     /// # Errors
-    /// `NotFound` where nobody has it, `Denied` where the domain is not ours, `Temporary`.
+    /// `NotFound` where nobody has it, `Denied` where the domain is not ours, `Temporary`, also as long as there are no
+    /// accounts at all.
     pub fn resolve(&self, address: &str) -> Result<Recipient, Error> {
         let (local, domain) = address.rsplit_once('@').map_or((address, None), |(local, domain)| (local, Some(domain)));
         let ours = |domain: &str| {
@@ -401,7 +402,13 @@ impl Core {
                 }
             }
             let Some(account) = account else {
-                return Ok(Err(if ours { Error::NotFound } else { Error::Denied }));
+                // A store without anybody is as a rule one that was made because the disk with the mail is missing.
+                let nobody = ours && view.users()?.is_empty();
+                return Ok(Err(match (nobody, ours) {
+                    (true, _) => Error::Temporary,
+                    (_, true) => Error::NotFound,
+                    (_, false) => Error::Denied,
+                }));
             };
             let user = view.user(account)?.ok_or(Refusal::NotFound)?;
             Ok(Ok(Recipient { account, name: user.name, detail }))

@@ -214,7 +214,14 @@ fn missing(absent: &Path, present: &Path) -> TlsError {
 }
 
 fn read_limited(path: &Path) -> Result<Vec<u8>, TlsError> {
-    let failed = |error: io::Error| TlsError(format!("cannot read {}: {error}", path.display()));
+    let failed = |error: io::Error| {
+        let advice = if error.kind() == io::ErrorKind::PermissionDenied {
+            "; mailnook does not run as root: copy it to where its own user may read it (README, Connect clients)"
+        } else {
+            ""
+        };
+        TlsError(format!("cannot read {}: {error}{advice}", path.display()))
+    };
     let size = fs::metadata(path).map_err(failed)?.len();
     if size > FILE_MAX {
         return Err(TlsError(format!("{} is no PEM file: it has {size} octets", path.display())));

@@ -173,7 +173,7 @@ fn open_env(path: &Path, mut size: u64, may_shrink: bool) -> Result<Env<WithoutT
             Err(heed::Error::Mdb(heed::MdbError::Invalid | heed::MdbError::VersionMismatch)) => {
                 return Err(format!(
                     "{}/data.mdb is not a store of this machine's kind: it is damaged, or was made on a board of another word size \
-                     (32-bit and 64-bit stores cannot be exchanged as files; use the portable backup)",
+                     (32-bit and 64-bit stores cannot be exchanged as files: copy the mail by IMAP)",
                     path.display()
                 ));
             }

@@ -146,7 +146,7 @@ fn name(config: &Config, certificate: Option<&Certificate>, is_local_only: bool)
     } else if !host.contains(['.', ':']) {
         notes.push(format!(
             "The device has to find this machine by the name {host}; where it does not, set hostname in {} to a name \
-             or an address by which it does.",
+             or an address by which it does, remove cert.pem and key.pem from the data directory and restart mailnook.",
             file(config)
         ));
     }
