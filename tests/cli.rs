@@ -435,6 +435,12 @@ fn quotas_are_set_shown_and_kept() {
     assert!(shown.contains("The largest mailboxes:") && shown.contains("It is full now."), "{shown}");
     let json = place.run(&["quota", "show", "--json"], "").out;
     assert!(json.contains("\"bytes_limit\":1,\"messages\":1,\"messages_limit\":3,"), "{json}");
+    // All or nobody, or a second try would double it for those who have it.
+    place.add_user("bob");
+    let before = messages(&place, "INBOX");
+    let both = place.run(&["deliver", "-r", "bob", "-r", "anna"], "Subject: x\n\nx\n");
+    assert!(both.code == 69 && both.errors.contains("anna: the account is full"), "{both:?}");
+    assert_eq!((messages(&place, "INBOX"), place.run(&["user", "remove", "bob", "--yes"], "").code), (before, 0));
     let back = ["quota", "set", "anna", "--bytes", "default", "--messages", "none", "--over", "default"];
     assert_eq!(place.run(&back, "").code, 0);
     assert_eq!(deliver(1000).code, 0);
@@ -459,6 +465,28 @@ fn expunged_mail_is_brought_back() {
         imap.hear(reply);
     }
     assert_eq!(messages(&place, "INBOX"), 0);
+    // POP3 announces what any rule for INBOX may take (RFC 2449 §6.7).
+    for (days, expire) in [("5", "EXPIRE 5 USER"), ("default", "EXPIRE NEVER")] {
+        assert_eq!(place.run(&["user", "expire", "anna", "INBOX", days], "").code, 0);
+        let mut pop3 = server.connect("pop3");
+        pop3.send("CAPA");
+        pop3.hear(expire);
+    }
+    // A mailbox that was deleted this moment is known as well.
+    imap.send("e CREATE gone");
+    imap.hear("e OK");
+    assert_eq!(place.run(&["deliver", "-r", "anna", "-m", "gone"], "Message-ID: <g@x>\n\nText.\n").code, 0);
+    imap.send("f DELETE gone");
+    imap.hear("f OK");
+    let why = place.run(&["why", "anna", "<g@x>"], "").out;
+    assert!(why.contains("mailnook undelete"), "{why}");
+    imap.send("g CREATE gone");
+    imap.hear("g OK");
+    assert_eq!(place.run(&["deliver", "-r", "anna", "-m", "gone"], "Message-ID: <h@x>\n\nText.\n").code, 0);
+    imap.send("h DELETE gone");
+    imap.hear("h OK");
+    let back = place.run(&["undelete", "--user", "anna", "--since", "2h", "--mailbox", "gone"], "").out;
+    assert!(back.starts_with("2 messages, "), "{back}");
     for (arguments, code, part) in [
         (&["undelete", "--user", "anna"][..], 64, "undelete needs --user USER and --since TIME"),
         (&["undelete", "--user", "anna", "--since", "2"], 64, "--since takes a duration"),

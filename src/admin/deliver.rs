@@ -30,6 +30,11 @@ pub(super) async fn run(
     }
     let staged = incoming.finish().await?;
     let size = staged.size();
+    // All or nobody: whoever tries again must not double it for those who have it.
+    for (recipient, delivery) in &deliveries {
+        let whole = size.saturating_add(u64::try_from(delivery.prefix.len()).unwrap_or(u64::MAX));
+        context.core.check_delivery(delivery.account, whole).map_err(|error| refused(&error, recipient))?;
+    }
     let names: Vec<String> = deliveries.iter().map(|(recipient, _)| recipient.clone()).collect();
     let deliveries = deliveries.into_iter().map(|(_, delivery)| delivery).collect();
     let outcomes = context.core.deliver(staged, deliveries).await?;
@@ -70,10 +75,7 @@ fn plan(
     for recipient in recipients {
         let found = context.core.resolve(recipient).map_err(|error| unknown(&error, recipient))?;
         // Told before the message is read, too.
-        context.core.check_delivery(found.account, 0).map_err(|error| {
-            let (code, text) = refusal(&error);
-            Failure::Exit(code, format!("{recipient}: {text}"))
-        })?;
+        context.core.check_delivery(found.account, 0).map_err(|error| refused(&error, recipient))?;
         let target = match (mailbox, found.detail) {
             (Some(mailbox), _) => DeliveryTarget::Mailbox(mailbox.to_owned()),
             (None, Some(detail)) => DeliveryTarget::IfExists(detail),
@@ -81,10 +83,7 @@ fn plan(
         };
         if let DeliveryTarget::Mailbox(name) = &target {
             // Told before the message is read, so that nobody has it when one cannot.
-            context.core.account(found.account)?.open(name).map_err(|error| {
-                let (code, text) = refusal(&error);
-                Failure::Exit(code, format!("{recipient}: {text}"))
-            })?;
+            context.core.account(found.account)?.open(name).map_err(|error| refused(&error, recipient))?;
         }
         if deliveries.iter().any(|(_, other)| other.account == found.account && other.target == target) {
             continue;
@@ -113,6 +112,12 @@ fn unknown(error: &Error, recipient: &str) -> Failure {
         Error::Invalid(why) => Failure::Exit(exit::NO_USER, format!("{shown} is not an address: {why}")),
         other => Failure::core(other),
     }
+}
+
+/// One recipient's failure, which is everybody's.
+fn refused(error: &Error, recipient: &str) -> Failure {
+    let (code, text) = refusal(error);
+    Failure::Exit(code, format!("{recipient}: {text}"))
 }
 
 /// One recipient's failure as exit code and text.

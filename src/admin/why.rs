@@ -21,6 +21,7 @@ pub(super) async fn run(
     let name = name::account(given).map_err(usage)?;
     let account = context.core.account_info(&name).map_err(|error| missing(&error, &name))?;
     let whose = whose(message, mailbox).map_err(usage)?;
+    context.core.settle_deleted().await?;
     let (core, asked) = (Arc::clone(&context.core), whose.clone());
     let stories = worker::run(move || core.why(account.id, &asked)).await?.map_err(|error| match error {
         crate::mailbox::Error::Invalid(why) | crate::mailbox::Error::Limit(why) => usage(format!("--mailbox: {why}")),

@@ -46,6 +46,7 @@ fn answering(patient: &Patient, inspection: &Inspection) -> Vec<Finding> {
         let reload = if patient.unit { "sudo systemctl reload mailnook" } else { "pkill -HUP -x mailnook" };
         findings.push(Finding::warning("certificate", text).fix(reload));
     }
+    let changed = !findings.is_empty();
     let mut good = Vec::new();
     for (protocol, address) in &inspection.places {
         match Dialogue::open(*protocol, *address, certificate.as_ref().map(|certificate| certificate.der.as_slice())) {
@@ -58,7 +59,9 @@ fn answering(patient: &Patient, inspection: &Inspection) -> Vec<Finding> {
             }
             Err(error) => {
                 let text = format!("{} on {address} does not answer as it should: {error}", protocol.name());
-                findings.push(Finding::fault(CHECK, text).fix(patient.restart()));
+                // A server that cannot take the new certificate would not start with it either.
+                let log = "journalctl -u mailnook -n 50 (or wherever the server's log is: it says why)".to_owned();
+                findings.push(Finding::fault(CHECK, text).fix(if changed { log } else { patient.restart() }));
             }
         }
     }

@@ -14,6 +14,8 @@ use chrono::Offset as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Limit: messages taken out of a deleted mailbox in one transaction.
+const DELETED_ROWS: usize = 500;
 /// Limit: addresses of one account.
 const ALIASES_MAX: usize = 1000;
 
@@ -393,12 +395,12 @@ impl Core {
             let mut account = whole;
             if account.is_none() && ours {
                 account = view.address(&name)?;
-                // RFC 5321 §4.5.1: every domain has a postmaster; the first account gets that mail.
-                if account.is_none() && name == "postmaster" && self.options.catch_all.is_none() {
-                    account = view.users()?.into_iter().next().map(|(id, _)| id);
-                }
                 if let (None, Some(catch_all)) = (account, &self.options.catch_all) {
                     account = view.address(&catch_all.to_lowercase())?;
+                }
+                // RFC 5321 §4.5.1: every domain has a postmaster; the first account gets that mail.
+                if account.is_none() && name == "postmaster" {
+                    account = view.users()?.into_iter().next().map(|(id, _)| id);
                 }
             }
             let Some(account) = account else {
@@ -432,6 +434,18 @@ impl Core {
     pub async fn pulse(&self) -> Result<(), Error> {
         self.store.identity()?;
         Ok(self.store.write_aside(|_| Ok(())).await?)
+    }
+
+    /// Takes the messages out of deleted mailboxes, which the writer does in the background: until then they are
+    /// neither there nor among what can be brought back.
+    ///
+    /// # Errors
+    /// `Temporary`.
+    pub(crate) async fn settle_deleted(&self) -> Result<(), Error> {
+        while self.store.read(|view| Ok::<_, store::Error>(view.deleted_mailbox()?.is_some()))? {
+            self.store.write(|tx| store::purge::deleted_mailboxes(tx, DELETED_ROWS)).await?;
+        }
+        Ok(())
     }
 
     /// Completes when all is stored that POP3 sessions fetched, so that it can be read.

@@ -115,10 +115,16 @@ fn unmarked(
     deleted: bool,
 ) -> Result<Vec<(Uid, InstanceId, PopState)>, store::Error> {
     let mut unmarked = Vec::new();
+    // A device that was revoked while its session went on has no marks any more.
+    let device = DeviceId(job.door.device);
+    let known = view.devices(job.account)?.into_iter().find(|(id, _)| *id == device);
+    if known.map_or(device.is_device(), |(_, known)| known.revoked.is_some()) {
+        return Ok(unmarked);
+    }
     for range in uids.ranges() {
         view.rows(job.inbox, range.first, range.last, |uid, row| {
             let state = view.pop_state(job.account, row.instance)?;
-            if state.mark(DeviceId(job.door.device)).is_none_or(|mark| deleted && !mark.deleted) {
+            if state.mark(device).is_none_or(|mark| deleted && !mark.deleted) {
                 unmarked.push((uid, row.instance, state));
             }
             Ok(true)
@@ -294,21 +300,33 @@ impl Core {
         Ok(self.settings(account)?.pop_policy(&self.options.pop3))
     }
 
-    /// The smallest number of days after which a rule releases what all devices have, for any account (None: never),
+    /// The smallest number of days after which a rule may remove a message from INBOX, for any account (None: never),
     /// and whether accounts differ.
     ///
     /// # Errors
     /// `Temporary`.
-    pub fn pop_release_days(&self) -> Result<(Option<u32>, bool), Error> {
-        let configured = self.options.pop3.release_days;
-        let settings = self.store.read(|view| {
-            let settings = view.all_settings()?;
-            Ok::<_, store::Error>(settings)
+    pub fn pop_expire_days(&self) -> Result<(Option<u32>, bool), Error> {
+        let configured = &self.options.pop3;
+        let mut all = vec![configured.release_days];
+        self.store.read(|view| {
+            for (account, _) in view.users()? {
+                let policy = view.settings(account)?.pop_policy(configured);
+                all.push(expire_days(view, account, &policy)?);
+            }
+            Ok::<_, store::Error>(())
         })?;
-        let own = settings.iter().filter_map(|settings| settings.pop_release_days);
-        let all = || std::iter::once(configured).chain(own.clone());
-        let shortest = all().filter(|days| *days > 0).min();
-        Ok((shortest, all().any(|days| days != configured)))
+        let shortest = all.iter().copied().filter(|days| *days > 0).min();
+        Ok((shortest, all.iter().any(|days| *days != configured.release_days)))
+    }
+
+    /// The same for one account.
+    ///
+    /// # Errors
+    /// `NotFound`, `Temporary`.
+    pub fn pop_expire_days_of(&self, account: AccountId) -> Result<Option<u32>, Error> {
+        let policy = self.pop_policy(account)?;
+        let days = self.store.read(|view| expire_days(view, account, &policy))?;
+        Ok(Some(days).filter(|days| *days > 0))
     }
 
     /// The messages in INBOX that the rules take now.
@@ -388,6 +406,14 @@ impl Core {
         }
         outcome
     }
+}
+
+/// After how many days the first of the rules for INBOX may take a message; 0: none does.
+fn expire_days(view: &View<'_>, account: AccountId, policy: &PopPolicy) -> Result<u32, store::Error> {
+    let own = view.settings(account)?.mailbox_days;
+    let inbox = inbox_of(view, account)?.and_then(|inbox| own.get(&inbox).copied());
+    let rules = [policy.release_days, inbox.unwrap_or(0)];
+    Ok(rules.into_iter().filter(|days| *days > 0).min().unwrap_or(0))
 }
 
 fn inbox_of(view: &View<'_>, account: AccountId) -> Result<Option<MailboxId>, store::Error> {

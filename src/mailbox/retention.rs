@@ -517,6 +517,7 @@ impl Core {
     /// # Errors
     /// `NotFound`, `Limit`, `Temporary`; what came back before the failure stays.
     pub async fn undelete(&self, account: AccountId, request: &Undelete) -> Result<Undeleted, Error> {
+        self.settle_deleted().await?;
         let mut back = Undeleted::new();
         let mut request = request.clone();
         if let Some(mailbox) = &request.mailbox {

@@ -328,10 +328,10 @@ impl Session {
     fn expire(&self) -> (Option<u32>, bool) {
         let core = &self.context.core;
         let expire = match &self.state {
-            State::Authorization { .. } => core.pop_release_days(),
-            State::Transaction(transaction) => core
-                .pop_policy(transaction.inbox.account().id())
-                .map(|policy| (Some(policy.release_days).filter(|days| *days > 0), false)),
+            State::Authorization { .. } => core.pop_expire_days(),
+            State::Transaction(transaction) => {
+                core.pop_expire_days_of(transaction.inbox.account().id()).map(|days| (days, false))
+            }
         };
         // Where the store cannot tell, the least is promised.
         expire.unwrap_or((Some(1), true))

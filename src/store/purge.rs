@@ -47,6 +47,16 @@ pub(crate) fn piece(tx: &mut Tx<'_>, entries: usize, chunks: u32, rows: usize) -
     Ok(tx.writes != before)
 }
 
+/// Takes up to so many rows out of deleted mailboxes, so that they can be brought back; whether some may be left.
+pub(crate) fn deleted_mailboxes(tx: &mut Tx<'_>, rows: usize) -> Result<bool, Error> {
+    let Some(mailbox) = tx.view().deleted_mailbox()? else { return Ok(false) };
+    if mailbox_rows(tx, mailbox, rows)? {
+        tx.delete_mailbox_remains(mailbox)?;
+        tx.delete_garbage(kind::MAILBOX, mailbox.0.into())?;
+    }
+    Ok(true)
+}
+
 /// Removes rows of a deleted mailbox; whether none is left.
 fn mailbox_rows(tx: &mut Tx<'_>, mailbox: MailboxId, max: usize) -> Result<bool, Error> {
     let mut found = Vec::new();

@@ -100,11 +100,6 @@ impl View<'_> {
         value.map_or_else(|| Ok(Settings::default()), Settings::decode)
     }
 
-    /// The settings of every account that has any.
-    pub(crate) fn all_settings(&self) -> Result<Vec<Settings>, Error> {
-        self.tables.settings.iter(self.txn)?.map(|entry| Settings::decode(entry?.1)).collect()
-    }
-
     /// The door behind an identifier; unknown where nobody noted it.
     pub(crate) fn door(&self, id: OriginId) -> Result<Door, Error> {
         if id == OriginId::NOTICE {
@@ -345,6 +340,13 @@ impl View<'_> {
     /// Whether that waits to be removed.
     pub(crate) fn is_garbage(&self, kind: u8, id: u64) -> Result<bool, Error> {
         Ok(self.tables.garbage.get(self.txn, &key_kind_u64(kind, id))?.is_some())
+    }
+
+    /// A deleted mailbox whose rows are still there.
+    pub(crate) fn deleted_mailbox(&self) -> Result<Option<MailboxId>, Error> {
+        let mut entries = self.tables.garbage.prefix_iter(self.txn, &[super::schema::kind::MAILBOX])?;
+        let Some(entry) = entries.next() else { return Ok(None) };
+        Ok(Some(MailboxId(key_u32(entry?.0, 5, table::GARBAGE)?)))
     }
 
     /// Up to `max` keys of `garbage`.

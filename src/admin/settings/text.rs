@@ -56,9 +56,7 @@ pub(in crate::admin) fn head(facts: &Facts, person: &Person<'_>) -> String {
         text.push_str("This device can only read: it changes and deletes nothing.\n");
     }
     if person.device.as_ref().is_some_and(|device| device.password.is_some()) {
-        text.push_str(
-            "The password is shown this once. Capitals, spaces and hyphens make no difference where it is typed.\n",
-        );
+        text.push_str("The password is shown this once. Type it exactly as it is.\n");
     }
     for note in &facts.notes {
         line(&mut text, format_args!("\n{note}"));
