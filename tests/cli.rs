@@ -466,9 +466,9 @@ fn expunged_mail_is_brought_back() {
     }
     assert_eq!(messages(&place, "INBOX"), 0);
     // POP3 announces what any rule for INBOX may take (RFC 2449 §6.7).
+    let mut pop3 = server.connect("pop3");
     for (days, expire) in [("5", "EXPIRE 5 USER"), ("default", "EXPIRE NEVER")] {
         assert_eq!(place.run(&["user", "expire", "anna", "INBOX", days], "").code, 0);
-        let mut pop3 = server.connect("pop3");
         pop3.send("CAPA");
         pop3.hear(expire);
     }
