@@ -580,6 +580,23 @@ fn commands_take_effect_at_once_in_a_running_server() {
 }
 
 #[test]
+fn no_store_is_made_by_accident_and_one_without_users_defers() {
+    let place = Place::new("nobody");
+    std::fs::create_dir(place.data()).expect("makes");
+    for arguments in [&["verify"][..], &["status"], &["user", "list"], &["deliver", "-r", "anna"]] {
+        let outcome = place.run(arguments, MESSAGE);
+        assert!(outcome.code == 75 && outcome.errors.contains("has no mail store"), "{arguments:?} gave {outcome:?}");
+    }
+    assert!(place.data().read_dir().expect("reads").next().is_none());
+    // The disk with the mail is missing, as a rule: nothing goes back to its sender for it.
+    place.add_user("anna");
+    assert_eq!(place.run(&["user", "remove", "anna", "--yes"], "").code, 0);
+    assert_eq!(place.run(&["deliver", "-r", "anna"], MESSAGE).code, 75);
+    place.add_user("anna");
+    assert_eq!(place.run(&["deliver", "-r", "bob"], MESSAGE).code, 67);
+}
+
+#[test]
 fn the_server_takes_no_huge_pages() {
     let place = Place::new("pages");
     let server = Server::start(place.command(&["serve"]));
