@@ -15,13 +15,14 @@ const OWN: [&str; 6] = ["lock", "cert.pem", "key.pem", "store", "store/data.mdb"
 
 /// What is wrong in the configuration.
 pub(super) fn mistakes(file: Option<&Path>, problems: &[Problem]) -> Vec<Finding> {
-    let file = file.unwrap_or(Path::new(SYSTEM_PATH)).display();
+    let file = file.unwrap_or(Path::new(SYSTEM_PATH));
+    let (change, file) = (super::edit(file, "change it there"), file.display());
     let finding = |problem: &Problem| {
         let text = match problem.line {
             Some(line) => format!("{file}, line {line}: {}", problem.text),
             None => format!("{file}: {}", problem.text),
         };
-        Finding::fault(CONFIGURATION, text).fix(format!("sudo nano {file}, then: mailnook config check {file}"))
+        Finding::fault(CONFIGURATION, text).fix(format!("{change}, then: mailnook config check {file}"))
     };
     problems.iter().map(finding).collect()
 }

@@ -27,11 +27,9 @@ pub(crate) fn piece(tx: &mut Tx<'_>, entries: usize, chunks: u32, rows: usize) -
             }
             kind::MAILBOX => {
                 let Ok(mailbox) = u32::try_from(id) else { continue };
-                if !mailbox_rows(tx, MailboxId(mailbox), rows)? {
+                if !deleted_mailbox(tx, MailboxId(mailbox), rows)? {
                     break;
                 }
-                tx.delete_mailbox_remains(MailboxId(mailbox))?;
-                tx.delete_garbage(kind, id)?;
             }
             kind::ACCOUNT => {
                 let Ok(account) = u32::try_from(id) else { continue };
@@ -50,11 +48,18 @@ pub(crate) fn piece(tx: &mut Tx<'_>, entries: usize, chunks: u32, rows: usize) -
 /// Takes up to so many rows out of deleted mailboxes, so that they can be brought back; whether some may be left.
 pub(crate) fn deleted_mailboxes(tx: &mut Tx<'_>, rows: usize) -> Result<bool, Error> {
     let Some(mailbox) = tx.view().deleted_mailbox()? else { return Ok(false) };
-    if mailbox_rows(tx, mailbox, rows)? {
+    deleted_mailbox(tx, mailbox, rows)?;
+    Ok(true)
+}
+
+/// Takes up to so many rows out of one deleted mailbox; whether none is left, and nothing of it.
+fn deleted_mailbox(tx: &mut Tx<'_>, mailbox: MailboxId, rows: usize) -> Result<bool, Error> {
+    let complete = mailbox_rows(tx, mailbox, rows)?;
+    if complete {
         tx.delete_mailbox_remains(mailbox)?;
         tx.delete_garbage(kind::MAILBOX, mailbox.0.into())?;
     }
-    Ok(true)
+    Ok(complete)
 }
 
 /// Removes rows of a deleted mailbox; whether none is left.
