@@ -150,9 +150,20 @@ pub fn duration_from(text: &str) -> Option<u64> {
 /// Whole days, up to a hundred years.
 pub(super) fn days(value: &DeValue<'_>) -> Result<u32, String> {
     const DAY: u64 = 86_400;
+    const ADVICE: &str = "is not in whole days; write one such as \"30 d\"";
+    match value {
+        DeValue::Integer(number) => {
+            return Err(integer(number)
+                .map_or_else(|| ADVICE.to_owned(), |number| format!("has no unit; write \"{number} d\"")));
+        }
+        DeValue::String(text) if with_unit(text, &DURATION_UNITS).is_none() => {
+            return Err(format!("{} {ADVICE}", quoted(text)));
+        }
+        _ => {}
+    }
     let seconds = duration(value, 0, 36_500 * DAY)?.as_secs();
     if !seconds.is_multiple_of(DAY) {
-        return Err("is not in whole days; write one such as \"30 d\"".to_owned());
+        return Err(ADVICE.to_owned());
     }
     narrow(seconds / DAY)
 }
@@ -201,6 +212,9 @@ pub(super) fn yes_or_no(value: &DeValue<'_>) -> Result<bool, String> {
 pub(super) fn duration(value: &DeValue<'_>, min: u64, max: u64) -> Result<Duration, String> {
     let seconds = match value {
         DeValue::Integer(number) => {
+            if integer(number).is_none() {
+                return Err("is not a duration; write one such as \"30 s\", \"30 min\" or \"2 h\"".to_owned());
+            }
             return Err(format!("has no unit; write \"{0} s\" or \"{0} min\"", number.as_str()));
         }
         DeValue::String(text) => with_unit(text, &DURATION_UNITS).ok_or_else(|| {
