@@ -1,234 +1,22 @@
-//! The one way in for mail: LMTP, `deliver`, APPEND and import all stream through [`Incoming`].
+//! The one way in for mail: what LMTP, `deliver`, APPEND and import stream through [`Incoming`] becomes visible here.
 
 use super::edit::{Edit, NewRow, check_flags};
+use super::incoming::{Incoming, Parts, STAGE_SIZE, Staged};
 use super::quota::{self, QuotaRules, Slack};
 use super::retention::Removal;
 use super::{Account, Core, Error, account, list, name};
-use crate::message::{Normalizer, Record, Scanner};
-use crate::store::schema::{CODEC_IDENTITY, Content, OriginId, kind};
+use crate::message::Normalizer;
+use crate::store::schema::{OriginId, kind};
 use crate::store::txn::Tx;
 use crate::store::view::View;
-use crate::store::{self, Cause, Commit, Refusal, Store};
+use crate::store::{self, Cause, Refusal};
 use crate::types::{
     AccountId, BodyId, DateTime, Door, DoorKind, Flags, InstanceId, MailboxId, Uid, UidSet, UidValidity,
 };
 use std::collections::BTreeSet;
-use std::future::{Ready, ready};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Limit: octets of a message kept in memory; what is more is staged in the store, one such piece at a time.
-const STAGE_SIZE: usize = 128 << 10;
-/// Limit: octets taken at once, so that the buffers below stay small.
-const PUSH_MAX: usize = 32 << 10;
 /// Limit: octets of the header that a delivery puts before a message.
 const PREFIX_MAX: usize = 64 << 10;
-
-/// A message being taken in: normalises bare LF to CRLF, scans MIME, stages large bodies. Memory stays bounded.
-/// Dropped before [`Incoming::finish`]: nothing is stored.
-pub struct Incoming {
-    body: Body,
-    /// None: the octets are kept as they are.
-    normalizer: Option<Normalizer>,
-    scanner: Scanner,
-    scratch: Vec<u8>,
-    limit: u64,
-}
-
-/// The octets so far: the first in the store, the last in memory.
-struct Body {
-    store: Arc<Store>,
-    /// The staged body's identifier as the writer gave it; 0: not yet.
-    id: Arc<AtomicU64>,
-    chunks: u32,
-    pending: Vec<u8>,
-    size: u64,
-}
-
-impl Body {
-    /// Keeps the next octets in memory.
-    fn keep(&mut self, octets: &[u8]) {
-        // A large message gets all the room that it may use at once: doubling would take up to twice as much.
-        let large = self.chunks > 0 || self.pending.len() >= PUSH_MAX;
-        if large && self.pending.len() + octets.len() > self.pending.capacity() {
-            self.pending.reserve_exact(STAGE_SIZE + PUSH_MAX - self.pending.len());
-        }
-        self.pending.extend_from_slice(octets);
-    }
-
-    /// Sends all full chunks that are pending to the store. It waits for the disk, so that one piece of the message
-    /// is in memory and not two.
-    async fn stage(&mut self) -> Result<(), Error> {
-        let payload = self.store.payload_size();
-        let whole = self.pending.len() / payload * payload;
-        let rest = self.pending[whole..].to_vec();
-        self.pending.truncate(whole);
-        let piece = std::mem::replace(&mut self.pending, rest);
-        Ok(self.write(piece).await?)
-    }
-
-    /// Sends all that is pending to the store; None: nothing is. Nothing can be added afterwards.
-    fn park(&mut self) -> Option<Commit<()>> {
-        if self.pending.is_empty() {
-            return None;
-        }
-        let piece = std::mem::take(&mut self.pending);
-        Some(self.write(piece))
-    }
-
-    /// Writes the next chunks; only the last one of a body may be short.
-    fn write(&mut self, piece: Vec<u8>) -> Commit<()> {
-        let (id, first) = (self.id.clone(), self.chunks);
-        let chunks = piece.len().div_ceil(self.store.payload_size());
-        self.chunks += u32::try_from(chunks).unwrap_or(u32::MAX);
-        self.store.write_arrival(piece.len(), move |tx| {
-            if first == 0 {
-                let body = tx.new_body()?;
-                tx.add_garbage(kind::STAGING, body.0)?;
-                id.store(body.0, Ordering::Release);
-            }
-            tx.put_chunks(BodyId(id.load(Ordering::Acquire)), first, &piece)
-        })
-    }
-}
-
-impl Drop for Body {
-    fn drop(&mut self) {
-        if self.chunks > 0 {
-            abandon(&self.store, self.id.clone());
-        }
-    }
-}
-
-/// Gives back a staged body. The writer works in order, so that all its pieces are there by then.
-fn abandon(store: &Store, id: Arc<AtomicU64>) {
-    drop(store.write_aside(move |tx| {
-        let id = id.load(Ordering::Acquire);
-        if tx.view().is_garbage(kind::STAGING, id)? {
-            tx.delete_garbage(kind::STAGING, id)?;
-            tx.add_garbage(kind::BODY, id)?;
-        }
-        Ok(())
-    }));
-    store.purge();
-}
-
-impl Incoming {
-    pub(super) fn new(store: Arc<Store>, limit: u64, normalizer: Option<Normalizer>) -> Self {
-        let body = Body { store, id: Arc::default(), chunks: 0, pending: Vec::new(), size: 0 };
-        Self { body, normalizer, scanner: Scanner::new(), scratch: Vec::new(), limit }
-    }
-
-    /// Takes the next octets as they came.
-    ///
-    /// # Errors
-    /// `TooBig` once the limit is crossed; `Temporary` where the store fails.
-    pub async fn push(&mut self, octets: &[u8]) -> Result<(), Error> {
-        for piece in octets.chunks(PUSH_MAX) {
-            let clean = match &mut self.normalizer {
-                Some(normalizer) => normalizer.push(piece, &mut self.scratch),
-                None => piece,
-            };
-            self.body.size += clean.len() as u64;
-            if self.body.size > self.limit {
-                return Err(Error::TooBig(self.limit));
-            }
-            self.scanner.push(clean);
-            self.body.keep(clean);
-            if self.body.pending.len() >= STAGE_SIZE {
-                self.body.stage().await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The message is complete. A future, because what ends a message may have to wait again, and every door would change.
-    ///
-    /// # Errors
-    /// `Temporary` where the store fails.
-    pub fn finish(self) -> Ready<Result<Staged, Error>> {
-        let scan = self.scanner.finish();
-        ready(Ok(Staged { body: self.body, has_header: scan.has_header, record: scan.record }))
-    }
-
-    /// Octets so far, after normalisation.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.body.size
-    }
-}
-
-/// A complete message that no mailbox shows yet. Dropped: it is discarded.
-pub struct Staged {
-    body: Body,
-    has_header: bool,
-    record: Record,
-}
-
-impl Staged {
-    /// RFC822.SIZE without the headers that a delivery adds.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.body.size
-    }
-
-    /// What the writer needs. The staged chunks stay the `Staged`'s, which gives them back if the job fails.
-    fn parts(&mut self) -> Parts {
-        Parts {
-            staged: (self.body.chunks > 0).then(|| BodyId(self.body.id.load(Ordering::Acquire))),
-            chunks: self.body.chunks,
-            size: self.body.size,
-            pending: std::mem::take(&mut self.body.pending),
-            has_header: self.has_header,
-            record: self.record.as_bytes().to_vec(),
-        }
-    }
-}
-
-struct Parts {
-    staged: Option<BodyId>,
-    chunks: u32,
-    size: u64,
-    pending: Vec<u8>,
-    has_header: bool,
-    record: Vec<u8>,
-}
-
-impl Parts {
-    /// Stores the rest of the body.
-    fn put_body(&self, tx: &mut Tx<'_>) -> Result<BodyId, store::Error> {
-        let body = match self.staged {
-            Some(body) => {
-                tx.delete_garbage(kind::STAGING, body.0)?;
-                body
-            }
-            None => tx.new_body()?,
-        };
-        tx.put_chunks(body, self.chunks, &self.pending)?;
-        Ok(body)
-    }
-
-    /// Without an empty line behind it, the first line of a message that has no header would be read as one.
-    fn needs_line(&self, prefix: &[u8]) -> bool {
-        !prefix.is_empty() && !self.has_header
-    }
-
-    /// RFC822.SIZE behind `prefix`.
-    fn size_behind(&self, prefix: &[u8]) -> u64 {
-        self.size + prefix.len() as u64 + if self.needs_line(prefix) { 2 } else { 0 }
-    }
-
-    /// The content that shows the body behind `prefix`, and its size.
-    fn content(&self, body: BodyId, prefix: &[u8]) -> (Content, u64) {
-        let size = self.size_behind(prefix);
-        let needs_line = self.needs_line(prefix);
-        let mut prefix = prefix.to_vec();
-        if needs_line {
-            prefix.extend_from_slice(b"\r\n");
-        }
-        (Content { body, body_len: self.size, codec: CODEC_IDENTITY, prefix, record: self.record.clone() }, size)
-    }
-}
 
 /// Where a delivery goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -384,7 +172,7 @@ impl Batch {
     /// Whether no further message may be added.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        let records: usize = self.messages.iter().map(|(staged, ..)| staged.record.as_bytes().len()).sum();
+        let records: usize = self.messages.iter().map(|(staged, ..)| staged.record().as_bytes().len()).sum();
         self.messages.len() >= BATCH_MAX || records >= BATCH_RECORDS_MAX
     }
 
@@ -393,10 +181,10 @@ impl Batch {
     /// # Errors
     /// `Temporary` where the store fails.
     pub async fn make_room(&mut self) -> Result<(), Error> {
-        let held: usize = self.messages.iter().map(|(staged, ..)| staged.body.pending.len()).sum();
+        let held: usize = self.messages.iter().map(|(staged, ..)| staged.held()).sum();
         if held >= STAGE_SIZE {
             // All at once, so that they share their commits.
-            let parked: Vec<_> = self.messages.iter_mut().filter_map(|(staged, ..)| staged.body.park()).collect();
+            let parked: Vec<_> = self.messages.iter_mut().filter_map(|(staged, ..)| staged.park()).collect();
             for commit in parked {
                 commit.await?;
             }

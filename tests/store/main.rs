@@ -1,6 +1,7 @@
 //! The store through the mailbox core: a model, damage, foreign files, and what a cut delivery leaves.
 
 mod annotations;
+mod binary;
 mod clock;
 mod files;
 mod growth;

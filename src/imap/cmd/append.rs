@@ -120,7 +120,11 @@ pub async fn receive(
         Ok(staged) => Ok(staged),
         Err(error) => {
             rest_of_line(connection, receiver, context).await?;
-            Err(error.into())
+            Err(match error {
+                // RFC 3516 §4.4: binary content that cannot be stored.
+                Error::Invalid(text) => Reply::no(text).code("UNKNOWN-CTE").into(),
+                error => error.into(),
+            })
         }
     }
 }
