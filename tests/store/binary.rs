@@ -110,7 +110,7 @@ fn check(core: (&Arc<Core>, AccountId), leaves: &[Leaf], deep: bool, size: usize
         }
     }
     before.extend_from_slice(&now[done..]);
-    assert!(before == octets);
+    assert_eq!(before, octets);
 }
 
 /// Contents without a line that looks like a delimiter, some of them larger than what is kept in memory.
