@@ -288,6 +288,8 @@ fn devices_and_rules_from_the_shell() {
         (["device", "add", "anna", &long], 64, "longer than 40"),
         (["device", "revoke", "anna", "toaster"], 1, "has no device \"toaster\""),
         (["device", "revoke", "nobody", "phone"], 67, "there is no user nobody"),
+        (["device", "revoke", "anna", "(main password)"], 1, "POP3 is not used with the main password of anna"),
+        (["device", "add", "anna", "(Main Password)"], 64, "no name for a device"),
         (["user", "main-password", "anna", "nowhere"], 64, "none of any, lan and off"),
         (["user", "pop3", "anna", "--dele=burn"], 64, "none of trash, hide and expunge"),
         (["user", "pop3", "anna", "--hide-days=-1"], 64, "no number of days"),

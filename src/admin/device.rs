@@ -31,6 +31,9 @@ pub(super) async fn add(
 pub(super) async fn make(context: &Context, user: &str, device: &str, rights: Rights) -> Result<String, Failure> {
     let found = context.core.store().login(user).map_err(|_| Failure::core(&Error::Temporary))?;
     let login = found.filter(|login| login.name == user).ok_or_else(|| missing(&Error::NotFound, user))?;
+    if device.eq_ignore_ascii_case(MAIN) {
+        return Err(usage(format!("{MAIN:?} is no name for a device; choose another")));
+    }
     let wanted = device.to_owned();
     // As slow as a SCRAM login: nothing for the thread that serves sessions.
     let made = worker::run(move || new_device(&login, &wanted, rights)).await?;
@@ -49,12 +52,30 @@ pub(super) async fn make(context: &Context, user: &str, device: &str, rights: Ri
 pub(super) async fn revoke(context: &Context, call: &mut Call<'_>, user: &str, device: &str) -> Result<u8, Failure> {
     let user = name::account(user).map_err(usage)?;
     context.core.account_info(&user).map_err(|error| missing(&error, &user))?;
+    if device == MAIN {
+        return forget_main(context, call, &user).await;
+    }
     context.core.revoke_device(&user, device).await.map_err(|error| match error {
         Error::NotFound => Failure::new(exit::FAILURE, format!("{user} has no device {device:?}")),
         other => Failure::core(&other),
     })?;
     log::info!("admin: device {device:?} of user {user} revoked");
     call.print(&format!("device {device:?} of {user} is revoked, and its sessions are ended\n")).await?;
+    Ok(exit::OK)
+}
+
+/// The main password cannot be revoked; but nothing has to wait for whoever polled with it once.
+async fn forget_main(context: &Context, call: &mut Call<'_>, user: &str) -> Result<u8, Failure> {
+    context.core.forget_main_device(user).await.map_err(|error| match error {
+        Error::NotFound => Failure::new(exit::FAILURE, format!("POP3 is not used with the main password of {user}")),
+        other => Failure::core(&other),
+    })?;
+    log::info!("admin: the main password of user {user} counts no more as a POP3 device");
+    call.print(&format!(
+        "the main password of {user} counts no more as a POP3 device, until it is used by POP3 again;\n\
+         `mailnook user main-password {user} off` ends its use\n"
+    ))
+    .await?;
     Ok(exit::OK)
 }
 

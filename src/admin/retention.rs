@@ -12,7 +12,8 @@ pub(super) async fn expire(context: &Context, call: &mut Call<'_>, dry_run: bool
     let verb = if dry_run { "would go" } else { "went" };
     let mut moved = String::new();
     for account in context.core.accounts()? {
-        moved += &told(&account.name, &context.core.pop_due(account.id).await?, verb);
+        let place = context.core.pop_archive(account.id)?;
+        moved += &told(&account.name, &context.core.pop_due(account.id).await?, (verb, &printable(&place)));
     }
     if !dry_run {
         context.core.upkeep().await?;

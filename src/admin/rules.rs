@@ -1,7 +1,7 @@
 //! `user pop3` and `user main-password`: the rules of one account.
 
 use super::call::{Call, Failure};
-use super::user::{missing, usage};
+use super::user::{missing, printable, usage};
 use super::{Context, exit, name, text};
 use crate::mailbox::{MainPassword, PopDue, PopRule};
 use crate::types::{PopDelete, PopPolicy};
@@ -41,27 +41,28 @@ pub(super) async fn pop3(context: &Context, call: &mut Call<'_>, user: &str, wis
         change.await.map_err(|error| missing(&error, &user))?;
         log::info!("admin: POP3 rules of user {user} changed");
     }
-    call.print(&describe(&user, &context.core.pop_policy(id)?)).await?;
+    let place = printable(&context.core.pop_archive(id)?);
+    call.print(&describe(&user, &context.core.pop_policy(id)?, &place)).await?;
     Ok(exit::OK)
 }
 
 /// The rules in words.
-fn describe(user: &str, policy: &PopPolicy) -> String {
+fn describe(user: &str, policy: &PopPolicy, place: &str) -> String {
     let days = |days: u32| text::count(u64::from(days), "day");
     let kept = match policy.hide_days {
         0 => "IMAP keeps it for good".to_owned(),
         n => {
-            format!("IMAP keeps it for {} and until every other POP3 device has it; then it goes to the trash", days(n))
+            format!("IMAP keeps it for {} and until every other POP3 device has it; then it goes to {place}", days(n))
         }
     };
     let delete = match policy.delete {
         PopDelete::Hide => format!("hide: it is gone for the device that deleted it; {kept}"),
-        PopDelete::Trash => "trash: it goes to the trash for everybody".to_owned(),
+        PopDelete::Trash => format!("trash: it goes to {place} for everybody"),
         PopDelete::Expunge => "expunge: it goes at once for everybody".to_owned(),
     };
     let release = match policy.release_days {
         0 => "never: what POP3 fetched stays until somebody deletes it".to_owned(),
-        n => format!("{} after the last POP3 device fetched it, it goes to the trash", days(n)),
+        n => format!("{} after the last POP3 device fetched it, it goes to {place}", days(n)),
     };
     let seen = if policy.retr_seen { "yes" } else { "no" };
     format!(
@@ -112,7 +113,7 @@ fn yes_or_no(given: &str) -> Result<bool, Failure> {
 }
 
 /// A line for each rule of POP3 that has something to do.
-pub(super) fn told(user: &str, due: &[PopDue], verb: &str) -> String {
+pub(super) fn told(user: &str, due: &[PopDue], (verb, place): (&str, &str)) -> String {
     let mut lines = String::new();
     let mut rules: Vec<PopRule> = due.iter().map(|due| due.rule).collect();
     rules.dedup();
@@ -128,7 +129,8 @@ pub(super) fn told(user: &str, due: &[PopDue], verb: &str) -> String {
                 format!("fetched by all POP3 devices {} ago", text::count(u64::from(days), "day"))
             }
         };
-        lines += &[user, ": ", &messages, ", ", &octets, ", ", verb, " from INBOX to the trash: ", &why, "\n"].concat();
+        lines +=
+            &[user, ": ", &messages, ", ", &octets, ", ", verb, " from INBOX to ", place, ": ", &why, "\n"].concat();
     }
     lines
 }

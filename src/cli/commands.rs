@@ -195,7 +195,11 @@ type. It works wherever the user's main password does, for the protocols given, 
         words: &["USER", "NAME"],
         options: &[],
         summary: "take a device's password away",
-        details: "Its open sessions end at once; one in the middle of an answer has half a second to complete it.\n",
+        details: "\
+Its open sessions end at once; one in the middle of an answer has half a second to complete it. With the NAME
+\"(main password)\", as `mailnook device list` shows it, the password stays, and messages wait no more for whoever fetched
+by POP3 with it.
+",
     },
     Command {
         path: &["client-settings"],

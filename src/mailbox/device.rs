@@ -178,6 +178,19 @@ impl Core {
         Ok(())
     }
 
+    /// Forgets that the main password was used by POP3, and what was fetched with it; a later use counts anew.
+    ///
+    /// # Errors
+    /// `NotFound`: no such user, or it was not used so. `Temporary`.
+    pub async fn forget_main_device(&self, user: &str) -> Result<(), Error> {
+        let user = user.to_ascii_lowercase();
+        let forgotten = self.store.write(move |tx| {
+            let account = super::account::find_user(tx, &user)?.0;
+            tx.forget_main_device(account)
+        });
+        Ok(forgotten.await?)
+    }
+
     /// The devices of an account by identifier, revoked ones too; 0 is the main password once it was used.
     ///
     /// # Errors

@@ -41,6 +41,16 @@ pub(super) fn forget(tx: &mut Tx<'_>, account: AccountId, mailbox: MailboxId) ->
     Ok(())
 }
 
+/// Gives a mailbox its own rule, where the account has not too many.
+pub(super) fn set_own(tx: &mut Tx<'_>, account: AccountId, mailbox: MailboxId, days: u32) -> Result<(), store::Error> {
+    let mut settings = tx.view().settings(account)?;
+    if settings.mailbox_days.len() < RULES_MAX {
+        settings.mailbox_days.insert(mailbox, days);
+        tx.put_settings(account, &settings)?;
+    }
+    Ok(())
+}
+
 impl Core {
     /// Sets after how many days mail goes from a mailbox (0: never), or takes its rule away. The rule stays with the mailbox
     /// where it is renamed, and goes with it.

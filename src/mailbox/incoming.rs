@@ -129,7 +129,9 @@ impl Incoming {
     /// `TooBig` once the limit is crossed; `Temporary` where the store fails.
     pub async fn push(&mut self, octets: &[u8]) -> Result<(), Error> {
         for piece in octets.chunks(PUSH_MAX) {
-            let clean = if let Some(normalizer) = &mut self.normalizer { normalizer.push(piece, &mut self.scratch) } else {
+            let clean = if let Some(normalizer) = &mut self.normalizer {
+                normalizer.push(piece, &mut self.scratch)
+            } else {
                 self.has_nul |= memchr(0, piece).is_some();
                 piece
             };

@@ -149,6 +149,15 @@ pub(super) fn create(
     put_new(tx, account, name, special_use, entry.is_some_and(|entry| entry.subscribed))
 }
 
+/// Makes a mailbox that the server itself needs, where there is none of that name. It is subscribed, so that every client shows it.
+pub(super) fn provide(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<(), store::Error> {
+    if tx.view().mailbox_entry(account, name)?.is_some_and(|entry| entry.mailbox.is_some()) {
+        return Ok(());
+    }
+    create(tx, account, name, None)?;
+    subscribe(tx, account, name, true)
+}
+
 /// Takes a mailbox out of its account; its messages are removed later, piece by piece.
 pub(super) fn doom(tx: &mut Tx<'_>, account: AccountId, mailbox: MailboxId) -> Result<(), store::Error> {
     let gone = tx.view().mailbox_state(mailbox)?.ok_or(Refusal::NotFound)?;
@@ -178,7 +187,7 @@ fn delete(
     if name == INBOX {
         return Err(Refusal::Denied.into());
     }
-    retention::remember(tx, rules, account, door, (mailbox, name))?;
+    retention::remember(tx, rules, account, door, (mailbox, name, entry.special_use))?;
     doom(tx, account, mailbox)?;
     expiry::forget(tx, account, mailbox)?;
     if entry.subscribed {

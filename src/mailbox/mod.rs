@@ -41,7 +41,7 @@ pub use incoming::{Incoming, Staged};
 pub use list::{ListEntry, Status, with_levels};
 pub use name::normal_name;
 pub use notify::Watch;
-pub use pop3::{PopDue, PopRule};
+pub use pop3::{PopDue, PopRule, PopSession};
 pub use quota::{Quota, QuotaRules, Recounted};
 pub use retention::{RetentionRules, Swept, Undelete, Undeleted};
 pub use sync::{Change, Changes, Mailbox, Snapshot};

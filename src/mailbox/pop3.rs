@@ -1,8 +1,7 @@
 //! How POP3 shares INBOX with IMAP: what each device has fetched and deleted, and what becomes of it by the rules.
 //!
 //! Invariant: no rule removes a message that a POP3 device has not fetched yet, nor one that none has.
-//! A rule moves to \Trash, where everybody finds the message; without such a mailbox it removes the message as
-//! EXPUNGE does.
+//! A rule moves to \Trash, where everybody finds the message; without such a mailbox to [`ARCHIVE`], and never to nowhere.
 
 use super::copy::{Transfer, transfer};
 use super::quota::QuotaRules;
@@ -19,14 +18,17 @@ use crate::types::{
     AccountId, DeviceId, Door, DoorKind, FlagOperation, Flags, InstanceId, MailboxId, PopDelete, PopPolicy, SpecialUse,
     SystemFlags, Uid, UidSet,
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Limit: messages looked at in one read.
 const READ_MAX: usize = 1000;
 /// Limit: messages that a rule moves in one transaction.
 const MOVE_MAX: usize = 500;
 /// A session that fetched so many messages and more writes that at once: it spreads the cost of the commit over them.
-const AT_ONCE: u32 = 16;
+const AT_ONCE: usize = 16;
 const DAY: i64 = 86_400;
+/// Where what POP3 takes from INBOX goes where there is no \Trash; made when it is needed.
+const ARCHIVE: &str = "POP archive";
 
 /// Why a rule takes a message from INBOX.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,24 @@ pub struct PopDue {
     pub size: u64,
 }
 
+/// What a session did. The messages are those of INBOX as it was when the session began, ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PopSession {
+    /// What [`Mailbox::pop_hidden`] gave before INBOX was looked at: nothing that was moved since is older.
+    pub since: i64,
+    /// Fetched as a whole.
+    pub fetched: Vec<(Uid, InstanceId)>,
+    /// Deleted.
+    pub deleted: Vec<(Uid, InstanceId)>,
+}
+
+/// Where a message of the session is now.
+struct Held {
+    mailbox: MailboxId,
+    uid: Uid,
+    instance: InstanceId,
+}
+
 /// What a session did, as the writer's job gets it.
 struct Update {
     account: AccountId,
@@ -59,8 +79,7 @@ struct Update {
     policy: PopPolicy,
     kept: RetentionRules,
     quota: QuotaRules,
-    fetched: UidSet,
-    deleted: UidSet,
+    session: PopSession,
     /// When the session ended; None: just now.
     time: Option<i64>,
 }
@@ -93,7 +112,7 @@ fn trash_of(view: &View<'_>, account: AccountId) -> Result<Option<String>, store
     Ok(entries.into_iter().find(|(_, entry)| entry.mailbox.is_some() && trash(entry)).map(|(name, _)| name))
 }
 
-/// Moves messages to \Trash; whether there is such a mailbox.
+/// Moves messages to \Trash, else to [`ARCHIVE`]; false: that cannot be made.
 fn discard(
     tx: &mut Tx<'_>,
     account: AccountId,
@@ -101,19 +120,53 @@ fn discard(
     uids: &UidSet,
     (door, quota): (Door, QuotaRules),
 ) -> Result<bool, store::Error> {
-    let Some(destination) = trash_of(&tx.view(), account)? else { return Ok(false) };
+    let destination = match trash_of(&tx.view(), account)? {
+        Some(trash) => trash,
+        None => match list::provide(tx, account, ARCHIVE) {
+            Err(store::Error::Refused(_)) => return Ok(false),
+            other => other.map(|()| ARCHIVE.to_owned())?,
+        },
+    };
     let job = Transfer { account, source: inbox, uids: uids.clone(), destination, move_them: true, door, quota };
     transfer(tx, &job)?;
     Ok(true)
 }
 
-/// Those of these messages that are still there and that the device has not marked so.
+/// Where these messages are now: in INBOX, or where somebody moved them while the session went on.
+fn places(view: &View<'_>, job: &Update, messages: &[(Uid, InstanceId)]) -> Result<Vec<Held>, store::Error> {
+    let (mut held, mut sought) = (Vec::with_capacity(messages.len()), BTreeSet::new());
+    for &(uid, instance) in messages {
+        match view.row(job.inbox, uid)? {
+            Some(row) => held.push(Held { mailbox: job.inbox, uid, instance: row.instance }),
+            None => drop(sought.insert(instance)),
+        }
+    }
+    if sought.is_empty() {
+        return Ok(held);
+    }
+    for mailbox in view.mailbox_entries(job.account, "")?.into_iter().filter_map(|(_, entry)| entry.mailbox) {
+        // What is moved comes behind what is there already.
+        view.rows_back(mailbox, |uid, row| {
+            if row.save_date < job.session.since {
+                return Ok(false);
+            }
+            if sought.remove(&row.instance) {
+                held.push(Held { mailbox, uid, instance: row.instance });
+            }
+            Ok(!sought.is_empty())
+        })?;
+    }
+    held.sort_by_key(|held| (held.mailbox, held.uid));
+    Ok(held)
+}
+
+/// Those of these messages that the device has not marked so.
 fn unmarked(
     view: &View<'_>,
     job: &Update,
-    uids: &UidSet,
+    held: Vec<Held>,
     deleted: bool,
-) -> Result<Vec<(Uid, InstanceId, PopState)>, store::Error> {
+) -> Result<Vec<(Held, PopState)>, store::Error> {
     let mut unmarked = Vec::new();
     // A device that was revoked while its session went on has no marks any more.
     let device = DeviceId(job.door.device);
@@ -121,21 +174,18 @@ fn unmarked(
     if known.map_or(device.is_device(), |(_, known)| known.revoked.is_some()) {
         return Ok(unmarked);
     }
-    for range in uids.ranges() {
-        view.rows(job.inbox, range.first, range.last, |uid, row| {
-            let state = view.pop_state(job.account, row.instance)?;
-            if state.mark(device).is_none_or(|mark| deleted && !mark.deleted) {
-                unmarked.push((uid, row.instance, state));
-            }
-            Ok(true)
-        })?;
+    for held in held {
+        let state = view.pop_state(job.account, held.instance)?;
+        if state.mark(device).is_none_or(|mark| deleted && !mark.deleted) {
+            unmarked.push((held, state));
+        }
     }
     Ok(unmarked)
 }
 
-/// Marks those of these messages that are still there.
-fn mark(tx: &mut Tx<'_>, job: &Update, uids: &UidSet, deleted: bool) -> Result<(), store::Error> {
-    let unmarked = unmarked(&tx.view(), job, uids, deleted)?;
+/// Marks these messages.
+fn mark(tx: &mut Tx<'_>, job: &Update, held: Vec<Held>, deleted: bool) -> Result<(), store::Error> {
+    let unmarked = unmarked(&tx.view(), job, held, deleted)?;
     // A session that fetches again what it had writes nothing at all.
     if unmarked.is_empty() {
         return Ok(());
@@ -143,14 +193,15 @@ fn mark(tx: &mut Tx<'_>, job: &Update, uids: &UidSet, deleted: bool) -> Result<(
     let time = job.time.map_or_else(|| tx.now(), Ok)?;
     let new = PopMark { device: DeviceId(job.door.device), time, deleted };
     let action = if deleted { Action::PopHidden } else { Action::Fetched };
-    let mut note = Note::new(tx.intern(&job.door)?, job.inbox, action);
-    for (uid, instance, mut state) in unmarked {
+    let by = tx.intern(&job.door)?;
+    let mut notes: BTreeMap<MailboxId, Note> = BTreeMap::new();
+    for (Held { mailbox, uid, instance }, mut state) in unmarked {
         if state.set(new) {
             tx.put_pop_state(job.account, instance, &state)?;
-            note.add(uid, instance);
+            notes.entry(mailbox).or_insert_with(|| Note::new(by, mailbox, action.clone())).add(uid, instance);
         }
     }
-    note.write_at(tx, job.account, time)
+    notes.into_values().try_for_each(|note| note.write_at(tx, job.account, time))
 }
 
 fn update(tx: &mut Tx<'_>, job: &Update) -> Result<(), store::Error> {
@@ -158,32 +209,37 @@ fn update(tx: &mut Tx<'_>, job: &Update) -> Result<(), store::Error> {
     if let Some(time) = job.time {
         tx.reach(time)?;
     }
-    mark(tx, job, &job.fetched, false)?;
-    if job.read_only {
-        return Ok(());
+    let fetched = places(&tx.view(), job, &job.session.fetched)?;
+    let mut read: BTreeMap<MailboxId, UidSet> = BTreeMap::new();
+    if job.policy.retr_seen && !job.read_only {
+        fetched.iter().for_each(|held| read.entry(held.mailbox).or_default().insert(held.uid.0));
     }
-    if job.policy.retr_seen && !job.fetched.is_empty() {
+    mark(tx, job, fetched, false)?;
+    for (mailbox, uids) in read {
         let seen = Flags { system: SystemFlags::SEEN, ..Flags::default() };
-        let request = flags::Request {
-            uids: job.fetched.clone(),
-            operation: FlagOperation::Add,
-            flags: seen,
-            unchanged_since: None,
-            door: job.door,
-        };
-        flags::store_flags(tx, job.inbox, &request)?;
+        let request =
+            flags::Request { uids, operation: FlagOperation::Add, flags: seen, unchanged_since: None, door: job.door };
+        flags::store_flags(tx, mailbox, &request)?;
     }
-    if job.deleted.is_empty() {
+    if job.read_only || job.session.deleted.is_empty() {
         return Ok(());
     }
-    match job.policy.delete {
+    let mut deleted = places(&tx.view(), job, &job.session.deleted)?;
+    let here = |held: &&Held| held.mailbox == job.inbox;
+    let uids: UidSet = deleted.iter().filter(here).map(|held| held.uid.0).collect();
+    let is_done = match job.policy.delete {
         PopDelete::Expunge => {
-            let expunged = expunge::expunge(tx, (job.inbox, &job.deleted, false), (&job.door, job.kept));
-            expunged.map(drop)
+            expunge::expunge(tx, (job.inbox, &uids, false), (&job.door, job.kept))?;
+            true
         }
-        PopDelete::Trash if discard(tx, job.account, job.inbox, &job.deleted, (job.door, job.quota))? => Ok(()),
-        PopDelete::Trash | PopDelete::Hide => mark(tx, job, &job.deleted, true),
+        PopDelete::Trash => discard(tx, job.account, job.inbox, &uids, (job.door, job.quota))?,
+        PopDelete::Hide => false,
+    };
+    if is_done {
+        // Where somebody else has moved the others they stay; this device does not get them again.
+        deleted.retain(|held| !here(&held));
     }
+    mark(tx, job, deleted, true)
 }
 
 /// Whether the account and its INBOX are there still.
@@ -198,7 +254,8 @@ impl Core {
     async fn note_fetched(&self, mut job: Update) -> Result<(), Error> {
         let entries = self.store.read(|view| {
             check_place(view, &job)?;
-            Ok(unmarked(view, &job, &job.fetched, false)?.len())
+            let held = places(view, &job, &job.session.fetched)?;
+            Ok(unmarked(view, &job, held, false)?.len())
         })?;
         if entries == 0 {
             return Ok(());
@@ -213,11 +270,13 @@ impl Core {
 }
 
 impl Mailbox {
-    /// The messages that the account's POP3 device has deleted, wherever they are now, ascending.
+    /// The messages that the account's POP3 device has deleted, wherever they are now, ascending; and the moment that
+    /// [`PopSession::since`] wants.
     ///
     /// # Errors
     /// `Temporary`.
-    pub async fn pop_hidden(&self) -> Result<Vec<InstanceId>, Error> {
+    pub async fn pop_hidden(&self) -> Result<(Vec<InstanceId>, i64), Error> {
+        let since = self.read(|view| Ok(view.globals()?.last_time))?;
         // What is deleted is durable at once: nothing can be missing here.
         let mut hidden = Vec::new();
         self.each_mark(|instance, mark| {
@@ -226,7 +285,7 @@ impl Mailbox {
             }
         })
         .await?;
-        Ok(hidden)
+        Ok((hidden, since))
     }
 
     /// The messages that the account's POP3 device has fetched or deleted, wherever they are now, ascending: when, and
@@ -259,12 +318,13 @@ impl Mailbox {
 
     /// The end of a POP3 session: notes what it fetched, and does to what it deleted what the account's policy says,
     /// all in one durable commit. Where it did no more than to fetch a few messages, the note waits for company.
-    /// Messages that are gone are left out silently.
+    /// Messages that are gone are left out silently; what somebody moved elsewhere meanwhile stays there, and the device
+    /// does not get it again.
     ///
     /// # Errors
     /// `NotFound` where the mailbox was deleted, `Temporary`. Nothing was changed then.
-    pub async fn pop_update(&self, fetched: &UidSet, deleted: &UidSet) -> Result<(), Error> {
-        if !deleted.is_empty() {
+    pub async fn pop_update(&self, session: PopSession) -> Result<(), Error> {
+        if !session.deleted.is_empty() {
             self.account.may_change()?;
         }
         let core = &self.account.core;
@@ -276,12 +336,11 @@ impl Mailbox {
             policy: core.pop_policy(self.account.id)?,
             kept: core.retention_rules(),
             quota: core.quota_rules(),
-            fetched: fetched.clone(),
-            deleted: deleted.clone(),
+            session,
             time: None,
         };
-        let only_fetched = deleted.is_empty() && (job.read_only || !job.policy.retr_seen);
-        if only_fetched && fetched.len() < AT_ONCE {
+        let only_fetched = job.session.deleted.is_empty() && (job.read_only || !job.policy.retr_seen);
+        if only_fetched && job.session.fetched.len() < AT_ONCE {
             return core.note_fetched(job).await;
         }
         core.store.write(move |tx| update(tx, &job)).await?;
@@ -368,14 +427,23 @@ impl Core {
         Ok(found)
     }
 
-    /// Moves what [`Core::pop_due`] finds to \Trash; how many messages.
+    /// The mailbox to which what POP3 takes from INBOX goes: \Trash, or `POP archive` where there is none.
+    ///
+    /// # Errors
+    /// `Temporary`.
+    pub fn pop_archive(&self, account: AccountId) -> Result<String, Error> {
+        let trash = self.store.read(|view| trash_of(view, account))?;
+        Ok(trash.unwrap_or_else(|| ARCHIVE.to_owned()))
+    }
+
+    /// Moves what [`Core::pop_due`] finds to [`Core::pop_archive`]; how many messages.
     ///
     /// # Errors
     /// `NotFound`, `Temporary`; what was moved until then stays moved.
     pub async fn apply_pop_rules(&self, account: AccountId) -> Result<usize, Error> {
         let found = self.pop_due(account).await?;
         let policy = self.pop_policy(account)?;
-        let rules = (self.now(), self.retention_rules(), self.quota_rules());
+        let rules = (self.now(), self.quota_rules());
         let mut moved = 0;
         for piece in found.chunks(MOVE_MAX) {
             let uids: UidSet = piece.iter().map(|due| due.uid.0).collect();
@@ -424,7 +492,7 @@ fn inbox_of(view: &View<'_>, account: AccountId) -> Result<Option<MailboxId>, st
 fn take(
     tx: &mut Tx<'_>,
     account: AccountId,
-    (policy, (now, kept, quota)): (&PopPolicy, (i64, RetentionRules, QuotaRules)),
+    (policy, (now, quota)): (&PopPolicy, (i64, QuotaRules)),
     uids: &UidSet,
 ) -> Result<usize, store::Error> {
     if clock_is_behind(&tx.view(), now)? {
@@ -441,9 +509,8 @@ fn take(
             taken.insert(uid);
         }
     }
-    let door = Door::of(DoorKind::Policy);
-    if !taken.is_empty() && !discard(tx, account, inbox, &taken, (door, quota))? {
-        expunge::expunge(tx, (inbox, &taken, false), (&door, kept))?;
+    if taken.is_empty() || !discard(tx, account, inbox, &taken, (Door::of(DoorKind::Policy), quota))? {
+        return Ok(0);
     }
     Ok(usize::try_from(taken.len()).unwrap_or(usize::MAX))
 }

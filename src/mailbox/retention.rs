@@ -6,7 +6,7 @@
 
 use super::edit::{Edit, NewRow};
 use super::why::Note;
-use super::{Core, Error, list};
+use super::{Core, Error, expiry, list};
 use crate::store::hidden::{Hidden, HiddenAt, Lost};
 use crate::store::journal::Action;
 use crate::store::removed::{Removed, Removing};
@@ -129,7 +129,7 @@ pub(super) fn remember(
     rules: RetentionRules,
     account: AccountId,
     door: &Door,
-    (mailbox, name): (MailboxId, &str),
+    (mailbox, name, special_use): (MailboxId, &str, Option<SpecialUse>),
 ) -> Result<(), store::Error> {
     let keep = rules.of(&tx.view(), account)?.undelete_days > 0;
     let messages = tx.view().mailbox_state(mailbox)?.map_or(0, |state| state.messages);
@@ -145,7 +145,9 @@ pub(super) fn remember(
             tx.delete_lost(*oldest)?;
         }
     }
-    let lost = Lost { account, time: tx.now()?, by: tx.intern(door)?, name: name.to_owned(), kept: keep };
+    let days = tx.view().settings(account)?.mailbox_days.get(&mailbox).copied();
+    let (time, by, name) = (tx.now()?, tx.intern(door)?, name.to_owned());
+    let lost = Lost { account, time, by, name, kept: keep, special_use, days };
     tx.put_lost(mailbox, &lost)
 }
 
@@ -474,6 +476,28 @@ fn undelete(
     Ok((came, next.filter(|_| looked >= STEP)))
 }
 
+/// Makes the mailbox from which these messages were deleted, for what it was and with its rule.
+fn make_again(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    name: &str,
+    messages: &[(HiddenAt, Hidden)],
+) -> Result<MailboxId, store::Error> {
+    let mut lost: Option<Lost> = None;
+    for (_, hidden) in messages {
+        let other = tx.view().lost(hidden.mailbox)?;
+        // The one that was deleted last.
+        lost = [lost, other].into_iter().flatten().max_by_key(|lost| lost.time);
+    }
+    let (wanted, days) = lost.map_or((None, None), |lost| (lost.special_use, lost.days));
+    let taken = tx.view().mailbox_entries(account, "")?.iter().any(|(_, entry)| entry.special_use == wanted);
+    let mailbox = list::create(tx, account, name, wanted.filter(|_| !taken))?;
+    if let Some(days) = days {
+        expiry::set_own(tx, account, mailbox, days)?;
+    }
+    Ok(mailbox)
+}
+
 fn bring_back(
     tx: &mut Tx<'_>,
     account: AccountId,
@@ -483,7 +507,7 @@ fn bring_back(
     let entry = tx.view().mailbox_entry(account, name)?.and_then(|entry| entry.mailbox);
     let mailbox = match entry {
         Some(mailbox) => mailbox,
-        None => list::create(tx, account, name, None)?,
+        None => make_again(tx, account, name, messages)?,
     };
     let now = tx.now()?;
     let mut note = Note::new(tx.intern(&Door::of(DoorKind::Cli))?, mailbox, Action::BroughtBack);

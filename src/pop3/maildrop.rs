@@ -92,6 +92,11 @@ impl Maildrop {
         self.marks = Vec::new();
     }
 
+    /// All messages, marked or not, oldest first.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.entries.iter().copied()
+    }
+
     /// The messages that are marked, oldest first.
     pub(super) fn marked_entries(&self) -> impl Iterator<Item = Entry> {
         self.entries.iter().enumerate().filter(|(index, _)| self.is_marked(*index)).map(|(_, entry)| *entry)

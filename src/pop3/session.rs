@@ -12,7 +12,7 @@ use super::sizes::Sizes;
 use crate::auth::sasl::{self, Mechanism};
 use crate::auth::{Attempt, AuthError, Authenticator, Client, ExchangeError, LoggedIn, Step};
 use crate::config::Config;
-use crate::mailbox::{self, Core, Door, DoorKind, Guest, Mailbox};
+use crate::mailbox::{self, Core, Door, DoorKind, Guest, Mailbox, PopSession};
 use crate::net::{Admission, Connection, OUT_HIGH, ReadError, Shutdown, TlsAcceptor, timeout};
 use crate::types::{Uid, UidSet};
 use std::sync::Arc;
@@ -63,7 +63,7 @@ pub async fn serve(conn: Connection, admission: Admission, context: Arc<Context>
         // Only after QUIT is it written already.
         if !transaction.fetched.is_empty() {
             // What cannot be noted makes a message stay longer: the cause is in the log.
-            let _noted = transaction.inbox.pop_update(&transaction.fetched, &UidSet::new()).await;
+            let _noted = transaction.inbox.pop_update(transaction.took(false)).await;
         }
         let (user, peer, end) = (&transaction.user, session.conn.peer(), end.word());
         match &transaction.device {
@@ -105,6 +105,8 @@ struct Transaction {
     read_only: bool,
     inbox: Mailbox,
     maildrop: Maildrop,
+    /// When INBOX was looked at.
+    since: i64,
     /// Messages that went out whole. A line may be cut while they are on their way: the client has them once it says
     /// something that it had not said before.
     sent: UidSet,
@@ -538,7 +540,7 @@ impl Transaction {
     ) -> Result<Self, mailbox::Error> {
         let account = context.core.account(logged_in.account)?.through(door).restricted(logged_in.read_only);
         let inbox = account.open("INBOX")?;
-        let hidden = inbox.pop_hidden().await?;
+        let (hidden, since) = inbox.pop_hidden().await?;
         let uids = inbox.snapshot()?.uids;
         let mut maildrop = Maildrop::default();
         let mut from = first_uid(&uids, &logged_in.name);
@@ -570,6 +572,7 @@ impl Transaction {
             read_only: logged_in.read_only,
             inbox,
             maildrop,
+            since,
             sent: UidSet::new(),
             fetched: UidSet::new(),
             guest: Some(guest),
@@ -578,25 +581,27 @@ impl Transaction {
 
     /// The UPDATE state (RFC 1939 §6): all marked messages go in one commit.
     async fn update(&mut self) -> (&'static [u8], End) {
-        let mut marked = UidSet::new();
-        for entry in self.maildrop.marked_entries() {
-            marked.insert(entry.uid.0);
-        }
         self.confirm();
-        let fetched = std::mem::take(&mut self.fetched);
-        let outcome = if fetched.is_empty() && marked.is_empty() {
-            Ok(())
-        } else {
-            self.inbox.pop_update(&fetched, &marked).await
-        };
+        let session = self.took(true);
+        self.fetched = UidSet::new();
+        let (idle, removes) = (session.fetched.is_empty() && session.deleted.is_empty(), !session.deleted.is_empty());
+        let outcome = if idle { Ok(()) } else { self.inbox.pop_update(session).await };
         // Before the client hears of the end: it may be back at once.
         self.guest = None;
         match outcome {
             // A note of what was fetched that is lost makes a message stay longer, and is nothing to the client.
-            _ if marked.is_empty() => (b"+OK Goodbye\r\n", End::Quit),
+            _ if !removes => (b"+OK Goodbye\r\n", End::Quit),
             Ok(()) => (b"+OK Messages removed, goodbye\r\n", End::Quit),
             Err(_) => (b"-ERR [SYS/TEMP] The marked messages are not removed\r\n", End::QuitFailed),
         }
+    }
+
+    /// What the session did, as the mailbox wants to know it.
+    fn took(&self, delete: bool) -> PopSession {
+        let fetched = self.maildrop.entries().filter(|entry| self.fetched.contains(entry.uid.0));
+        let deleted = self.maildrop.marked_entries().filter(|_| delete);
+        let named = |entry: Entry| (entry.uid, entry.instance);
+        PopSession { since: self.since, fetched: fetched.map(named).collect(), deleted: deleted.map(named).collect() }
     }
 
     /// The client has what was sent.

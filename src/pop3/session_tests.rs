@@ -427,7 +427,7 @@ proptest! {
         }
         deliver_all(&world, rest, prefix);
         counts_are_exact(&world, false);
-        smol::block_on(world.inbox().pop_update(&UidSet::new(), &UidSet::from_range(1, 1))).unwrap();
+        smol::block_on(world.inbox().remove(&UidSet::from_range(1, 1))).unwrap();
         counts_are_exact(&world, false);
         counts_are_exact(&world, true);
     }

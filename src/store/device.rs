@@ -257,6 +257,20 @@ impl Tx<'_> {
         }
         (device.revoked, device.hash, device.scram) = (Some(self.now()?), [0; 32], None);
         self.put_device(account, id, &device)?;
+        self.forget_marks(account, id)
+    }
+
+    /// No message waits any more for those who fetched by POP3 with the main password, until somebody does so again.
+    pub(crate) fn forget_main_device(&mut self, account: AccountId) -> Result<(), Error> {
+        let main = DeviceId(0);
+        let mut device = self.view().device(account, main)?.filter(|device| device.polls).ok_or(Refusal::NotFound)?;
+        device.polls = false;
+        self.put_device(account, main, &device)?;
+        self.forget_marks(account, main)
+    }
+
+    /// Forgets what a device has fetched and deleted.
+    fn forget_marks(&mut self, account: AccountId, id: DeviceId) -> Result<(), Error> {
         let mut states = Vec::new();
         self.view().pop_states(account, InstanceId(0), usize::MAX, |instance, state| {
             if state.mark(id).is_some() {

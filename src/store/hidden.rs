@@ -2,10 +2,12 @@
 
 use super::Error;
 use super::codec::{Fields, put_text};
-use super::schema::{MessageRow, OriginId, table};
+use super::schema::{MessageRow, OriginId, table, use_from_number, use_number};
 use super::txn::Tx;
 use super::view::View;
-use crate::types::{AccountId, ContentId, DateTime, InstanceId, KeywordBits, MailboxId, ModSeq, SystemFlags, Uid};
+use crate::types::{
+    AccountId, ContentId, DateTime, InstanceId, KeywordBits, MailboxId, ModSeq, SpecialUse, SystemFlags, Uid,
+};
 use std::ops::Bound;
 
 /// Why a message was taken out of its mailbox.
@@ -135,6 +137,10 @@ pub(crate) struct Lost {
     pub(crate) name: String,
     /// Whether its messages are hidden; else they go at once and for good.
     pub(crate) kept: bool,
+    /// What it was for.
+    pub(crate) special_use: Option<SpecialUse>,
+    /// Its own rule: after how many days mail goes from it; 0: never.
+    pub(crate) days: Option<u32>,
 }
 
 impl Lost {
@@ -144,6 +150,10 @@ impl Lost {
         out.extend_from_slice(&self.by.0.to_be_bytes());
         put_text(&mut out, &self.name);
         out.push(u8::from(self.kept));
+        out.push(use_number(self.special_use));
+        if let Some(days) = self.days {
+            out.extend_from_slice(&days.to_be_bytes());
+        }
         out
     }
 
@@ -153,8 +163,12 @@ impl Lost {
         let name = fields.text()?;
         // Version 2 ends here, and keeps all.
         let kept = fields.rest().is_empty() || fields.u8()? != 0;
+        // Version 3 ends here.
+        let special_use = if fields.rest().is_empty() { 0 } else { fields.u8()? };
+        let special_use = use_from_number(special_use).ok_or(Error::Corrupt(table::LOST))?;
+        let days = if fields.rest().is_empty() { None } else { Some(fields.u32()?) };
         fields.end()?;
-        Ok(Self { account, time, by, name, kept })
+        Ok(Self { account, time, by, name, kept, special_use, days })
     }
 }
 
@@ -245,11 +259,16 @@ mod tests {
             }
         }
         for kept in [true, false] {
-            let lost = Lost { account: AccountId(1), time: 2, by: OriginId(3), name: "Entwürfe".to_owned(), kept };
+            let (name, special_use) = ("Entwürfe".to_owned(), Some(SpecialUse::Junk));
+            let lost = Lost { account: AccountId(1), time: 2, by: OriginId(3), name, kept, special_use, days: Some(9) };
             let stored = lost.encode();
             assert_eq!(Lost::decode(&stored).unwrap(), lost);
-            // As version 2 wrote it.
-            assert_eq!(Lost::decode(&stored[..stored.len() - 1]).unwrap(), Lost { kept: true, ..lost });
+            let no_rule = Lost { days: None, ..lost };
+            assert_eq!(Lost::decode(&no_rule.encode()).unwrap(), no_rule);
+            // As versions 3 and 2 wrote it.
+            let lost = Lost { special_use: None, ..no_rule };
+            assert_eq!(Lost::decode(&stored[..stored.len() - 5]).unwrap(), lost);
+            assert_eq!(Lost::decode(&stored[..stored.len() - 6]).unwrap(), Lost { kept: true, ..lost });
         }
         let at = HiddenAt { time: 5, instance: InstanceId(6) };
         assert_eq!(HiddenAt::of(&at.key(AccountId(9))).unwrap(), (AccountId(9), at));

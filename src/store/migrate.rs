@@ -19,7 +19,8 @@ pub(crate) fn run(mut txn: RwTxn<'_>, tables: &Tables, mut format: Format) -> Re
         format.schema = 2;
     }
     // Version 3 lists what is gone for good in entries of its own, and notes of a deleted mailbox whether its messages
-    // are kept. Entries of version 2 are read as they are, and go when newer ones push them out.
+    // are kept. Entries of version 2 are read as they are, and go when newer ones push them out. Version 4 notes of a deleted mailbox, too, what it was for and after how many days its mail
+    // went; where an older entry ends before that, it was for nothing and had no rule.
     format.schema = SCHEMA_VERSION;
     tables.meta.put(&mut txn, FORMAT_KEY, &format.encode())?;
     txn.commit()?;

@@ -10,7 +10,7 @@ use crate::types::{
 };
 
 /// The version of all layouts in this file.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// What the `format` entry of the table `meta` begins with.
 pub(crate) const MAGIC: &[u8; 8] = b"mailnook";
@@ -324,14 +324,7 @@ impl MailboxEntry {
         let mut out = [0; 6];
         out[..4].copy_from_slice(&self.mailbox.map_or(0, |id| id.0).to_be_bytes());
         out[4] = u8::from(self.subscribed);
-        out[5] = match self.special_use {
-            None => 0,
-            Some(SpecialUse::Sent) => 1,
-            Some(SpecialUse::Drafts) => 2,
-            Some(SpecialUse::Trash) => 3,
-            Some(SpecialUse::Junk) => 4,
-            Some(SpecialUse::Archive) => 5,
-        };
+        out[5] = use_number(self.special_use);
         out
     }
 
@@ -342,17 +335,34 @@ impl MailboxEntry {
             id => Some(MailboxId(id)),
         };
         let subscribed = fields.u8()? != 0;
-        let special_use = match fields.u8()? {
-            0 => None,
-            1 => Some(SpecialUse::Sent),
-            2 => Some(SpecialUse::Drafts),
-            3 => Some(SpecialUse::Trash),
-            4 => Some(SpecialUse::Junk),
-            5 => Some(SpecialUse::Archive),
-            _ => return Err(Error::Corrupt(table::MAILBOXES)),
-        };
+        let special_use = use_from_number(fields.u8()?).ok_or(Error::Corrupt(table::MAILBOXES))?;
         Ok(Self { mailbox, subscribed, special_use })
     }
+}
+
+/// What a special use is stored as; 0: none.
+pub(super) const fn use_number(special_use: Option<SpecialUse>) -> u8 {
+    match special_use {
+        None => 0,
+        Some(SpecialUse::Sent) => 1,
+        Some(SpecialUse::Drafts) => 2,
+        Some(SpecialUse::Trash) => 3,
+        Some(SpecialUse::Junk) => 4,
+        Some(SpecialUse::Archive) => 5,
+    }
+}
+
+/// The outer None: no use has that number.
+pub(super) const fn use_from_number(number: u8) -> Option<Option<SpecialUse>> {
+    Some(match number {
+        0 => None,
+        1 => Some(SpecialUse::Sent),
+        2 => Some(SpecialUse::Drafts),
+        3 => Some(SpecialUse::Trash),
+        4 => Some(SpecialUse::Junk),
+        5 => Some(SpecialUse::Archive),
+        _ => return None,
+    })
 }
 
 /// Identifies an interned door in `origins`.

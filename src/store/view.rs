@@ -204,6 +204,23 @@ impl View<'_> {
         Ok(())
     }
 
+    /// Calls `each` with every row from the last one on, descending, until it answers false.
+    pub(crate) fn rows_back(
+        &self,
+        mailbox: MailboxId,
+        mut each: impl FnMut(Uid, MessageRow) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        let (from, to) = (key_u32_u32(mailbox.0, 1), key_u32_u32(mailbox.0, u32::MAX));
+        let range = (Bound::Included(&from[..]), Bound::Included(&to[..]));
+        for entry in self.tables.messages.rev_range(self.txn, &range)? {
+            let (key, value) = entry?;
+            if !each(Uid(key_u32(key, 4, table::MESSAGES)?), MessageRow::decode(value)?)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Calls `each` with every change after `since`, ascending by modseq, until it answers false.
     pub(crate) fn changes(
         &self,

@@ -96,8 +96,8 @@ fn pop(random: &mut Random, user: &User, mut operation: Operation) -> Operation 
     if operation.verb == Verb::PopQuit {
         // Some clients fetch and delete all, some leave all there, some do anything.
         let (fetches, deletes) = [(1, 1), (1, 1000), (1, 8), (2, 3), (8, 2)][random.below(5)];
-        operation.uids = shown.iter().copied().filter(|_| random.once_in(fetches)).collect();
-        operation.more = shown.iter().copied().filter(|_| random.once_in(deletes)).collect();
+        operation.uids = shown.iter().map(|(uid, _)| *uid).filter(|_| random.once_in(fetches)).collect();
+        operation.more = shown.iter().map(|(uid, _)| *uid).filter(|_| random.once_in(deletes)).collect();
     }
     operation
 }

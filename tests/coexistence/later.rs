@@ -48,12 +48,11 @@ impl Later {
 
 impl Model {
     /// A session that fetched these and changed nothing else; whether its note waits.
-    pub fn fetch_later(&mut self, operation: &Operation, fetched: &[u32]) -> bool {
+    pub fn fetch_later(&mut self, operation: &Operation, fetched: &[(usize, u32)]) -> bool {
         let (user, device) = (operation.user, operation.by);
         let given: std::collections::BTreeSet<u32> = operation.uids.iter().copied().collect();
         let serials = |model: &Self, marked: bool| {
-            let inbox = &model.users[user].mailboxes[INBOX];
-            let all = fetched.iter().map(|uid| &inbox[uid]);
+            let all = fetched.iter().map(|(mailbox, uid)| &model.users[user].mailboxes[*mailbox][uid]);
             let wanted = all.filter(|message| message.is_marked(device) == marked);
             wanted.map(Message::serial).collect::<Vec<_>>()
         };

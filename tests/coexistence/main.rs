@@ -231,7 +231,15 @@ impl Play {
         let found = self.server.ask(Verb::Dump);
         self.waited[0] += u64::from(self.model.later.len() > 0);
         let is_alone = operations.len() == 1 && !matches!(operations[0].verb, Verb::Append | Verb::Deliver);
-        if is_alone && answered == 0 && !operations[0].is_one_job() {
+        if is_alone && operations[0].verb == Verb::PopQuit && found == after.dump() {
+            // Once more it would know less: where the messages are that were moved belongs to the session, which is gone.
+            self.found[2] += 1;
+            self.model = after;
+            self.lose(&found);
+            for user in &mut self.model.users {
+                user.sessions.clear();
+            }
+        } else if is_alone && answered == 0 && !operations[0].is_one_job() {
             // It may be several commits, or one that nothing shows: done once more it is done, and nothing more.
             self.found[if found == after.dump() { 2 } else { 0 }] += 1;
             self.lose(&found);

@@ -47,8 +47,8 @@ pub struct User {
     /// By the moment and the instance: from which mailbox, and why.
     pub hidden: BTreeMap<(i64, u64), (usize, Message, String)>,
     pub polls: [bool; DEVICES as usize + 1],
-    /// The POP3 sessions that are open, with what they were shown.
-    pub sessions: BTreeMap<u32, Vec<u32>>,
+    /// The POP3 sessions that are open, with what they were shown: UIDs in INBOX and serials.
+    pub sessions: BTreeMap<u32, Vec<(u32, u64)>>,
     rules: Rules,
     pub limits: (Option<u64>, Option<u64>),
     pub warned: Option<u8>,
@@ -86,10 +86,17 @@ impl User {
         }
     }
 
-    /// What a device has fetched and deleted in INBOX.
+    /// What a device has fetched and deleted, wherever it is now.
     pub fn marks(&self, device: u32) -> String {
-        let marks = self.mailboxes[INBOX].iter().filter_map(|(uid, message)| Some((uid, message.marks.get(&device)?)));
-        marks.fold(String::new(), |told, (uid, (time, deleted))| told + &format!(" {uid}:{time}/{deleted}"))
+        let mut told = String::new();
+        for (at, mailbox) in self.mailboxes.iter().enumerate() {
+            for (uid, message) in mailbox {
+                if let Some((time, deleted)) = message.marks.get(&device) {
+                    told += &format!(" {at}/{uid}:{time}/{deleted}");
+                }
+            }
+        }
+        told
     }
 
     fn new() -> Self {
@@ -160,6 +167,25 @@ impl User {
     pub fn maildrop(&self, device: u32) -> Vec<u32> {
         let deleted = |message: &Message| message.marks.get(&device).is_some_and(|(_, deleted)| *deleted);
         self.mailboxes[INBOX].iter().filter(|(_, message)| !deleted(message)).map(|(uid, _)| *uid).collect()
+    }
+
+    /// Where these messages of INBOX are now, those included that were moved since the session was shown them.
+    fn whereabouts(&self, shown: &[(u32, u64)], uids: &[u32]) -> Vec<(usize, u32)> {
+        let unique: BTreeSet<u32> = uids.iter().copied().collect();
+        let find = |uid: &u32| {
+            if self.mailboxes[INBOX].contains_key(uid) {
+                return Some((INBOX, *uid));
+            }
+            let (_, serial) = shown.iter().find(|(known, _)| known == uid)?;
+            let inside = |at: usize| {
+                let found = self.mailboxes[at].iter().find(|(_, message)| message.serial == *serial);
+                found.map(|(uid, _)| (at, *uid))
+            };
+            (0..self.mailboxes.len()).find_map(inside)
+        };
+        let mut found: Vec<_> = unique.iter().filter_map(find).collect();
+        found.sort_unstable();
+        found
     }
 
     /// Those of these messages that there are.
@@ -360,44 +386,48 @@ impl Model {
         let user = &mut self.users[operation.user];
         user.polls[device as usize] = true;
         let shown = user.maildrop(device);
-        user.sessions.insert(device, shown.clone());
+        let named = shown.iter().map(|uid| (*uid, user.mailboxes[INBOX][uid].serial)).collect();
+        user.sessions.insert(device, named);
         format!("{shown:?}")
     }
 
     /// Whether what was fetched waits to be written.
     fn pop_quit(&mut self, operation: &Operation) -> bool {
         let (at, device) = (operation.user, operation.by);
-        self.users[at].sessions.remove(&device);
-        let fetched = self.users[at].present(INBOX, &operation.uids);
-        let deleted = self.users[at].present(INBOX, &operation.more);
+        let shown = self.users[at].sessions.remove(&device).unwrap_or_default();
+        let fetched = self.users[at].whereabouts(&shown, &operation.uids);
         let rules = self.users[at].rules.clone();
         let waits = operation.more.is_empty() && !rules.seen && self.fetch_later(operation, &fetched);
-        for uid in &fetched {
-            if !self.users[at].mailboxes[INBOX][uid].marks.contains_key(&device) {
-                let time = self.stamp();
-                self.users[at].mailboxes[INBOX].get_mut(uid).unwrap().marks.insert(device, (time, false));
-            }
-        }
-        if rules.seen && fetched.iter().any(|uid| self.users[at].mailboxes[INBOX][uid].flags & SEEN == 0) {
-            self.stamp();
-            for uid in &fetched {
-                self.users[at].mailboxes[INBOX].get_mut(uid).unwrap().flags |= SEEN;
-            }
-        }
-        match rules.delete {
-            PopDelete::Expunge => self.take_out(at, INBOX, &deleted, "Expunged", "Pop3"),
-            PopDelete::Trash => drop(self.move_to(at, (INBOX, TRASH), &deleted, "Pop3")),
-            PopDelete::Hide => {
-                for uid in &deleted {
-                    let marked = self.users[at].mailboxes[INBOX][uid].marks.get(&device).is_some_and(|mark| mark.1);
-                    if !marked {
-                        let time = self.stamp();
-                        self.users[at].mailboxes[INBOX].get_mut(uid).unwrap().marks.insert(device, (time, true));
-                    }
+        self.mark(at, device, &fetched, false);
+        if rules.seen {
+            for (mailbox, uid) in fetched {
+                if self.users[at].mailboxes[mailbox][&uid].flags & SEEN == 0 {
+                    self.stamp();
+                    self.users[at].mailboxes[mailbox].get_mut(&uid).unwrap().flags |= SEEN;
                 }
             }
         }
+        let (here, elsewhere): (Vec<_>, Vec<_>) =
+            self.users[at].whereabouts(&shown, &operation.more).into_iter().partition(|(mailbox, _)| *mailbox == INBOX);
+        let uids: Vec<u32> = here.iter().map(|(_, uid)| *uid).collect();
+        match rules.delete {
+            PopDelete::Expunge => self.take_out(at, INBOX, &uids, "Expunged", "Pop3"),
+            PopDelete::Trash => drop(self.move_to(at, (INBOX, TRASH), &uids, "Pop3")),
+            PopDelete::Hide => self.mark(at, device, &here, true),
+        }
+        self.mark(at, device, &elsewhere, true);
         waits
+    }
+
+    fn mark(&mut self, at: usize, device: u32, messages: &[(usize, u32)], deleted: bool) {
+        for (mailbox, uid) in messages {
+            let known = self.users[at].mailboxes[*mailbox][uid].marks.get(&device);
+            if known.is_none_or(|mark| deleted && !mark.1) {
+                let time = self.stamp();
+                let message = self.users[at].mailboxes[*mailbox].get_mut(uid).unwrap();
+                message.marks.insert(device, (time, deleted));
+            }
+        }
     }
 
     /// What every device that polls has had goes to \Trash when its time is over, and nothing else.

@@ -4,13 +4,13 @@ use crate::operation::{DEVICES, GRACE, NAMES, Operation, PREFIX, USERS, Verb, me
 use mailnook::auth::new_device;
 use mailnook::mailbox::{
     Account, Clock, Core, Delivery, DeliveryTarget, Error, Guest, Happened, Mailbox, NotEntered, Options, OverQuota,
-    Place, QuotaRules, RetentionRules, Row, Story, Undelete, Whose,
+    Place, PopSession, QuotaRules, RetentionRules, Row, Story, Undelete, Whose,
 };
 use mailnook::types::{
-    DateTime, DeviceId, Door, DoorKind, FlagOperation, Flags, PopDelete, Rights, SystemFlags, Uid, UidSet,
+    DateTime, DeviceId, Door, DoorKind, FlagOperation, Flags, InstanceId, PopDelete, Rights, SystemFlags, Uid, UidSet,
 };
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::future::Future;
 use std::io::{BufRead as _, Write as _};
@@ -32,6 +32,8 @@ struct Server {
     /// The identifiers of the devices, the main password's first.
     devices: Vec<Vec<DeviceId>>,
     guests: RefCell<HashMap<(usize, u32), Guest>>,
+    /// What the POP3 sessions were shown, and when.
+    shown: RefCell<HashMap<(usize, u32), (i64, HashMap<u32, InstanceId>)>>,
 }
 
 fn flags(number: i64) -> Flags {
@@ -44,6 +46,10 @@ fn refused(error: &Error) -> String {
         Error::OverQuota(OverQuota::Bounce) => "too much".to_owned(),
         error => format!("{error:?}"),
     }
+}
+
+fn uids(shown: &[(u32, InstanceId)]) -> Vec<u32> {
+    shown.iter().map(|(uid, _)| *uid).collect()
 }
 
 fn rows(mailbox: &Mailbox) -> Vec<Row> {
@@ -92,7 +98,7 @@ impl Server {
             let known = core.devices(account.id()).unwrap();
             std::iter::once(DeviceId(0)).chain(known.into_iter().map(|(id, _)| id).filter(|id| id.0 > 0)).collect()
         });
-        Self { devices: devices.collect(), core, hand, accounts, guests: RefCell::default() }
+        Self { devices: devices.collect(), core, hand, accounts, guests: RefCell::default(), shown: RefCell::default() }
     }
 
     /// The account as an IMAP session has it.
@@ -164,12 +170,12 @@ impl Server {
         }
     }
 
-    /// The UIDs in INBOX that a POP3 device is shown.
-    async fn maildrop(&self, user: usize, device: u32) -> Vec<u32> {
+    /// The messages in INBOX that a POP3 device is shown, and when.
+    async fn maildrop(&self, user: usize, device: u32) -> (i64, Vec<(u32, InstanceId)>) {
         let inbox = self.accounts[user].clone().through(self.pop_door(user, device)).open("INBOX").unwrap();
-        let hidden = inbox.pop_hidden().await.unwrap();
+        let (hidden, since) = inbox.pop_hidden().await.unwrap();
         let shown = rows(&inbox).into_iter().filter(|row| hidden.binary_search(&row.instance).is_err());
-        shown.map(|row| row.uid.0).collect()
+        (since, shown.map(|row| (row.uid.0, row.instance)).collect())
     }
 
     async fn pop(&self, operation: &Operation) -> String {
@@ -184,12 +190,21 @@ impl Server {
                 }
                 // That a device polls is noted in passing; an answer here promises that it is.
                 self.core.pulse().await.unwrap();
-                format!("{:?}", self.maildrop(operation.user, operation.by).await)
+                let (since, shown) = self.maildrop(operation.user, operation.by).await;
+                self.shown.borrow_mut().insert(key, (since, shown.iter().copied().collect()));
+                format!("{:?}", uids(&shown))
             }
             Verb::PopQuit => {
                 let inbox = self.accounts[operation.user].clone().through(door).open("INBOX").unwrap();
-                let (fetched, deleted) = (operation.uids.iter().copied(), operation.more.iter().copied());
-                inbox.pop_update(&fetched.collect(), &deleted.collect()).await.unwrap();
+                let (since, shown) = self.shown.borrow_mut().remove(&key).unwrap_or_default();
+                // A session that a kill has ended knows no message that is not in its place.
+                let nothing = InstanceId(u64::MAX);
+                let named = |uids: &[u32]| {
+                    let unique: BTreeSet<u32> = uids.iter().copied().collect();
+                    unique.iter().map(|uid| (Uid(*uid), *shown.get(uid).unwrap_or(&nothing))).collect()
+                };
+                let (fetched, deleted) = (named(&operation.uids), named(&operation.more));
+                inbox.pop_update(PopSession { since, fetched, deleted }).await.unwrap();
                 self.guests.borrow_mut().remove(&key);
                 String::new()
             }
@@ -292,7 +307,7 @@ impl Server {
             for device in 0..=DEVICES {
                 let id = self.devices[user][device as usize];
                 let polls = known.iter().any(|(known, device)| *known == id && device.polls);
-                let _ = write!(out, "device {device} {polls} {:?}", self.maildrop(user, device).await);
+                let _ = write!(out, "device {device} {polls} {:?}", uids(&self.maildrop(user, device).await.1));
                 let inbox = account.clone().through(self.pop_door(user, device)).open("INBOX").unwrap();
                 let marks: HashMap<_, _> = inbox
                     .pop_marks()
@@ -301,9 +316,11 @@ impl Server {
                     .into_iter()
                     .map(|(id, time, deleted)| (id, (time, deleted)))
                     .collect();
-                for row in rows(&inbox) {
-                    if let Some((time, deleted)) = marks.get(&row.instance) {
-                        let _ = write!(out, " {}:{time}/{deleted}", row.uid.0);
+                for (at, name) in NAMES.iter().enumerate() {
+                    for row in rows(&account.open(name).unwrap()) {
+                        if let Some((time, deleted)) = marks.get(&row.instance) {
+                            let _ = write!(out, " {at}/{}:{time}/{deleted}", row.uid.0);
+                        }
                     }
                 }
                 out.push('|');

@@ -50,7 +50,7 @@ fn a_newer_schema_is_refused_with_advice() {
         value
     });
     let text = refused(&scratch.0);
-    assert!(text.contains("format 3") && text.contains("newer version"), "{text}");
+    assert!(text.contains("format 4") && text.contains("newer version"), "{text}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What POP3 sessions fetched waits to be written with something else: who asks sees it, a power cut may lose it.
 
-use crate::scratch::{Scratch, options};
-use mailnook::mailbox::{Account, Clock, Core, Options};
+use crate::scratch::{Scratch, entries, options};
+use mailnook::mailbox::{Account, Clock, Core, Options, PopSession};
 use mailnook::types::{Door, DoorKind, Flags, UidSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -43,7 +43,8 @@ impl House {
 
     async fn fetch(&self, first: u32, last: u32) {
         let inbox = self.account.open("INBOX").unwrap();
-        inbox.pop_update(&UidSet::from_range(first, last), &UidSet::new()).await.unwrap();
+        let fetched = entries(&inbox, &UidSet::from_range(first, last));
+        inbox.pop_update(PopSession { fetched, ..PopSession::default() }).await.unwrap();
     }
 
     /// How many messages are known as fetched after a power cut at this moment; all else is sound.

@@ -3,8 +3,8 @@
 
 use crate::scratch::{Scratch, options};
 use mailnook::auth::new_device;
-use mailnook::mailbox::{Account, Clock, Core, Options};
-use mailnook::types::{DeviceId, Door, DoorKind, Flags, PopDelete, Rights, Uid, UidSet};
+use mailnook::mailbox::{Account, Clock, Core, Error, Options, PopSession};
+use mailnook::types::{DeviceId, Door, DoorKind, Flags, InstanceId, PopDelete, Rights, Uid, UidSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -123,38 +123,52 @@ impl World {
         let guest = self.core.enter(self.account.id(), &door, || ()).unwrap();
         *self.devices.entry(device).or_default() = true;
         let inbox = self.account.clone().through(door).open("INBOX").unwrap();
-        let hidden: BTreeSet<u64> = inbox.pop_hidden().await.unwrap().into_iter().map(|id| id.0).collect();
+        let (hidden, since) = inbox.pop_hidden().await.unwrap();
+        let hidden: BTreeSet<u64> = hidden.into_iter().map(|id| id.0).collect();
         let deleted_by = |message: &Message| message.marks.get(&device).is_some_and(|(_, deleted)| *deleted);
         let expected: BTreeSet<u64> =
             self.messages.iter().filter(|(_, message)| deleted_by(message)).map(|(id, _)| *id).collect();
         assert_eq!(hidden, expected, "hidden from device {device}");
         let visible: Vec<_> = self.rows("INBOX").into_iter().filter(|(_, id, _)| !hidden.contains(id)).collect();
-        let (mut fetched, mut deleted) = (UidSet::new(), UidSet::new());
-        for (uid, ..) in &visible {
-            match random.below(4) {
-                0 => fetched.insert(*uid),
-                1 => deleted.insert(*uid),
-                2 => {
-                    fetched.insert(*uid);
-                    deleted.insert(*uid);
-                }
-                _ => {}
+        let (mut fetched, mut deleted) = (Vec::new(), Vec::new());
+        for (uid, instance, _) in visible {
+            let named = (Uid(uid), InstanceId(instance));
+            let choice = random.below(4);
+            if choice == 0 || choice == 2 {
+                fetched.push(named);
+            }
+            if choice == 1 || choice == 2 {
+                deleted.push(named);
             }
         }
-        inbox.pop_update(&fetched, &deleted).await.unwrap();
+        // Others do not wait for the end of the session.
+        for _ in 0..random.below(3) {
+            match random.below(3) {
+                0 => self.append().await,
+                1 => self.move_some(random).await,
+                _ => self.expunge_some(random).await,
+            }
+        }
+        inbox.pop_update(PopSession { since, fetched: fetched.clone(), deleted: deleted.clone() }).await.unwrap();
         drop(guest);
         let (now, rules) = (self.now(), self.rules);
-        for (uid, instance, _) in visible {
-            let message = self.messages.get_mut(&instance).unwrap();
-            if fetched.contains(uid) {
+        for (_, instance) in fetched {
+            if let Some(message) = self.messages.get_mut(&instance.0) {
                 message.marks.entry(device).or_insert((now, false));
                 message.seen |= rules.seen;
             }
+        }
+        for (_, instance) in deleted {
+            let Some(message) = self.messages.get_mut(&instance.0) else { continue };
             match rules.delete {
-                _ if !deleted.contains(uid) => {}
-                PopDelete::Hide => drop(message.marks.insert(device, (now, true))),
-                PopDelete::Trash => (message.mailbox, message.placed) = ("Trash", now),
-                PopDelete::Expunge => drop(self.messages.remove(&instance)),
+                PopDelete::Trash if message.mailbox == "INBOX" => (message.mailbox, message.placed) = ("Trash", now),
+                PopDelete::Expunge if message.mailbox == "INBOX" => drop(self.messages.remove(&instance.0)),
+                _ => {
+                    let mark = message.marks.entry(device).or_insert((now, true));
+                    if !mark.1 {
+                        *mark = (now, true);
+                    }
+                }
             }
         }
     }
@@ -204,6 +218,13 @@ impl World {
         assert!(self.devices.insert(id, false).is_none(), "an identifier is never used again");
     }
 
+    async fn forget_main_device(&mut self) {
+        let polled = self.devices.get(&0) == Some(&true);
+        assert_eq!(self.core.forget_main_device("anna").await, if polled { Ok(()) } else { Err(Error::NotFound) });
+        self.devices.remove(&0);
+        self.messages.values_mut().for_each(|message| drop(message.marks.remove(&0)));
+    }
+
     async fn revoke_device(&mut self, random: &mut Random) {
         let ids: Vec<u32> = self.devices.keys().copied().filter(|id| *id != 0).collect();
         let Some(id) = ids.get(random.below(ids.len().max(1))).copied() else { return };
@@ -246,6 +267,7 @@ async fn play(seed: u64, steps: usize) {
             15 | 16 => drop(world.hand.fetch_add(DAY * 5, Ordering::SeqCst)),
             17 => world.change_rules(&mut random).await,
             18 if random.below(4) == 0 => world.revoke_device(&mut random).await,
+            18 if random.below(3) == 0 => world.forget_main_device().await,
             18 if world.devices.len() < 4 => world.add_device().await,
             _ => world.apply().await,
         }

@@ -2,7 +2,7 @@
 
 use crate::scratch::{Scratch, options};
 use mailnook::mailbox::{Account, Clock, Core, Error, Options, RetentionRules, Swept, Undelete};
-use mailnook::types::{FlagOperation, Flags, SystemFlags, Uid, UidSet};
+use mailnook::types::{FlagOperation, Flags, SpecialUse, SystemFlags, Uid, UidSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -275,6 +275,36 @@ fn deleted_mailboxes_come_back_with_their_mail() {
         house.days(8);
         assert_eq!(house.sweep().await.removed["anna"].0, 2);
         assert_eq!(house.undelete(0, None, false).await, []);
+    });
+}
+
+#[test]
+fn a_deleted_trash_comes_back_as_what_it_was() {
+    smol::block_on(async {
+        let house = House::new("lost-trash", 7).await;
+        let id = house.account.id();
+        let trash = |account: &Account| {
+            let found = account.list().unwrap().into_iter().find(|entry| entry.special_use == Some(SpecialUse::Trash));
+            found.map(|entry| entry.name)
+        };
+        house.append("Trash", "one", "Todo").await;
+        house.core.set_expiry(id, "Trash", Some(5)).await.unwrap();
+        house.account.delete("Trash").await.unwrap();
+        house.emptied(1).await;
+        assert_eq!(trash(&house.account), None);
+        let house = house.reopen();
+        assert_eq!(house.undelete(0, None, false).await, [("Trash".to_owned(), 1)]);
+        assert_eq!(trash(&house.account), Some("Trash".to_owned()));
+        let rules = house.core.expiries(id).unwrap().0;
+        assert!(
+            rules.iter().any(|rule| (rule.mailbox.as_str(), rule.days, rule.own) == ("Trash", 5, true)),
+            "{rules:?}"
+        );
+        // Where another one is that by now, it stays so.
+        house.account.delete("Trash").await.unwrap();
+        house.account.create("Bin", Some(SpecialUse::Trash)).await.unwrap();
+        assert_eq!(house.undelete(0, None, false).await, [("Trash".to_owned(), 1)]);
+        assert_eq!(trash(&house.account), Some("Bin".to_owned()));
     });
 }
 

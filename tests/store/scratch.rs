@@ -1,6 +1,7 @@
 //! A directory of its own for each test, removed at its end.
 
-use mailnook::mailbox::{Core, Options};
+use mailnook::mailbox::{Core, Mailbox, Options};
+use mailnook::types::{InstanceId, Uid, UidSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,4 +28,15 @@ pub fn options(path: &Path) -> Options {
 
 pub fn open(path: &Path) -> Arc<Core> {
     Core::open(options(path)).unwrap()
+}
+
+/// The messages with these UIDs that are there, as a POP3 session names them.
+pub fn entries(mailbox: &Mailbox, uids: &UidSet) -> Vec<(Uid, InstanceId)> {
+    let (mut found, mut from) = (Vec::new(), Uid(1));
+    loop {
+        let rows = mailbox.rows(uids, from).unwrap();
+        let Some(last) = rows.last() else { return found };
+        from = Uid(last.uid.0 + 1);
+        found.extend(rows.iter().map(|row| (row.uid, row.instance)));
+    }
 }

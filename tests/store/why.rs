@@ -1,9 +1,9 @@
 //! The journal, and what `why` tells from it.
 
-use crate::scratch::{Scratch, options};
+use crate::scratch::{Scratch, entries, options};
 use mailnook::mailbox::{
-    Account, Cause, Clock, Core, Door, DoorKind, FreeSpace, Happened, LetGo, Options, Place, RetentionRules, Room,
-    Story, Undelete, Whose,
+    Account, Cause, Clock, Core, Door, DoorKind, FreeSpace, Happened, LetGo, Options, Place, PopSession,
+    RetentionRules, Room, Story, Undelete, Whose,
 };
 use mailnook::types::{AccountId, FlagOperation, Flags, SystemFlags, UidSet};
 use std::net::IpAddr;
@@ -92,8 +92,10 @@ fn a_message_is_followed_to_its_end() {
         let door = Door::of(DoorKind::Pop3);
         let _guest = core.enter(id, &door, || {}).unwrap();
         let pop = core.account(id).unwrap().through(door).open("INBOX").unwrap();
-        pop.pop_update(&set(1), &UidSet::new()).await.unwrap();
-        pop.pop_update(&set(1), &set(1)).await.unwrap();
+        let first = entries(&pop, &set(1));
+        let only_fetched = PopSession { fetched: first.clone(), ..PopSession::default() };
+        pop.pop_update(only_fetched.clone()).await.unwrap();
+        pop.pop_update(PopSession { deleted: first, ..only_fetched }).await.unwrap();
         let story = why(&core, id, "<1@example.org>").remove(0);
         let told = events(&story);
         assert_eq!(told[1], (Happened::Fetched, DoorKind::Pop3));
