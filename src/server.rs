@@ -104,6 +104,9 @@ impl Server {
         let sandbox = sandbox::enter(&config);
         log::info!("sandbox: {sandbox}");
         let core = admin::open(&config, &data_dir).map_err(|text| Failure::new(exit::TEMPORARY, text))?;
+        if let Ok(Some(name)) = core.idle_catch_all() {
+            log::warn!("catch_all = {name:?}: there is no such user, so that it catches nothing");
+        }
         let sockets = early.map_or_else(|| bind(&config), Ok);
         let wired = sockets.and_then(|sockets| Self::wire(config, Arc::clone(&core), (data_dir, sandbox), sockets));
         if wired.is_err() {

@@ -248,6 +248,9 @@ fn users_without_a_server() {
     assert_eq!(place.run(&["user", "alias", "add", "anna", "info@example.org"], "").code, 0);
     assert_eq!(place.run(&["user", "alias", "add", "bert", "info@example.org"], "").code, 1);
     assert_eq!(place.run(&["user", "alias", "add", "nobody", "x"], "").code, 67);
+    let taken = place.run(&["user", "alias", "add", "bert", "anna@example.org"], "");
+    assert!(taken.code == 0 && taken.out.contains("note: until now anna@example.org led to anna"), "{taken:?}");
+    assert_eq!(place.run(&["user", "alias", "remove", "bert", "anna@example.org"], "").code, 0);
     let list = place.run(&["user", "list", "--json"], "");
     let anna = r#"{"user":"anna","aliases":["info@example.org"],"messages":0,"bytes":0,"mailboxes":6}"#;
     assert!(list.out.contains(anna), "{list:?}");
@@ -400,7 +403,7 @@ fn quotas_are_set_shown_and_kept() {
     let place = Place::new("quota");
     place.add_user("anna");
     for (arguments, code, part) in [
-        (&["quota", "show", "anna"][..], 0, "anna  0 B   1.0 GB  0 %  0         no limit  6          defer"),
+        (&["quota", "show", "anna"][..], 0, "anna  0 B   1.0 GB  0         no limit  0 %   6          defer"),
         (&["quota", "set", "anna", "--bytes", "0"], 64, "would refuse all mail"),
         (&["quota", "set", "anna", "--bytes", "much"], 64, "takes a size such as"),
         (&["quota", "set", "anna", "--bytes", "9999999 TB"], 64, "is too much"),
@@ -643,6 +646,8 @@ fn the_control_socket_survives_strangers() {
 #[test]
 fn a_delivery_that_is_cut_stores_nothing() {
     let place = Place::new("cut");
+    let config = std::fs::read_to_string(place.config()).expect("reads");
+    std::fs::write(place.config(), config.replace("64 KiB", "8 MiB")).expect("writes");
     place.add_user("anna");
     for with_server in [true, false] {
         let server = with_server.then(|| {
@@ -653,6 +658,8 @@ fn a_delivery_that_is_cut_stores_nothing() {
         let mut cut = place.command(&["deliver", "-r", "anna"]).stdin(Stdio::piped()).spawn().expect("starts");
         let mut input = cut.stdin.take().expect("piped");
         input.write_all(MESSAGE.as_bytes()).expect("writes");
+        // Without a server as much as is read before the store is taken.
+        input.write_all("0123456789abcde\n".repeat(1 << 16).as_bytes()).expect("writes");
         std::thread::sleep(Duration::from_millis(300));
         // Without a server the command owns the store: the next one waits for it.
         let waiting = place.command(&["verify"]).stdout(Stdio::piped()).spawn().expect("starts");
@@ -666,6 +673,22 @@ fn a_delivery_that_is_cut_stores_nothing() {
             server.stop();
         }
     }
+}
+
+#[test]
+fn a_slow_sender_keeps_no_server_from_starting() {
+    let place = Place::new("slow");
+    place.add_user("anna");
+    let mut slow = place.command(&["deliver", "-r", "anna"]).stdin(Stdio::piped()).spawn().expect("starts");
+    let mut input = slow.stdin.take().expect("piped");
+    input.write_all(MESSAGE.as_bytes()).expect("writes");
+    std::thread::sleep(Duration::from_millis(300));
+    let server = Server::start(place.command(&["serve"]));
+    server.logged("listening: control");
+    drop(input);
+    assert!(slow.wait().expect("ends").success());
+    assert_eq!(messages(&place, "INBOX"), 1);
+    server.stop();
 }
 
 #[test]

@@ -37,7 +37,14 @@ pub struct Inspection {
     pub clock_lag: u64,
     /// What a quick look at the store found.
     pub damage: Vec<String>,
+    /// Users whose quota is nearly used up or exceeded, with the percentage.
+    pub full: Vec<(String, u64)>,
+    /// The configured `catch_all` where there is no such user.
+    pub idle_catch_all: Option<String>,
 }
+
+/// Percentage from which on an account is told of.
+const FULL: u64 = 95;
 
 pub(super) async fn run(context: &Context, call: &mut Call<'_>) -> Result<u8, Failure> {
     let core = Arc::clone(&context.core);
@@ -65,9 +72,17 @@ pub fn inspect_alone(config: &Config, data_dir: &DataDir) -> Result<Inspection, 
 fn of_store(core: &Core) -> Result<Inspection, Failure> {
     let failed = |_| Failure::core(&Error::Temporary);
     let layout = core.store().layout().map_err(failed)?;
+    let accounts = core.accounts()?;
+    let mut full = Vec::new();
+    for account in &accounts {
+        let percent = core.quota(account.id)?.percent();
+        if percent >= FULL {
+            full.push((account.name.clone(), percent));
+        }
+    }
     Ok(Inspection {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        users: u64::try_from(core.accounts()?.len()).unwrap_or(u64::MAX),
+        users: u64::try_from(accounts.len()).unwrap_or(u64::MAX),
         page_size: layout.page_size.into(),
         map_used: layout.map_used,
         map_left: layout.map_left,
@@ -75,6 +90,8 @@ fn of_store(core: &Core) -> Result<Inspection, Failure> {
         takes_mail: core.check_room().is_ok(),
         clock_lag: u64::try_from(core.clock_lag()?).unwrap_or(0),
         damage: core.store().quick_check().map_err(failed)?,
+        full,
+        idle_catch_all: core.idle_catch_all()?,
         ..Inspection::default()
     })
 }
@@ -101,6 +118,12 @@ impl Inspection {
         }
         for damage in &self.damage {
             line("damage", damage);
+        }
+        for (name, percent) in &self.full {
+            line("full", &format!("{percent} {name}"));
+        }
+        if let Some(name) = &self.idle_catch_all {
+            line("idle-catch-all", name);
         }
         text
     }
@@ -136,6 +159,8 @@ impl Inspection {
                 "fingerprint" => facts.fingerprint = Some(value.to_owned()),
                 "listens" => facts.places.extend(place(value)),
                 "damage" => facts.damage.push(value.to_owned()),
+                "full" => facts.full.extend(full(value)),
+                "idle-catch-all" => facts.idle_catch_all = Some(value.to_owned()),
                 _ => {}
             }
         }
@@ -147,6 +172,11 @@ fn place(value: &str) -> Option<(Protocol, SocketAddr)> {
     let (name, address) = value.split_once(' ')?;
     let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.name() == name)?;
     Some((protocol, address.parse().ok()?))
+}
+
+fn full(value: &str) -> Option<(String, u64)> {
+    let (percent, name) = value.split_once(' ')?;
+    Some((name.to_owned(), percent.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -168,6 +198,8 @@ mod tests {
             takes_mail: true,
             clock_lag: 5,
             damage: vec!["one".to_owned(), "two words".to_owned()],
+            full: vec![("anna".to_owned(), 97), ("bert".to_owned(), 140)],
+            idle_catch_all: Some("nobody".to_owned()),
         };
         assert_eq!(Inspection::parse(&facts.text()), facts);
         assert_eq!(Inspection::parse("future 1\nlistens smtp 1\nusers x\n"), Inspection::default());

@@ -49,7 +49,7 @@ pub(super) async fn show(
 }
 
 fn heading() -> Vec<String> {
-    ["user", "used", "of", "", "messages", "of", "mailboxes", "when full"].map(str::to_owned).to_vec()
+    ["user", "used", "of", "messages", "of", "full", "mailboxes", "when full"].map(str::to_owned).to_vec()
 }
 
 fn row(name: &str, quota: &Quota) -> Vec<String> {
@@ -58,13 +58,13 @@ fn row(name: &str, quota: &Quota) -> Vec<String> {
         name.to_owned(),
         text::octets(quota.bytes),
         limit(quota.bytes_limit, text::octets),
+        quota.messages.to_string(),
+        limit(quota.messages_limit, |number| number.to_string()),
         if quota.bytes_limit.or(quota.messages_limit).is_some() {
             format!("{} %", quota.percent())
         } else {
             String::new()
         },
-        quota.messages.to_string(),
-        limit(quota.messages_limit, |number| number.to_string()),
         quota.mailboxes.to_string(),
         word(quota.over).to_owned(),
     ]

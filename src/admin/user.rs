@@ -54,6 +54,13 @@ pub(super) async fn add(context: &Context, call: &mut Call<'_>, given: &str, pas
     name::password(&name, &password).map_err(usage)?;
     create_account(&context.core, &name, password, &context.cost).await?;
     call.print(&format!("user: {name}\n")).await?;
+    for domain in &context.config.domains {
+        let address = format!("{name}@{domain}");
+        let other = context.core.resolve(&address)?.name;
+        if other != name {
+            call.print(&format!("note: {address} is an alias of {other}, who gets that mail\n")).await?;
+        }
+    }
     Ok(exit::OK)
 }
 
@@ -89,12 +96,16 @@ pub(super) async fn add_alias(context: &Context, call: &mut Call<'_>, given: &st
     }
     // The account first: the core says NotFound for it and Exists for the alias.
     context.core.account_info(&name).map_err(|error| missing(&error, &name))?;
+    let before = context.core.resolve(&alias).map(|found| found.name);
     context.core.add_alias(&name, &alias).await.map_err(|error| match error {
         Error::Exists => Failure::new(exit::FAILURE, format!("{alias} is taken by a user or an alias")),
         other => missing(&other, &name),
     })?;
     log::info!("admin: alias {alias} of user {name} added");
     call.print(&format!("{alias} leads to {name}\n")).await?;
+    if let Some(other) = before.ok().filter(|other| *other != name) {
+        call.print(&format!("note: until now {alias} led to {other}\n")).await?;
+    }
     Ok(exit::OK)
 }
 

@@ -178,10 +178,25 @@ impl<'a> Exchange<'a> {
             Verdict::WrongBinding => (Proof::WrongBinding, String::new()),
         };
         let attempt = self.client.attempt(&user, b"");
-        let logged_in = self.authenticator.prove(arrived, &attempt, login, proof).await?;
+        // The password may have been changed or taken away since the challenge.
+        let now = self.authenticator.find(&attempt)?;
+        let proof = match proof {
+            Proof::Fits(device) if keys_of(now.as_ref(), device) != keys_of(login.as_ref(), device) => Proof::Wrong,
+            proof => proof,
+        };
+        let logged_in = self.authenticator.prove(arrived, &attempt, now, proof).await?;
         self.state = State::ScramDone(logged_in);
         Ok(challenge_of(&signature))
     }
+}
+
+/// The keys of a device's password, or of the main one.
+fn keys_of(login: Option<&Login>, device: DeviceId) -> Option<&ScramKeys> {
+    let login = login?;
+    if !device.is_device() {
+        return login.scram.as_ref();
+    }
+    login.devices.iter().find(|(id, _)| *id == device)?.1.scram.as_ref()
 }
 
 /// The keys that a proof may have been made with. The main password's say the salt; without them a device's do, and

@@ -1,15 +1,18 @@
 //! Runs a command where the store is: in the server, or here when no server runs.
 
 use super::complain;
-use crate::admin::{self, Access, Context, DataDir, Request, exit};
+use crate::admin::{self, Access, Context, DataDir, Input, Request, exit};
 use crate::auth::Cost;
 use crate::config::Config;
 use crate::net::Connection;
 use smol::Async;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
+
+/// Limit: octets of the input that are read before the store is taken.
+const HELD_MAX: u64 = 1 << 20;
 
 /// Runs `request`, with standard input where it takes some, and gives its exit code.
 /// With `create` the data directory is made where it is missing.
@@ -26,14 +29,35 @@ pub(super) fn ask_into(config: Config, request: &Request, create: bool, out: &mu
         ));
         return exit::TEMPORARY;
     }
-    match Access::reach(&config.data_dir, create) {
-        Ok(Access::Server(stream)) => call(&stream, request, out),
-        Ok(Access::Owner(data_dir)) => alone(config, &data_dir, request, out),
+    let mut input: Input = Box::new(io::stdin());
+    let mut access = Access::reach(&config.data_dir, create);
+    if request.takes_input() && matches!(access, Ok(Access::Owner(_))) {
+        // Whoever is slow to send it must not keep a server from starting meanwhile.
+        drop(access);
+        input = match begin(input) {
+            Ok(input) => input,
+            Err(error) => {
+                complain(&format!("cannot read the message: {error}"));
+                return exit::TEMPORARY;
+            }
+        };
+        access = Access::reach(&config.data_dir, create);
+    }
+    match access {
+        Ok(Access::Server(stream)) => call(&stream, request, input, out),
+        Ok(Access::Owner(data_dir)) => alone(config, &data_dir, request, input, out),
         Err(refused) => {
             complain(&refused.text);
             refused.code
         }
     }
+}
+
+/// Reads the input up to its end or to [`HELD_MAX`]; what gives all of it.
+fn begin(mut input: Input) -> io::Result<Input> {
+    let mut held = Vec::new();
+    input.by_ref().take(HELD_MAX).read_to_end(&mut held)?;
+    Ok(Box::new(io::Cursor::new(held).chain(input)))
 }
 
 /// Whether this is a directory in which no server ever was, nor is one beginning: nothing is to be made there.
@@ -45,12 +69,12 @@ fn has_no_store(data_dir: &Path) -> bool {
     data_dir.is_dir() && lacks("store") && lacks("lock")
 }
 
-fn call(stream: &UnixStream, request: &Request, out: &mut dyn Write) -> u8 {
-    admin::call(stream, request, Box::new(io::stdin()), out, &mut io::stderr())
+fn call(stream: &UnixStream, request: &Request, input: Input, out: &mut dyn Write) -> u8 {
+    admin::call(stream, request, input, out, &mut io::stderr())
 }
 
 /// Opens the store and serves the one request over a socket pair, so that commands have one way through.
-fn alone(mut config: Config, data_dir: &DataDir, request: &Request, out: &mut dyn Write) -> u8 {
+fn alone(mut config: Config, data_dir: &DataDir, request: &Request, input: Input, out: &mut dyn Write) -> u8 {
     config.set_data_dir(data_dir.path().to_owned());
     let core = match admin::open(&config, data_dir) {
         Ok(core) => core,
@@ -63,7 +87,7 @@ fn alone(mut config: Config, data_dir: &DataDir, request: &Request, out: &mut dy
     let context = Arc::new(Context { core: Arc::clone(&core), config: Arc::new(config), cost, running: None });
     let code = match serve_in_thread(context) {
         Ok((stream, thread)) => {
-            let code = call(&stream, request, out);
+            let code = call(&stream, request, input, out);
             // A panic there was told by the hook, and `call` knows of it as a broken connection.
             let _panicked = thread.join();
             code

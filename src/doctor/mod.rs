@@ -25,6 +25,7 @@ mod power;
 mod probe;
 mod server;
 mod store;
+mod users;
 
 pub use finding::{Finding, Level, Report};
 pub use probe::Probe;
@@ -143,6 +144,7 @@ pub fn run(call: Call) -> Report {
         patient.inspection = Some(inspection.clone());
         findings.extend(clock::store(&patient, inspection));
         findings.extend(store::check(&patient, inspection));
+        findings.extend(users::check(&patient, inspection));
     }
     findings.extend(ports::check(&patient, &owner, &listening));
     findings.extend(names::check(&patient));

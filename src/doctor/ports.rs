@@ -5,6 +5,7 @@ use super::network::{self, Listening};
 use super::server::Owner;
 use super::{Finding, Patient, certificate, names};
 use crate::admin::{Certificate, Inspection, Protocol};
+use crate::config::{Config, Listen};
 use std::net::SocketAddr;
 
 const CHECK: &str = "ports";
@@ -20,9 +21,12 @@ pub(super) fn check(patient: &Patient, owner: &Owner, listening: &[Listening]) -
     }
 }
 
-/// Every listener of a configuration.
+/// Every listener of the configuration.
 fn configured(patient: &Patient) -> Vec<(Protocol, SocketAddr)> {
-    let listen = &patient.config.listen;
+    listeners(&patient.config.listen)
+}
+
+fn listeners(listen: &Listen) -> Vec<(Protocol, SocketAddr)> {
     let lists = [
         (Protocol::Imap, &listen.imap),
         (Protocol::Imaps, &listen.imaps),
@@ -66,6 +70,8 @@ fn answering(patient: &Patient, inspection: &Inspection) -> Vec<Finding> {
         }
     }
     findings.extend(unused(patient, inspection));
+    findings.extend(ignored(patient, inspection));
+    findings.extend(open_lmtp(patient, inspection));
     if !inspection.places.iter().any(|(protocol, _)| *protocol != Protocol::Lmtp) {
         let text = "the server has no port for mail programs";
         let fix = if patient.unit {
@@ -101,6 +107,40 @@ fn unused(patient: &Patient, inspection: &Inspection) -> Vec<Finding> {
         Finding::warning(CHECK, text).fix(patient.restart())
     };
     configured(patient).into_iter().filter(is_wanted).map(finding).collect()
+}
+
+/// Listeners of the configuration that the server does not open, because systemd opened others for the protocol.
+fn ignored(patient: &Patient, inspection: &Inspection) -> Option<Finding> {
+    let opened = |protocol: Protocol| inspection.places.iter().filter(move |(other, _)| *other == protocol);
+    let is_ignored = |(protocol, address): &(Protocol, SocketAddr)| {
+        let port = |(_, place): &(Protocol, SocketAddr)| place.port() == address.port();
+        patient.unit && address.port() != 0 && opened(*protocol).next().is_some() && !opened(*protocol).any(port)
+    };
+    // Nobody misses those that come by default.
+    let by_default = listeners(&Config::default().listen);
+    let list: Vec<String> = configured(patient)
+        .into_iter()
+        .filter(|listener| is_ignored(listener) && !by_default.contains(listener))
+        .map(|(protocol, address)| format!("{} on {address}", protocol.name()))
+        .collect();
+    let text = format!(
+        "{}: in the configuration, but not opened: the ports of mailnook.socket take the place of all others",
+        list.join(", ")
+    );
+    let fix =
+        patient.edit("take these keys out of [listen]; /lib/systemd/system/mailnook.socket tells how to add ports");
+    (!list.is_empty()).then(|| Finding::warning(CHECK, text).fix(fix))
+}
+
+/// LMTP asks nobody for a password.
+fn open_lmtp(patient: &Patient, inspection: &Inspection) -> Option<Finding> {
+    let is_open =
+        |(protocol, address): &&(Protocol, SocketAddr)| *protocol == Protocol::Lmtp && !address.ip().is_loopback();
+    let (_, address) = inspection.places.iter().find(is_open)?;
+    let text =
+        format!("lmtp on {address}: whoever reaches this machine can put mail into every mailbox, without a password");
+    let fix = patient.edit("set lmtp = \"127.0.0.1:1024\" in [listen], unless your mail server is on another machine and a firewall keeps the others out");
+    Some(Finding::note(CHECK, text).fix(fix))
 }
 
 fn stopped(patient: &Patient, listening: &[Listening]) -> Vec<Finding> {

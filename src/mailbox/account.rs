@@ -417,6 +417,16 @@ impl Core {
         })?
     }
 
+    /// The configured `catch_all` where no account has that name, so that it catches nothing.
+    ///
+    /// # Errors
+    /// `Temporary`.
+    pub fn idle_catch_all(&self) -> Result<Option<String>, Error> {
+        let Some(name) = &self.options.catch_all else { return Ok(None) };
+        let found = self.store.read(|view| view.address(&name.to_lowercase()))?;
+        Ok(found.is_none().then(|| name.clone()))
+    }
+
     pub(super) fn store_arc(&self) -> Arc<Store> {
         self.store.clone()
     }

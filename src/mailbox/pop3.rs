@@ -212,7 +212,9 @@ fn update(tx: &mut Tx<'_>, job: &Update) -> Result<(), store::Error> {
     let fetched = places(&tx.view(), job, &job.session.fetched)?;
     let mut read: BTreeMap<MailboxId, UidSet> = BTreeMap::new();
     if job.policy.retr_seen && !job.read_only {
-        fetched.iter().for_each(|held| read.entry(held.mailbox).or_default().insert(held.uid.0));
+        for held in &fetched {
+            read.entry(held.mailbox).or_default().insert(held.uid.0);
+        }
     }
     mark(tx, job, fetched, false)?;
     for (mailbox, uids) in read {

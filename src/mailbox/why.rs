@@ -1,6 +1,7 @@
 //! Where a message is, and what happened to it: the row or the hidden entry of the message, and the account's journal.
 
 use super::{Core, Error, name};
+use crate::message::message_id::MessageIds;
 use crate::store::hidden::{Hidden, HiddenAt};
 use crate::store::journal::{Action, Arrival, Entry, Item, Run};
 use crate::store::removed::Removed;
@@ -73,6 +74,32 @@ pub struct Story {
     pub events: Vec<(i64, Happened, Door)>,
     /// The names of the account's devices, revoked ones too.
     pub devices: BTreeMap<u32, String>,
+}
+
+/// A Message-ID as it was asked for. It is the one of a field, too, that has a comment behind it, or no angle brackets.
+struct WantedId {
+    given: String,
+    bare: Vec<u8>,
+}
+
+impl WantedId {
+    fn new(given: &str) -> Self {
+        Self { given: given.to_owned(), bare: bare_id(given.as_bytes()) }
+    }
+
+    fn is(&self, field: &[u8]) -> bool {
+        field.eq_ignore_ascii_case(self.given.as_bytes()) || bare_id(field).eq_ignore_ascii_case(&self.bare)
+    }
+}
+
+/// The identifier in a Message-ID field.
+fn bare_id(field: &[u8]) -> Vec<u8> {
+    let mut id = Vec::new();
+    if !MessageIds::new(field).next_into(&mut id) {
+        id = field.to_vec();
+        id.retain(|octet| !matches!(octet, b'<' | b'>') && !octet.is_ascii_whitespace());
+    }
+    id
 }
 
 /// Messages that one job touched, as the journal gets them.
@@ -171,12 +198,13 @@ impl Now {
                 found.extend(removed.map(|gone| gone.item.instance));
             }
             Whose::MessageId(wanted) => {
+                let wanted = WantedId::new(wanted);
                 let mut known: BTreeMap<ContentId, bool> = BTreeMap::new();
                 let mut is_it = |content: ContentId| {
                     if let Some(known) = known.get(&content) {
                         return Ok::<_, store::Error>(*known);
                     }
-                    let same = view.message_id(content)?.eq_ignore_ascii_case(wanted.as_bytes());
+                    let same = wanted.is(&view.message_id(content)?);
                     known.insert(content, same);
                     Ok(same)
                 };
@@ -190,7 +218,7 @@ impl Now {
                         found.push(at.instance);
                     }
                 }
-                let same = |id: &[u8]| id.eq_ignore_ascii_case(wanted.as_bytes());
+                let same = |id: &[u8]| wanted.is(id);
                 let removed = self.removed.iter().rev().filter(|gone| same(&gone.message_id));
                 found.extend(removed.map(|gone| gone.item.instance));
                 for entry in self.journal.iter().rev() {
@@ -290,5 +318,25 @@ impl Core {
             let found = now.find(view, &whose)?;
             found.into_iter().map(|instance| now.story(view, account, instance, i64::from(days) * 86_400)).collect()
         })?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::WantedId;
+
+    #[test]
+    fn an_identifier_is_found_however_its_field_is_written() {
+        let wanted = WantedId::new("<a.1@Example.org>");
+        for field in
+            ["<a.1@example.org>", "<A.1@example.org> (added by relay)", "a.1@example.org", "<a.1 @example.org>"]
+        {
+            assert!(wanted.is(field.as_bytes()), "{field}");
+        }
+        for field in ["", "<a.11@example.org>", "<>", "(x) a.1@example.org", "<b@example.org> (<a.1@example.org>)"] {
+            assert!(!wanted.is(field.as_bytes()), "{field}");
+        }
+        assert!(WantedId::new("<99999999999>").is(b"99999999999"));
+        assert!(!WantedId::new("<x>").is(b""));
     }
 }

@@ -165,7 +165,7 @@ impl Lost {
         let kept = fields.rest().is_empty() || fields.u8()? != 0;
         // Version 3 ends here.
         let special_use = if fields.rest().is_empty() { 0 } else { fields.u8()? };
-        let special_use = use_from_number(special_use).ok_or(Error::Corrupt(table::LOST))?;
+        let special_use = use_from_number(special_use, table::LOST)?;
         let days = if fields.rest().is_empty() { None } else { Some(fields.u32()?) };
         fields.end()?;
         Ok(Self { account, time, by, name, kept, special_use, days })

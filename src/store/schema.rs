@@ -335,7 +335,7 @@ impl MailboxEntry {
             id => Some(MailboxId(id)),
         };
         let subscribed = fields.u8()? != 0;
-        let special_use = use_from_number(fields.u8()?).ok_or(Error::Corrupt(table::MAILBOXES))?;
+        let special_use = use_from_number(fields.u8()?, table::MAILBOXES)?;
         Ok(Self { mailbox, subscribed, special_use })
     }
 }
@@ -352,16 +352,16 @@ pub(super) const fn use_number(special_use: Option<SpecialUse>) -> u8 {
     }
 }
 
-/// The outer None: no use has that number.
-pub(super) const fn use_from_number(number: u8) -> Option<Option<SpecialUse>> {
-    Some(match number {
+/// What [`use_number`] stored in that table.
+pub(super) const fn use_from_number(number: u8, of: &'static str) -> Result<Option<SpecialUse>, Error> {
+    Ok(match number {
         0 => None,
         1 => Some(SpecialUse::Sent),
         2 => Some(SpecialUse::Drafts),
         3 => Some(SpecialUse::Trash),
         4 => Some(SpecialUse::Junk),
         5 => Some(SpecialUse::Archive),
-        _ => return None,
+        _ => return Err(Error::Corrupt(of)),
     })
 }
 

@@ -2,7 +2,7 @@
 //! nothing else. The newest go first.
 
 use crate::model::{Message, Model};
-use crate::operation::{INBOX, Operation, Verb};
+use crate::operation::{Operation, Verb};
 
 /// With so many they are written with whatever comes next.
 const RIDE_AT: usize = 16;

@@ -6,6 +6,7 @@ use crate::operation::{
 };
 use mailnook::types::{PopDelete, SystemFlags};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Write as _;
 
 pub const SEEN: u8 = SystemFlags::SEEN.0;
 pub const DELETED: u8 = SystemFlags::DELETED.0;
@@ -92,7 +93,7 @@ impl User {
         for (at, mailbox) in self.mailboxes.iter().enumerate() {
             for (uid, message) in mailbox {
                 if let Some((time, deleted)) = message.marks.get(&device) {
-                    told += &format!(" {at}/{uid}:{time}/{deleted}");
+                    let _ = write!(told, " {at}/{uid}:{time}/{deleted}");
                 }
             }
         }

@@ -25,6 +25,9 @@ use std::task::Poll;
 pub const ANSWER: &str = "answer:";
 const OPERATIONS: [FlagOperation; 3] = [FlagOperation::Replace, FlagOperation::Add, FlagOperation::Remove];
 
+/// When a session began, and the messages by their UIDs.
+type Shown = (i64, HashMap<u32, InstanceId>);
+
 struct Server {
     core: Arc<Core>,
     hand: Arc<AtomicI64>,
@@ -33,7 +36,7 @@ struct Server {
     devices: Vec<Vec<DeviceId>>,
     guests: RefCell<HashMap<(usize, u32), Guest>>,
     /// What the POP3 sessions were shown, and when.
-    shown: RefCell<HashMap<(usize, u32), (i64, HashMap<u32, InstanceId>)>>,
+    shown: RefCell<HashMap<(usize, u32), Shown>>,
 }
 
 fn flags(number: i64) -> Flags {

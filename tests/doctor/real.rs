@@ -142,3 +142,26 @@ fn another_program_on_a_port_is_seen_without_a_planted_system() {
     assert!(said.has(("fault", "server", "mailnook is not running", "mailnook serve")), "{}", said.out);
     assert!(said.has(("note", "mail", "no test mail was sent", ", then mailnook doctor --config ")), "{}", said.out);
 }
+
+#[test]
+fn full_users_and_an_idle_catch_all_are_told() {
+    let place = Place::new("users");
+    let config = std::fs::read_to_string(place.config()).expect("reads");
+    std::fs::write(place.config(), format!("catch_all = 'nobody'\n{config}")).expect("writes");
+    let mut child = place
+        .command(&["deliver", "-r", "anna@home.example"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let text = format!("Subject: x\n\n{}\n", "x".repeat(5000));
+    std::io::Write::write_all(&mut child.stdin.take().expect("piped"), text.as_bytes()).expect("writes");
+    assert!(child.wait().expect("ends").success());
+    let said = place.doctor();
+    assert!(said.has(("warning", "users", "catch_all is \"nobody\"", "set catch_all to a user")), "{}", said.out);
+    assert!(!said.has(("warning", "users", "% of the quota", "")), "{}", said.out);
+    place.output(&["quota", "set", "anna", "--bytes", "5 KB"]);
+    let said = place.doctor();
+    assert!(said.has(("warning", "users", "anna's mail fills 10", "quota show anna")), "{}", said.out);
+    std::fs::write(place.config(), format!("catch_all = 'anna'\n{config}")).expect("writes");
+    assert!(!place.doctor().has(("warning", "users", "catch_all", "")));
+}

@@ -180,6 +180,28 @@ fn keys_are_made_at_a_login_with_the_password() {
     });
 }
 
+/// What was taken away between the challenge and its answer opens nothing any more.
+#[test]
+fn passwords_that_change_meanwhile() {
+    House::new().run(async |house| {
+        let phone = house.add_device("anna", "phone", Rights::ALL).await;
+        for (password, number) in [("secret", 1), (phone.as_str(), 2)] {
+            let mut client = house.connect("imap", &[]).await;
+            let mut scram = Scram::new("anna", password, "n", b"");
+            let challenge = client.ask(&format!("a AUTHENTICATE SCRAM-SHA-256 {}", scram.first())).await;
+            if number == 1 {
+                let login = house.core.store().login("anna").expect("the store").expect("anna");
+                let new = hash_password_of(Some(&login), "another", &house.imap.config.auth).expect("a hash");
+                house.core.store().set_password(login.account, new).await.expect("set");
+            } else {
+                house.core.revoke_device("anna", "phone").await.expect("revoked");
+            }
+            let last = client.ask(&scram.last(challenge.strip_prefix("+ ").expect("a challenge"))).await;
+            assert_eq!(last, REFUSED);
+        }
+    });
+}
+
 #[test]
 fn a_client_that_does_not_trust_the_server_is_not_logged_in() {
     House::new().run(async |house| {

@@ -222,7 +222,9 @@ impl World {
         let polled = self.devices.get(&0) == Some(&true);
         assert_eq!(self.core.forget_main_device("anna").await, if polled { Ok(()) } else { Err(Error::NotFound) });
         self.devices.remove(&0);
-        self.messages.values_mut().for_each(|message| drop(message.marks.remove(&0)));
+        for message in self.messages.values_mut() {
+            message.marks.remove(&0);
+        }
     }
 
     async fn revoke_device(&mut self, random: &mut Random) {
