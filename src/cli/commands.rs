@@ -122,7 +122,7 @@ when the files change. The log goes to standard error.
             Opt {
                 long: "dele",
                 short: None,
-                value: Some("WHAT"),
+                value: Some("hide|trash|expunge"),
                 help: "what POP3 deletes: hide, trash or expunge it",
             },
             Opt {
@@ -261,7 +261,7 @@ data directory.
             Opt {
                 long: "over",
                 short: None,
-                value: Some("WHAT"),
+                value: Some("defer|bounce|default"),
                 help: "defer: mail for the full account waits at its sender; bounce: it goes back; or default",
             },
         ],
@@ -382,11 +382,11 @@ Exit codes: 0 nothing is wrong, 1 there are warnings, 2 there are faults. For mo
     },
     Command {
         path: &["config", "board"],
-        words: &["[NAME]", "[FILE]"],
+        words: &["[pi-zero|pi-2|pi-3|pi-4|pi-5]", "[FILE]"],
         options: &[],
         summary: "print a configuration with what suits a board",
         details: "\
-Without NAME it lists the boards and tells which this is. With NAME it prints FILE, or the default configuration, with
+Without a name it lists the boards and tells which this is. With one it prints FILE, or the default configuration, with
 the keys of the board's preset put in; FILE itself is not changed. Keys to which you gave another value than the default
 stay as they are, and are named on standard error.
 ",
@@ -411,7 +411,7 @@ and when nothing else is going on. Hashes that are weaker are replaced at their 
     },
     Command {
         path: &["completion"],
-        words: &["SHELL"],
+        words: &["bash|zsh|fish"],
         options: &[],
         summary: "print the completions for bash, zsh or fish",
         details: "For bash: `source <(mailnook completion bash)`.\n",
