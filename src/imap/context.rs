@@ -117,12 +117,18 @@ pub async fn begin(
     Ok(())
 }
 
-/// NOUPDATE
+/// NOUPDATE (RFC 5267 §4.3.2) as an untagged response.
+#[must_use]
+pub fn no_update(tag: &Tag) -> String {
+    format!("NO [NOUPDATE \"{tag}\"] This search is not kept up to date")
+}
+
+/// The same, told.
 ///
 /// # Errors
 /// Where the connection is gone.
 pub async fn refuse(out: &mut Output<'_>, tag: &Tag) -> Result<(), Failure> {
-    out.untagged(&format!("NO [NOUPDATE \"{tag}\"] This search is not kept up to date")).await
+    out.untagged(&no_update(tag)).await
 }
 
 /// Whether a search with that tag is kept up to date.
@@ -136,9 +142,11 @@ pub fn cancel(selected: &mut Selected, tags: &[String]) {
     selected.contexts.retain(|context| !tags.iter().any(|tag| tag == context.tag.as_str()));
 }
 
-/// The client will use UIDs only: results in sequence numbers have no meaning any more (RFC 9586).
-pub fn forget_numbers(selected: &mut Selected) {
-    selected.contexts.retain(|context| context.uid);
+/// The client will use UIDs only: results in sequence numbers have no meaning any more (RFC 9586). The tags of the searches
+/// that end by it, each of which the client has to hear of.
+pub fn forget_numbers(selected: &mut Selected) -> Vec<Tag> {
+    let ended = selected.contexts.extract_if(.., |context| !context.uid);
+    ended.map(|context| context.tag).collect()
 }
 
 /// Tells that messages which are gone left the results. Before their expunge is told, because it takes their numbers

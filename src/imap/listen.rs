@@ -82,6 +82,9 @@ impl Session {
     /// The next command, of at most `max` octets; until it begins, what happens is told (RFC 5465 §3.1).
     pub(super) async fn read_listening(&mut self, deadline: Instant, max: usize) -> Result<Received, Failure> {
         loop {
+            if self.ending.requested() {
+                return Err(Failure::Bye(wait::STOPPING));
+            }
             // Commands that came already go first: a client that sends many hears of changes behind each of them.
             if let Some(received) = poll_once(pin!(self.receiver.command(&mut self.connection, max))).await {
                 return Ok(received?);
@@ -104,7 +107,7 @@ impl Session {
                 Woken::Change
             });
             let woken = pin!(async { Ok(or(command, change).await) });
-            match wait::input(woken, deadline, &self.context.shutdown).await? {
+            match wait::input(woken, deadline, &self.ending).await? {
                 Woken::Input(received) => return Ok(received?),
                 Woken::Change => yield_now().await,
             }
@@ -136,7 +139,7 @@ impl Session {
                 Woken::Change
             });
             let woken = pin!(async { Ok(or(line, change).await) });
-            match wait::input(woken, deadline, &self.context.shutdown).await? {
+            match wait::input(woken, deadline, &self.ending).await? {
                 Woken::Input(Ok(line)) if is_done(&line) => return Ok(Reply::ok("IDLE completed")),
                 Woken::Input(Ok(_) | Err(ReadError::TooLong)) => return Err(Reply::bad("Expected DONE").into()),
                 Woken::Input(Err(error)) => return Err(error.into()),

@@ -238,7 +238,9 @@ impl Session {
         selected.enabled = self.enabled;
         if self.enabled.uid_only {
             selected.view.forget_numbers();
-            context::forget_numbers(selected);
+            for tag in context::forget_numbers(selected) {
+                self.connection.queue(format!("* {}\r\n", context::no_update(&tag)).as_bytes());
+            }
         }
         if self.enabled.condstore && !before.condstore && !matches!(command, Command::Select { .. }) {
             let line = format!("* OK [{}] Highest\r\n", selected.highest_modseq());

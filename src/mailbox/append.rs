@@ -5,7 +5,6 @@ use super::incoming::{Incoming, Parts, STAGE_SIZE, Staged};
 use super::quota::{self, QuotaRules, Slack};
 use super::retention::Removal;
 use super::{Account, Core, Error, account, list, name};
-use crate::message::Normalizer;
 use crate::store::schema::{OriginId, kind};
 use crate::store::txn::Tx;
 use crate::store::view::View;
@@ -63,13 +62,13 @@ impl Core {
     /// Begins to take in one message by any door.
     #[must_use]
     pub fn incoming(&self) -> Incoming {
-        Incoming::new(self.store_arc(), self.max_message_size(), Some(Normalizer::new()))
+        Incoming::new(self.store_arc(), self.max_message_size(), false)
     }
 
-    /// The same for a message that may hold binary parts (RFC 3516): its line ends are kept as they are.
+    /// The same for a message that came as a literal8 (RFC 3516): its binary parts are kept as they are, or encoded.
     #[must_use]
     pub fn incoming_binary(&self) -> Incoming {
-        Incoming::new(self.store_arc(), self.max_message_size(), None)
+        Incoming::new(self.store_arc(), self.max_message_size(), true)
     }
 
     /// Makes one message visible to all `deliveries` in one durable commit.

@@ -1,14 +1,16 @@
-//! Binary parts with NUL (RFC 3516), which IMAP can show in an encoding only (§6): they are stored as base64.
+//! What came as a literal8 (RFC 3516). Binary parts with NUL, which IMAP can show in an encoding only (§6), are stored as
+//! base64; all that is no binary part gets CRLF for bare LF, as in every other message.
 //!
-//! Encoding anew breaks what was signed, so that nothing but such parts is changed, in their body and in one field.
+//! Encoding anew breaks what was signed, so that nothing but such parts is encoded, in their body and in one field.
 
 use super::Error;
 use super::incoming::{Incoming, Staged};
 use crate::message::header::fields;
-use crate::message::{Kind, Part};
+use crate::message::{Kind, Normalizer, Part};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memchr;
+use smol::future::yield_now;
 use std::ops::Range;
 
 /// Octets in a line of base64: 76 characters (RFC 2045 §6.8).
@@ -18,21 +20,27 @@ const PIECE: usize = LINE * 512;
 /// Limit: octets of the header of a part that is encoded.
 const HEADER_MAX: u64 = 64 << 10;
 
-const FIELD: &[u8] = b"Content-Transfer-Encoding";
+const ENCODING: &[u8] = b"Content-Transfer-Encoding";
+const TYPE: &[u8] = b"Content-Type";
 
-/// Sends `staged` into `out`, its binary parts that hold NUL in base64. NUL elsewhere stays.
+/// Sends `staged` into `out`, clean but for NUL outside of binary parts.
 pub(super) async fn encode(staged: &Staged, out: &mut Incoming) -> Result<(), Error> {
     let mut done = 0;
     for part in binary_parts(staged.record().structure()) {
-        if !holds_nul(staged, part.body.clone())? {
-            continue;
+        if holds_nul(staged, part.body.clone()).await? {
+            lines(staged, done..part.header.start, out).await?;
+            header(staged, &part.header, out).await?;
+            body(staged, &part.body, out).await?;
+        } else {
+            lines(staged, done..part.body.start, out).await?;
+            for piece in pieces(staged, part.body.clone()) {
+                out.push(&piece?).await?;
+                yield_now().await;
+            }
         }
-        copy(staged, done..part.header.start, out).await?;
-        out.push(&header(staged, &part.header)?).await?;
-        body(staged, &part.body, out).await?;
         done = part.body.end;
     }
-    copy(staged, done..staged.size(), out).await
+    lines(staged, done..staged.size(), out).await
 }
 
 /// The parts that say of themselves that they are binary, in their order.
@@ -70,24 +78,28 @@ fn pieces(staged: &Staged, range: Range<u64>) -> impl Iterator<Item = Result<Vec
     })
 }
 
-fn holds_nul(staged: &Staged, range: Range<u64>) -> Result<bool, Error> {
+async fn holds_nul(staged: &Staged, range: Range<u64>) -> Result<bool, Error> {
     for piece in pieces(staged, range) {
         if memchr(0, &piece?).is_some() {
             return Ok(true);
         }
+        yield_now().await;
     }
     Ok(false)
 }
 
-async fn copy(staged: &Staged, range: Range<u64>, out: &mut Incoming) -> Result<(), Error> {
+/// What is text, with its line ends.
+async fn lines(staged: &Staged, range: Range<u64>, out: &mut Incoming) -> Result<(), Error> {
+    let (mut normalizer, mut buffer) = (Normalizer::new(), Vec::new());
     for piece in pieces(staged, range) {
-        out.push(&piece?).await?;
+        out.push(normalizer.push(&piece?, &mut buffer)).await?;
+        yield_now().await;
     }
     Ok(())
 }
 
 /// The header of a part with another Content-Transfer-Encoding, at the place of the first one.
-fn header(staged: &Staged, range: &Range<u64>) -> Result<Vec<u8>, Error> {
+async fn header(staged: &Staged, range: &Range<u64>, out: &mut Incoming) -> Result<(), Error> {
     if range.end.saturating_sub(range.start) > HEADER_MAX {
         return Err(Error::Invalid("There is NUL in a part whose header is too long"));
     }
@@ -98,16 +110,26 @@ fn header(staged: &Staged, range: &Range<u64>) -> Result<Vec<u8>, Error> {
     let (mut new, mut told) = (Vec::with_capacity(old.len()), false);
     let mut old = fields(&old);
     for field in old.by_ref() {
-        if !field.name.eq_ignore_ascii_case(FIELD) {
+        if field.name.eq_ignore_ascii_case(TYPE) && is_composite(&field.value()) {
+            return Err(Error::Invalid("There is NUL in parts that lie too deep in one another"));
+        }
+        if !field.name.eq_ignore_ascii_case(ENCODING) {
             new.extend_from_slice(field.raw);
         } else if !told {
-            new.extend_from_slice(FIELD);
+            new.extend_from_slice(ENCODING);
             new.extend_from_slice(b": base64\r\n");
             told = true;
         }
     }
     new.extend_from_slice(old.rest());
-    Ok(new)
+    out.push(Normalizer::new().push(&new, &mut Vec::new())).await
+}
+
+/// Whether a Content-Type is of a part that holds parts, which has no encoding of its own (RFC 2045 §6.4). One is a leaf
+/// only where it lies too deep or has no boundary.
+fn is_composite(content_type: &[u8]) -> bool {
+    let begins = |name: &[u8]| content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    begins(b"multipart/") || begins(b"message/")
 }
 
 /// The body of a part in lines of base64; the line end behind the last one is the delimiter's, if there is one.
@@ -125,6 +147,7 @@ async fn body(staged: &Staged, range: &Range<u64>, out: &mut Incoming) -> Result
             }
         }
         out.push(lines.as_bytes()).await?;
+        yield_now().await;
     }
     Ok(())
 }

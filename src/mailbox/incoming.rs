@@ -19,13 +19,16 @@ const PUSH_MAX: usize = 32 << 10;
 /// Dropped before [`Incoming::finish`]: nothing is stored.
 pub struct Incoming {
     body: Body,
-    /// None: the octets are kept as they are.
-    normalizer: Option<Normalizer>,
+    normalizer: Normalizer,
+    /// It came as a literal8 (RFC 3516): binary parts are not text.
+    is_binary: bool,
     scanner: Scanner,
     scratch: Vec<u8>,
     limit: u64,
-    /// Whether there is a NUL in what was not normalised.
+    /// Of a literal8: whether there is NUL in it.
     has_nul: bool,
+    /// The same for bare LF.
+    has_bare_lf: bool,
 }
 
 /// The octets so far: the first in the store, the last in memory.
@@ -118,9 +121,18 @@ fn abandon(store: &Store, id: Arc<AtomicU64>) {
 }
 
 impl Incoming {
-    pub(super) fn new(store: Arc<Store>, limit: u64, normalizer: Option<Normalizer>) -> Self {
+    pub(super) fn new(store: Arc<Store>, limit: u64, is_binary: bool) -> Self {
         let body = Body { store, id: Arc::default(), chunks: 0, pending: Vec::new(), size: 0 };
-        Self { body, normalizer, scanner: Scanner::new(), scratch: Vec::new(), limit, has_nul: false }
+        Self {
+            body,
+            normalizer: Normalizer::new(),
+            is_binary,
+            scanner: Scanner::new(),
+            scratch: Vec::new(),
+            limit,
+            has_nul: false,
+            has_bare_lf: false,
+        }
     }
 
     /// Takes the next octets as they came.
@@ -129,12 +141,12 @@ impl Incoming {
     /// `TooBig` once the limit is crossed; `Temporary` where the store fails.
     pub async fn push(&mut self, octets: &[u8]) -> Result<(), Error> {
         for piece in octets.chunks(PUSH_MAX) {
-            let clean = if let Some(normalizer) = &mut self.normalizer {
-                normalizer.push(piece, &mut self.scratch)
-            } else {
+            let mut clean = self.normalizer.push(piece, &mut self.scratch);
+            if self.is_binary {
                 self.has_nul |= memchr(0, piece).is_some();
-                piece
-            };
+                self.has_bare_lf |= clean.len() != piece.len();
+                clean = piece;
+            }
             self.body.size += clean.len() as u64;
             if self.body.size > self.limit {
                 return Err(Error::TooBig(self.limit));
@@ -148,18 +160,19 @@ impl Incoming {
         Ok(())
     }
 
-    /// The message is complete. What came as a literal8 with NUL in a binary part gets an encoding that IMAP can show.
+    /// The message is complete. Of a literal8 a binary part with NUL gets an encoding that IMAP can show, and what is no
+    /// binary part gets its line ends (RFC 3516 §6).
     ///
     /// # Errors
     /// `Invalid` where there is NUL and no such encoding (RFC 3516 §4.4); `TooBig` where the encoded message is;
     /// `Temporary` where the store fails.
     pub async fn finish(self) -> Result<Staged, Error> {
-        let (store, limit, has_nul) = (self.body.store.clone(), self.limit, self.has_nul);
+        let (store, limit, is_clean) = (self.body.store.clone(), self.limit, !self.has_nul && !self.has_bare_lf);
         let staged = self.complete();
-        if !has_nul {
+        if is_clean {
             return Ok(staged);
         }
-        let mut encoded = Self::new(store, limit, None);
+        let mut encoded = Self::new(store, limit, true);
         binary::encode(&staged, &mut encoded).await?;
         if encoded.has_nul {
             return Err(Error::Invalid("There is NUL outside of a part in binary encoding"));

@@ -444,6 +444,16 @@ impl Account {
         self.find(name).map(|(id, state)| Status::new(id, &state))
     }
 
+    /// What the mailbox of that name is for.
+    ///
+    /// # Errors
+    /// `NotFound`, `Temporary`.
+    pub fn special_use(&self, name: &str) -> Result<Option<SpecialUse>, Error> {
+        let Ok(name) = canonical(name) else { return Err(Error::NotFound) };
+        let entry = self.core.store.read(|view| view.mailbox_entry(self.id, &name))?;
+        Ok(entry.filter(|entry| entry.mailbox.is_some()).ok_or(Error::NotFound)?.special_use)
+    }
+
     fn find(&self, name: &str) -> Result<(MailboxId, MailboxState), Error> {
         let Ok(name) = canonical(name) else { return Err(Error::NotFound) };
         Ok(self.core.store.read(|view| {

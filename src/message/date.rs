@@ -133,8 +133,9 @@ impl<'a> Tokens<'a> {
             };
             second = number;
         }
-        // Second 60 is a leap second.
-        (hour < 24 && minute < 60 && second <= 60).then(|| i64::from(hour * 3600 + minute * 60 + second.min(59)))
+        // Second 60 is a leap second. A time that cannot be is the beginning of its day (RFC 5256 §2.2).
+        let is_time = hour < 24 && minute < 60 && second <= 60;
+        Some(if is_time { i64::from(hour * 3600 + minute * 60 + second.min(59)) } else { 0 })
     }
 
     /// Minutes east of UTC.

@@ -6,37 +6,34 @@ use super::structure::{Kind, Part};
 const CHARACTERS_MAX: usize = 200;
 /// Limit: characters of a tag's name or of an entity that are looked at.
 const NAME_MAX: usize = 12;
+/// Limit: forms of one text that are read until there is something in one.
+const FORMS_MAX: usize = 4;
 /// Limit: how deep the part that is read may lie.
 const DEPTH_MAX: usize = 50;
 
-/// The part of text that a reader sees first; None where there is none.
+/// The parts of text that a reader sees first, and those that say the same in another form, to be read where there is
+/// nothing in the first one. None where there is no text.
 #[must_use]
-pub fn text_part<'a>(root: &Part<'a>) -> Option<Part<'a>> {
+pub fn text_parts<'a>(root: &Part<'a>) -> Vec<Part<'a>> {
     find(root, DEPTH_MAX)
 }
 
-fn find<'a>(part: &Part<'a>, depth: usize) -> Option<Part<'a>> {
+fn find<'a>(part: &Part<'a>, depth: usize) -> Vec<Part<'a>> {
     let is_attachment =
         part.disposition.is_some_and(|disposition| disposition.name.eq_ignore_ascii_case(b"attachment"));
-    if is_attachment {
-        return None;
-    }
-    let deeper = depth.checked_sub(1)?;
+    let Some(deeper) = depth.checked_sub(1).filter(|_| !is_attachment) else { return Vec::new() };
     match part.kind {
-        Kind::Leaf if part.is_type("text") && !part.subtype.eq_ignore_ascii_case(b"calendar") => Some(part.clone()),
+        Kind::Leaf if part.is_type("text") && !part.subtype.eq_ignore_ascii_case(b"calendar") => vec![part.clone()],
         // A message inside is not what this one says.
-        Kind::Leaf | Kind::Message => None,
+        Kind::Leaf | Kind::Message => Vec::new(),
         Kind::Multipart if part.subtype.eq_ignore_ascii_case(b"alternative") => {
-            let mut first = None;
-            for found in part.children().filter_map(|child| find(&child, deeper)) {
-                if !is_html(&found) {
-                    return Some(found);
-                }
-                first.get_or_insert(found);
-            }
-            first
+            let mut forms: Vec<_> = part.children().flat_map(|child| find(&child, deeper)).take(FORMS_MAX).collect();
+            forms.sort_by_key(is_html);
+            forms
         }
-        Kind::Multipart => part.children().find_map(|child| find(&child, deeper)),
+        Kind::Multipart => {
+            part.children().map(|child| find(&child, deeper)).find(|found| !found.is_empty()).unwrap_or_default()
+        }
     }
 }
 
@@ -144,6 +141,8 @@ struct Words {
     characters: usize,
     /// White space came since the last word.
     space: bool,
+    /// What joins the last letter to the next one, if one comes.
+    joiner: Option<char>,
 }
 
 impl Words {
@@ -156,10 +155,27 @@ impl Words {
             self.space = true;
             return;
         }
+        // What joins letters and emoji, or keeps them apart, means something between them only.
+        if matches!(letter, '\u{200c}' | '\u{200d}') {
+            if !self.space && !self.text.is_empty() {
+                self.joiner = Some(letter);
+            }
+            return;
+        }
         // Fillers that are put behind the first words of newsletters, and what is not to be seen.
-        let is_filler = matches!(letter, '\u{ad}' | '\u{34f}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+        let is_filler =
+            matches!(letter, '\u{ad}' | '\u{34f}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}' | '\u{feff}');
         if is_filler || letter.is_control() || self.is_full() {
             return;
+        }
+        if let Some(joiner) = self.joiner.take().filter(|_| !self.space) {
+            if self.characters + 2 > CHARACTERS_MAX {
+                // Without what it joins it would say something else.
+                self.characters = CHARACTERS_MAX;
+                return;
+            }
+            self.text.push(joiner);
+            self.characters += 1;
         }
         if self.space && !self.text.is_empty() {
             if self.characters + 2 > CHARACTERS_MAX {
@@ -378,6 +394,13 @@ mod tests {
         assert_eq!(plain("> quoted\r\nanswer\r\n>> more\r\n-- \r\nAnna"), "answer");
         assert_eq!(plain("-- x\n--- y\n-\nz"), "-- x --- y z");
         assert_eq!(plain("a\u{200b}\u{feff}b\u{7}c"), "abc");
+        // Joiners stay between letters, and are fillers elsewhere.
+        assert_eq!(
+            plain("\u{1f468}\u{200d}\u{1f469} \u{645}\u{6cc}\u{200c}\u{62e}"),
+            "\u{1f468}\u{200d}\u{1f469} \u{645}\u{6cc}\u{200c}\u{62e}"
+        );
+        assert_eq!(plain("\u{200c}a\u{200c} \u{200c}\u{a0}\u{200d}b\u{200c}"), "a b");
+        assert_eq!(plain(&"a\u{200d}".repeat(300)).chars().count(), 199);
         assert_eq!(plain(&"ä".repeat(300)).chars().count(), 200);
         assert_eq!(plain(&"abcd ".repeat(300)).len(), 199);
     }

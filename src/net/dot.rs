@@ -106,7 +106,10 @@ pub struct DotStuffer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WriteState {
+    /// After CRLF or at the beginning.
     LineStart,
+    /// After LF alone.
+    BareLf,
     Text,
     Cr,
 }
@@ -130,12 +133,13 @@ impl DotStuffer {
         let mut scan = Scan { input, from: 0 };
         for (at, octet) in input.iter().copied().enumerate() {
             self.state = match (self.state, octet) {
-                (WriteState::LineStart, b'.') => {
+                (WriteState::LineStart | WriteState::BareLf, b'.') => {
                     scan.flush(at, &mut put);
                     put(b".");
                     WriteState::Text
                 }
-                (_, b'\n') => WriteState::LineStart,
+                (WriteState::Cr, b'\n') => WriteState::LineStart,
+                (_, b'\n') => WriteState::BareLf,
                 (_, b'\r') => WriteState::Cr,
                 _ => WriteState::Text,
             };
@@ -143,12 +147,12 @@ impl DotStuffer {
         scan.flush(input.len(), &mut put);
     }
 
-    /// What ends the message: its missing line end, and the dot.
+    /// What ends the message: its missing line end, and the dot. A client waits for CRLF before that, and a bare LF is none.
     #[must_use]
     pub fn end(self) -> &'static [u8] {
         match self.state {
             WriteState::LineStart => b".\r\n",
-            WriteState::Text | WriteState::Cr => b"\r\n.\r\n",
+            WriteState::BareLf | WriteState::Text | WriteState::Cr => b"\r\n.\r\n",
         }
     }
 }
@@ -234,6 +238,9 @@ mod tests {
         assert_eq!(stuff(&[b".a\r\n.\r\n"]), b"..a\r\n..\r\n.\r\n");
         assert_eq!(stuff(&[b"a"]), b"a\r\n.\r\n");
         assert_eq!(stuff(&[]), b".\r\n");
+        // Clients wait for CRLF.
+        assert_eq!(stuff(&[b"a\n"]), b"a\n\r\n.\r\n");
+        assert_eq!(stuff(&[b"a\r", b"\n"]), b"a\r\n.\r\n");
     }
 
     fn hostile_text() -> impl Strategy<Value = Vec<u8>> {

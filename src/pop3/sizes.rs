@@ -124,21 +124,23 @@ impl Pass {
     }
 }
 
-/// Reads a message's header and its last octet.
+/// Reads a message's header and its last octets.
 fn look(inbox: &Mailbox, uid: Uid) -> Result<Longer, mailbox::Error> {
     let message = inbox.message(uid)?;
     let size = message.size();
-    let (mut downgrade, mut offset, mut sent, mut last) = (Downgrade::new(), 0, 0, b'\n');
+    let (mut downgrade, mut offset, mut sent, mut piece) = (Downgrade::new(), 0, 0, Vec::new());
     while downgrade.is_in_header() && offset < size {
-        let piece = message.read(offset, PIECE)?;
-        last = *piece.last().ok_or(mailbox::Error::Temporary)?;
+        piece = message.read(offset, PIECE)?;
+        if piece.is_empty() {
+            return Err(mailbox::Error::Temporary);
+        }
         offset += piece.len() as u64;
         downgrade.feed(&piece, |octets| sent += octets.len() as u64);
     }
     downgrade.end(|octets| sent += octets.len() as u64);
-    if offset < size {
-        last = *message.read(size - 1, 1)?.last().ok_or(mailbox::Error::Temporary)?;
+    if offset < size || piece.len() < 2 {
+        piece = message.read(size.saturating_sub(2), 2)?;
     }
     let surrogate = u32::try_from(sent.saturating_sub(offset)).unwrap_or(u32::MAX);
-    Ok(Longer { line_end: if last == b'\n' { 0 } else { 2 }, surrogate })
+    Ok(Longer { line_end: if size == 0 || piece.ends_with(b"\r\n") { 0 } else { 2 }, surrogate })
 }

@@ -368,6 +368,35 @@ proptest! {
     }
 }
 
+/// A client that asked for changes of annotations alone hears of its mailbox as before, however many names there are.
+#[test]
+fn too_many_names_for_annotations_hide_no_mail() {
+    let house = House::new();
+    house.run(async {
+        let account = house.account().clone();
+        let mut client = Listener::new(&house, &["ENABLE METADATA", "SELECT INBOX"]).await;
+        for number in 0..2010 {
+            account.subscribe(&format!("s{number}"), true).await.expect("a subscription");
+        }
+        for number in 1..=2 {
+            house.deliver_to("INBOX").await;
+            let write = format!("n{number} NOOP\r\n");
+            client.stream.get_mut().write_all(write.as_bytes()).await.expect("send");
+            let (mut told, done) = (false, format!("n{number} OK"));
+            loop {
+                let line = client.line().await;
+                assert!(!line.contains("OVERFLOW"), "{line}");
+                told |= line == format!("* {number} EXISTS");
+                if line.starts_with(&done) {
+                    break;
+                }
+            }
+            assert!(told, "message {number} is not told");
+        }
+    });
+    house.finish();
+}
+
 #[test]
 fn a_thousand_names_more_than_can_be_followed_are_refused_and_given_up() {
     let house = House::new();

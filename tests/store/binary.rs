@@ -20,6 +20,19 @@ impl Leaf {
         self.encoding.len() == 6
     }
 
+    /// With CRLF for every LF, where it is text.
+    fn with_lines(&self) -> Self {
+        let (mut content, mut last) = (Vec::new(), 0);
+        for octet in &self.content {
+            if *octet == b'\n' && last != b'\r' && !self.is_binary() {
+                content.push(b'\r');
+            }
+            content.push(*octet);
+            last = *octet;
+        }
+        Self { encoding: self.encoding, content }
+    }
+
     fn is_shown(&self) -> bool {
         self.is_binary() || !self.content.contains(&0)
     }
@@ -86,7 +99,8 @@ fn check(core: (&Arc<Core>, AccountId), leaves: &[Leaf], deep: bool, size: usize
     let now = whole(&kept);
     assert_eq!(now.len() as u64, kept.size());
     assert!(!now.contains(&0));
-    // With the parts that had NUL as they were, it is what came.
+    // With the parts that had NUL as they were, it is what came, but for the line ends of what is text.
+    let octets = message(&leaves.iter().map(Leaf::with_lines).collect::<Vec<_>>(), deep);
     let (mut before, mut done) = (Vec::new(), 0);
     for (index, leaf) in (1..).zip(leaves) {
         let path = if deep { vec![1, index] } else { vec![index] };
@@ -101,6 +115,7 @@ fn check(core: (&Arc<Core>, AccountId), leaves: &[Leaf], deep: bool, size: usize
             let (mut transfer, mut content) = (Transfer::new(part.encoding).unwrap(), Vec::new());
             transfer.push(body, &mut content);
             transfer.finish(&mut content);
+            assert!(leaf.is_binary());
             assert_eq!(content, leaf.content);
             assert!(body.split(|&octet| octet == b'\n').all(|line| line.len() <= 77));
             before.extend_from_slice(&now[done..start]);

@@ -231,7 +231,18 @@ impl<'a> Fetch<'a> {
         if !self.sets_seen || !rows.iter().any(|row| unseen(&row)) {
             return Ok((UidSet::new(), Vec::new()));
         }
-        let uids: UidSet = rows.iter().filter(unseen).map(|row| row.uid.0).collect();
+        let mut uids: UidSet = rows.iter().filter(unseen).map(|row| row.uid.0).collect();
+        if self.items.iter().any(|item| matches!(item, FetchItem::Binary { .. } | FetchItem::BinarySize { .. })) {
+            // What is refused was not read.
+            for row in rows.iter().filter(unseen) {
+                if selected.mailbox.record(row).is_ok_and(|record| self.check(&record).is_err()) {
+                    uids.remove(row.uid.0);
+                }
+            }
+            if uids.is_empty() {
+                return Ok((uids, Vec::new()));
+            }
+        }
         let seen = Flags { system: SystemFlags::SEEN, keywords: Vec::new() };
         let stored = selected.mailbox.store_flags(&uids, FlagOperation::Add, &seen, None).await?;
         for change in &stored.messages {
@@ -240,6 +251,14 @@ impl<'a> Fetch<'a> {
             }
         }
         Ok((uids, stored.modseqs))
+    }
+
+    /// Whether all that is asked of a message can be decoded.
+    fn check(&self, record: &Record) -> Result<(), Failure> {
+        self.items.iter().try_for_each(|item| match item {
+            FetchItem::Binary { path, .. } | FetchItem::BinarySize { path } => fetch_binary::check(record, path),
+            _ => Ok(()),
+        })
     }
 
     /// The FETCH response of one message. `marked`: its flags changed and are told too.
@@ -261,12 +280,8 @@ impl<'a> Fetch<'a> {
             Err(Error::Expunged) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        for item in self.items {
-            if let (FetchItem::Binary { path, .. } | FetchItem::BinarySize { path }, Some(record)) =
-                (item, opened.record())
-            {
-                fetch_binary::check(record, path)?;
-            }
+        if let Some(record) = opened.record() {
+            self.check(record)?;
         }
         if self.tells_flags || marked {
             selected.learn_keywords(row.keywords, out).await?;

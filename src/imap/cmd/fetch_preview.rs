@@ -1,12 +1,13 @@
 //! PREVIEW (RFC 8970): the first words of a message.
 //!
-//! They are made anew each time from the beginning of one part, which costs no more than a short header. So LAZY makes
+//! They are made anew each time from the beginning of one part or two, which costs no more than a short header. So LAZY makes
 //! no difference, and NIL is never told.
 
 use crate::imap::reply::Failure;
 use crate::mailbox::Message;
+use crate::message::Part;
 use crate::message::decode::{CharsetDecoder, Transfer};
-use crate::message::preview::{Preview, is_html, text_part};
+use crate::message::preview::{Preview, is_html, text_parts};
 use smol::future::yield_now;
 
 /// Limit: octets read for one preview. Style sheets may stand before the words of HTML.
@@ -19,11 +20,20 @@ const PIECE: u64 = 4 * 1024;
 /// # Errors
 /// NO where the message cannot be read.
 pub async fn preview(message: &Message) -> Result<String, Failure> {
-    let structure = message.record().structure();
-    let Some(part) = text_part(&structure) else { return Ok(String::new()) };
+    for part in text_parts(&message.record().structure()) {
+        let words = words(message, &part).await?;
+        if !words.is_empty() {
+            return Ok(words);
+        }
+    }
+    Ok(String::new())
+}
+
+/// The first words of a part; none where its encoding is not known.
+async fn words(message: &Message, part: &Part<'_>) -> Result<String, Failure> {
     let Some(mut transfer) = Transfer::new(part.encoding) else { return Ok(String::new()) };
     let mut charset = CharsetDecoder::new(part.parameter("charset"));
-    let mut preview = if is_html(&part) { Preview::of_html() } else { Preview::of_plain() };
+    let mut preview = if is_html(part) { Preview::of_html() } else { Preview::of_plain() };
     let end = part.body.end.min(part.body.start.saturating_add(READ_MAX));
     let mut at = part.body.start;
     let (mut octets, mut text) = (Vec::new(), String::new());

@@ -1,5 +1,6 @@
 //! GETMETADATA and SETMETADATA (RFC 5464 §4.2, §4.3), and the METADATA responses of LIST (RFC 9590).
 //!
+//! `/shared/admin` of the server and `/private/specialuse` of a mailbox (RFC 6154 §4) are told and cannot be set.
 //! Values are read one by one in transactions of their own, and a response is closed before it grows large.
 
 use crate::config::Config;
@@ -9,10 +10,13 @@ use crate::imap::output::Output;
 use crate::imap::reply::{Failure, Reply};
 use crate::imap::wire::write;
 use crate::mailbox::{Account, Annotated, AnnotationsSet, Error};
+use crate::types::SpecialUse;
 use smol::future::yield_now;
 
 /// The one entry that the configuration gives and no client sets (RFC 5464 §6.2.2).
 const ADMIN: &str = "/shared/admin";
+/// What a mailbox is for (RFC 6154 §4): not stored, but what LIST shows.
+const SPECIAL_USE: &str = "/private/specialuse";
 /// Limit: octets at which a METADATA response is closed and another one begun.
 const RESPONSE_MAX: usize = 8 * 1024;
 
@@ -40,11 +44,11 @@ pub async fn get(
     request: Request<'_>,
 ) -> Result<Reply, Failure> {
     let of = request.mailbox.map_or(Annotated::Server, Annotated::Mailbox);
-    let admin = config.admin.as_deref().filter(|_| of == Annotated::Server);
+    let (given, value) = given(account, config, of)?;
     let mut known: Vec<(String, usize)> =
         account.annotations(of)?.into_iter().map(|info| (info.entry, info.size)).collect();
-    known.retain(|(entry, _)| of != Annotated::Server || entry != ADMIN);
-    known.extend(admin.map(|admin| (ADMIN.to_owned(), admin.len())));
+    known.retain(|(entry, _)| entry != given);
+    known.extend(value.map(|value| (given.to_owned(), value.len())));
     let mut responses = Responses::new(of);
     let mut longest = 0;
     for (written, lower, size) in chosen(&known, request.entries, request.depth) {
@@ -53,9 +57,10 @@ pub async fn get(
             longest = longest.max(size);
             continue;
         }
-        let value = match admin.filter(|_| lower == ADMIN) {
-            Some(admin) => Some(admin.as_bytes().to_vec()),
-            None => account.annotation(of, lower)?,
+        let value = if lower == given {
+            value.map(|value| value.as_bytes().to_vec())
+        } else {
+            account.annotation(of, lower)?
         };
         responses.add(out, written, value.as_deref()).await?;
         yield_now().await;
@@ -63,6 +68,18 @@ pub async fn get(
     responses.close(out).await?;
     let reply = Reply::ok("GETMETADATA completed");
     Ok(if longest > 0 { reply.code(format!("METADATA LONGENTRIES {longest}")) } else { reply })
+}
+
+/// The one entry that no client sets, and its value: of the server what the configuration says, of a mailbox what it is for.
+fn given<'a>(
+    account: &Account,
+    config: &'a Config,
+    of: Annotated<'_>,
+) -> Result<(&'static str, Option<&'a str>), Failure> {
+    Ok(match of {
+        Annotated::Server => (ADMIN, config.admin.as_deref()),
+        Annotated::Mailbox(name) => (SPECIAL_USE, account.special_use(name)?.map(SpecialUse::attribute)),
+    })
 }
 
 /// The entries that are asked for, each once: how to write it, its name in lower case, and its size if it has a value.
@@ -108,6 +125,10 @@ pub async fn set(
     if of == Annotated::Server && entries.iter().any(|(entry, _)| entry.lower() == ADMIN) {
         return Err(Reply::no("Only the server's configuration sets /shared/admin").code("CANNOT").into());
     }
+    if of != Annotated::Server && entries.iter().any(|(entry, _)| entry.lower() == SPECIAL_USE) {
+        let text = "CREATE with USE says what a mailbox is for, and no annotation does";
+        return Err(Reply::no(text).code("CANNOT").into());
+    }
     let changes = entries.into_iter().map(|(entry, value)| (entry.lower().to_owned(), value)).collect();
     match account.set_annotations(of, changes).await {
         Ok(set) => Ok((Reply::ok("SETMETADATA completed"), set)),
@@ -132,7 +153,12 @@ pub async fn tell(
     let of = Annotated::Mailbox(mailbox);
     let mut responses = Responses::new(of);
     for entry in entries {
-        let Ok(value) = account.annotation(of, entry.lower()) else { break };
+        let value = if entry.lower() == SPECIAL_USE {
+            account.special_use(mailbox).map(|special| special.map(|special| special.attribute().as_bytes().to_vec()))
+        } else {
+            account.annotation(of, entry.lower())
+        };
+        let Ok(value) = value else { break };
         responses.add(out, entry.written(), value.as_deref()).await?;
     }
     responses.close(out).await

@@ -234,9 +234,14 @@ impl Notifier {
     ) -> Result<bool, Failure> {
         let outcome = self.tell_names(account, out).await?;
         if outcome.is_err() {
+            self.metadata = false;
+            if self.spec.is_none() {
+                // The client asked for changes of annotations only. Of its mailbox it hears as before.
+                self.forget();
+                return Ok(false);
+            }
             // RFC 5465 §5.8
             out.untagged("OK [NOTIFICATIONOVERFLOW] There are more mailboxes than can be followed").await?;
-            self.metadata = false;
             self.set_none();
             return Ok(true);
         }
