@@ -102,7 +102,7 @@ fn event(happened: &Happened, door: &Door, devices: &BTreeMap<u32, String>) -> S
     match happened {
         Happened::Arrived(size) => format!("came, {}, {by}", text::octets(*size)),
         Happened::Moved(from, to) if door.kind == DoorKind::Policy => format!(
-            "moved from {} to {} by the POP3 rules: every device had it for the days that are set",
+            "moved from {} to {} by the POP3 rules: every POP3 device has had it, and the days that are set were over",
             printable(from),
             printable(to)
         ),

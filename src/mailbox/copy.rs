@@ -8,7 +8,7 @@ use crate::store::journal::Action;
 use crate::store::schema::{MessageRow, kind};
 use crate::store::txn::Tx;
 use crate::store::{self, Refusal};
-use crate::types::{AccountId, Door, MailboxId, SpecialUse, Uid, UidSet, UidValidity};
+use crate::types::{AccountId, Door, KeywordBits, MailboxId, SpecialUse, Uid, UidSet, UidValidity};
 
 /// What a COPY or MOVE made (RFC 4315 COPYUID): `from[i]` became `to[i]`.
 #[derive(Clone, Debug)]
@@ -42,6 +42,15 @@ pub(super) struct Transfer {
     pub(super) move_them: bool,
     pub(super) door: Door,
     pub(super) quota: QuotaRules,
+}
+
+/// Whether the destination can take the keywords of all these messages; a job that fails half way is no way to find out.
+pub(super) fn keywords_fit(tx: &Tx<'_>, job: &Transfer) -> Result<bool, store::Error> {
+    let entry = tx.view().mailbox_entry(job.account, &job.destination)?;
+    let target = Edit::open(tx, entry.and_then(|entry| entry.mailbox).ok_or(Refusal::NotFound)?)?;
+    let all = source_rows(tx, job.source, &job.uids)?.iter().fold(0, |all, (_, row)| all | row.keywords.0);
+    let names = Edit::open(tx, job.source)?.keyword_names(KeywordBits(all));
+    Ok(target.has_room_for(&names))
 }
 
 pub(super) fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store::Error> {

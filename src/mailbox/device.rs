@@ -186,9 +186,13 @@ impl Core {
         let user = user.to_ascii_lowercase();
         let forgotten = self.store.write(move |tx| {
             let account = super::account::find_user(tx, &user)?.0;
-            tx.forget_main_device(account)
+            tx.forget_main_device(account)?;
+            Ok::<_, store::Error>(account)
         });
-        Ok(forgotten.await?)
+        let account = forgotten.await?;
+        // Written later, it would count as a new use.
+        lock(&self.presence.uses).remove(&(account, DeviceId(0)));
+        Ok(())
     }
 
     /// The devices of an account by identifier, revoked ones too; 0 is the main password once it was used.

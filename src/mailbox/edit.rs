@@ -91,6 +91,14 @@ impl Edit {
         Ok(bits)
     }
 
+    /// Whether the mailbox can know all of these keywords.
+    pub(super) fn has_room_for(&self, names: &[String]) -> bool {
+        let is_new = |name: &&String| !self.keywords.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let new = names.iter().filter(is_new).count();
+        u32::try_from(new)
+            .is_ok_and(|new| u32::from(self.state.keywords).saturating_add(new) <= u32::from(KEYWORDS_MAX))
+    }
+
     fn add_keyword(&mut self, tx: &mut Tx<'_>, name: &str) -> Result<usize, Error> {
         if self.state.keywords >= KEYWORDS_MAX {
             return Err(Refusal::Limit("the mailbox has as many keywords as it can").into());

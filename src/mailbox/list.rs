@@ -6,7 +6,7 @@ use super::retention::{self, RetentionRules};
 use super::why::Note;
 use super::{Account, Error, Mailbox, annotation, expiry};
 use crate::store::journal::Action;
-use crate::store::schema::{AccountState, MailboxEntry, MailboxState, kind};
+use crate::store::schema::{AccountState, MailboxEntry, MailboxState, OriginId, kind};
 use crate::store::txn::Tx;
 use crate::store::view::View;
 use crate::store::{self, Refusal};
@@ -166,10 +166,28 @@ pub(super) fn doom(tx: &mut Tx<'_>, account: AccountId, mailbox: MailboxId) -> R
     state.mailboxes = state.mailboxes.saturating_sub(1);
     state.messages = state.messages.saturating_sub(u64::from(gone.messages));
     state.bytes = state.bytes.saturating_sub(gone.bytes);
+    let (notices, notice_bytes) = notices(&tx.view(), mailbox, state.notices)?;
+    state.notices = state.notices.saturating_sub(notices);
+    state.notice_bytes = state.notice_bytes.saturating_sub(notice_bytes);
     tx.put_account_state(account, &state)?;
     tx.delete_annotations(account, Some(mailbox))?;
     tx.touch(account, mailbox);
     Ok(())
+}
+
+/// The notices of ours in a mailbox and their octets, where the account has so many.
+fn notices(view: &View<'_>, mailbox: MailboxId, all: u64) -> Result<(u64, u64), store::Error> {
+    let (mut count, mut bytes) = (0, 0_u64);
+    if all > 0 {
+        view.rows(mailbox, 1, u32::MAX, |_, row| {
+            if row.origin == OriginId::NOTICE {
+                count += 1;
+                bytes = bytes.saturating_add(row.size);
+            }
+            Ok(count < all)
+        })?;
+    }
+    Ok((count, bytes))
 }
 
 fn delete(

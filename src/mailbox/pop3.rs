@@ -3,7 +3,7 @@
 //! Invariant: no rule removes a message that a POP3 device has not fetched yet, nor one that none has.
 //! A rule moves to \Trash, where everybody finds the message; without such a mailbox to [`ARCHIVE`], and never to nowhere.
 
-use super::copy::{Transfer, transfer};
+use super::copy::{Transfer, keywords_fit, transfer};
 use super::quota::QuotaRules;
 use super::retention::{RetentionRules, clock_is_behind};
 use super::why::Note;
@@ -112,7 +112,7 @@ fn trash_of(view: &View<'_>, account: AccountId) -> Result<Option<String>, store
     Ok(entries.into_iter().find(|(_, entry)| entry.mailbox.is_some() && trash(entry)).map(|(name, _)| name))
 }
 
-/// Moves messages to \Trash, else to [`ARCHIVE`]; false: that cannot be made.
+/// Moves messages to \Trash, else to [`ARCHIVE`]; false: that cannot be made, or cannot take their keywords.
 fn discard(
     tx: &mut Tx<'_>,
     account: AccountId,
@@ -128,6 +128,14 @@ fn discard(
         },
     };
     let job = Transfer { account, source: inbox, uids: uids.clone(), destination, move_them: true, door, quota };
+    if !keywords_fit(tx, &job)? {
+        log::warn!(
+            "pop3: account {}: messages stay in INBOX, for {} has no room for their keywords",
+            account.0,
+            job.destination
+        );
+        return Ok(false);
+    }
     transfer(tx, &job)?;
     Ok(true)
 }

@@ -325,7 +325,7 @@ class Story:
         for one in self.messages.values():
             had = one.fetched is not None and one.deleted is not None
             if one.place == "INBOX" and had and self.today >= one.deleted + HIDE_DAYS:
-                self.moves(one, "Trash", "by the POP3 rules: every device had it for the days that are set")
+                self.moves(one, "Trash", "by the POP3 rules: every POP3 device has had it, and the days that are set were over")
             elif one.place == "Trash" and self.today >= one.since + TRASH_DAYS:
                 self.goes(one, "expired in Trash: it was older than mail is kept there")
             elif one.place == "hidden" and self.today >= one.since + UNDELETE_DAYS:

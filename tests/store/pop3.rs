@@ -295,3 +295,51 @@ fn devices_and_rules_behave_like_the_model() {
         smol::block_on(play(seed, 250));
     }
 }
+
+/// A mailbox knows so many keywords and no more; what POP3 deletes must not fail for that, nor be lost.
+#[test]
+fn a_trash_without_room_for_keywords_hides() {
+    smol::block_on(async {
+        let scratch = Scratch::new("pop3-keywords");
+        let core = Core::open(options(&scratch.0)).unwrap();
+        let id = core.create_account("anna", None).await.unwrap();
+        let account = core.account(id).unwrap();
+        core.change_settings(id, |settings| settings.pop_delete = Some(PopDelete::Trash)).await.unwrap();
+        let append = async |mailbox: &str, keywords: Vec<String>| {
+            let mut incoming = core.incoming();
+            incoming.push(b"Subject: x\r\n\r\n").await.unwrap();
+            let flags = Flags { keywords, ..Flags::default() };
+            account.append(incoming.finish().await.unwrap(), mailbox, flags, None).await.unwrap()
+        };
+        append("Trash", (0..mailnook::mailbox::KEYWORDS_MAX).map(|number| format!("k{number}")).collect()).await;
+        let made = append("INBOX", vec!["other".to_owned()]).await;
+        let _guest = core.enter(id, &Door::of(DoorKind::Pop3), || ()).unwrap();
+        core.pulse().await.unwrap();
+        let inbox = account.clone().through(Door::of(DoorKind::Pop3)).open("INBOX").unwrap();
+        let deleted = vec![(made.uid, made.instance)];
+        inbox.pop_update(PopSession { deleted, ..PopSession::default() }).await.unwrap();
+        assert_eq!(inbox.pop_hidden().await.unwrap().0, [made.instance]);
+        assert_eq!(inbox.snapshot().unwrap().uids.len(), 1);
+        assert_eq!(core.verify().unwrap(), Vec::<String>::new());
+    });
+}
+
+/// A use of the main password that is remembered and not yet written does not undo that it was forgotten.
+#[test]
+fn a_forgotten_main_password_stays_forgotten() {
+    smol::block_on(async {
+        let scratch = Scratch::new("pop3-forgotten");
+        let core = Core::open(options(&scratch.0)).unwrap();
+        let id = core.create_account("anna", None).await.unwrap();
+        for _ in 0..2 {
+            drop(core.enter(id, &Door::of(DoorKind::Pop3), || ()).unwrap());
+            core.pulse().await.unwrap();
+        }
+        core.forget_main_device("anna").await.unwrap();
+        core.close();
+        drop(core);
+        let core = Core::open(options(&scratch.0)).unwrap();
+        let (_, main) = core.devices(id).unwrap().remove(0);
+        assert!(!main.polls && main.last.is_some());
+    });
+}

@@ -370,3 +370,25 @@ fn what_goes_by_rule_and_comes_back_warns_again() {
         house.verify();
     });
 }
+
+#[test]
+fn notices_go_and_come_with_their_mailbox() {
+    smol::block_on(async {
+        let house = House::new("notices", 7).await;
+        house.account.set_limits(Some(6_000), None).await.unwrap();
+        house.append("INBOX", "first", "Todo").await;
+        house.core.warn().await;
+        assert_eq!(house.instances("INBOX").len(), 2);
+        let used = house.account.quota().unwrap().bytes;
+        house.account.create("work", None).await.unwrap();
+        house.account.open("INBOX").unwrap().move_to(&UidSet::from_range(1, 1000), "work").await.unwrap();
+        house.account.delete("work").await.unwrap();
+        house.verify();
+        house.emptied(2).await;
+        assert_eq!(house.account.quota().unwrap().bytes, 0);
+        house.append("INBOX", "second", "Todo").await;
+        assert_eq!(house.account.quota().unwrap().bytes, used + 1);
+        house.undelete(0, None, false).await;
+        assert_eq!(house.account.quota().unwrap().bytes, 2 * used + 1);
+    });
+}
