@@ -1,5 +1,6 @@
 //! The configuration, and who may do what with the files of the data directory.
 
+use super::reach::Reader;
 use super::{Finding, Patient, Probe, reason};
 use crate::config::{Config, Problem, SYSTEM_PATH};
 use std::fs::{Metadata, symlink_metadata};
@@ -70,6 +71,17 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
     {
         let text = format!("every user of this machine can read the key of the certificate, {}", key.display());
         findings.push(Finding::warning(CHECK, text).fix(format!("sudo chmod o= {}", key.display())));
+    }
+    let named = [&patient.config.tls.certificate, &patient.config.tls.key];
+    let reader = Reader::new(&patient.probe, owner);
+    if let Some((path, barrier)) = named.into_iter().flatten().find_map(|path| Some((path, reader.barrier(path)?))) {
+        let (user, path, barrier) = (person(&patient.probe, owner), path.display(), barrier.display());
+        let text = format!("the server runs as {user}, who cannot read {path}, for {barrier} is closed to that user");
+        let fix = format!(
+            "sudo install -o {user} -m 400 {path} {}/ (and name the copies in [tls]; README tells how certbot does that by itself)",
+            patient.data_dir.display()
+        );
+        findings.push(Finding::fault(CHECK, text).fix(fix));
     }
     if findings.is_empty() {
         let right = person(&patient.probe, owner);

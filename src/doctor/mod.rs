@@ -23,6 +23,7 @@ mod network;
 mod ports;
 mod power;
 mod probe;
+mod reach;
 mod server;
 mod store;
 mod users;

@@ -51,6 +51,32 @@ fn files_must_be_closed_to_others() {
 }
 
 #[test]
+fn the_server_must_be_able_to_read_its_certificate() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let place = Place::new("reach");
+    let closed = place.folder.join("letsencrypt");
+    std::fs::create_dir(&closed).expect("makes");
+    certificate(&closed, &["mail.home.example"], (2020, 2040));
+    let set = |path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("sets");
+    place.configure_all(&format!("[tls]\ncertificate = '{0}/cert.pem'\nkey = '{0}/key.pem'\n", closed.display()));
+    assert!(!place.doctor().has(("fault", "files", "cannot read", "")), "root reads all");
+    for name in ["data", "data/store", "data/store/data.mdb", "data/store/lock.mdb", "data/lock"] {
+        std::os::unix::fs::chown(place.folder.join(name), Some(4711), None).expect("gives away");
+    }
+    for (path, mode, open) in [("", 0o700, 0o755), ("key.pem", 0o600, 0o644)] {
+        let path = closed.join(path);
+        set(path.clone(), mode);
+        let said = place.doctor();
+        let text = format!("for {} is closed to that user", path.to_str().expect("UTF-8").trim_end_matches('/'));
+        assert!(said.has(("fault", "files", &text, "sudo install -o 4711")), "{}", said.out);
+        set(path, open);
+    }
+    assert!(!place.doctor().has(("fault", "files", "cannot read", "")));
+}
+
+#[test]
 fn a_wrong_configuration_is_told_by_line_and_the_rest_is_looked_at() {
     let place = Place::new("config");
     std::fs::write(place.config(), "hostnam = 'x'\n[limits]\nwrite = 5\n").expect("writes");
