@@ -54,14 +54,20 @@ pub(super) async fn add(context: &Context, call: &mut Call<'_>, given: &str, pas
     name::password(&name, &password).map_err(usage)?;
     create_account(&context.core, &name, password, &context.cost).await?;
     call.print(&format!("user: {name}\n")).await?;
+    note_others(context, call, &name, &name).await?;
+    Ok(exit::OK)
+}
+
+/// Tells which addresses of that local part lead to somebody else all the same.
+async fn note_others(context: &Context, call: &mut Call<'_>, name: &str, local: &str) -> Result<(), Failure> {
     for domain in &context.config.domains {
-        let address = format!("{name}@{domain}");
+        let address = format!("{local}@{domain}");
         let other = context.core.resolve(&address)?.name;
         if other != name {
             call.print(&format!("note: {address} is an alias of {other}, who gets that mail\n")).await?;
         }
     }
-    Ok(exit::OK)
+    Ok(())
 }
 
 pub(super) async fn set_password(
@@ -105,6 +111,9 @@ pub(super) async fn add_alias(context: &Context, call: &mut Call<'_>, given: &st
     call.print(&format!("{alias} leads to {name}\n")).await?;
     if let Some(other) = before.ok().filter(|other| *other != name) {
         call.print(&format!("note: until now {alias} led to {other}\n")).await?;
+    }
+    if !alias.contains('@') {
+        note_others(context, call, &name, &alias).await?;
     }
     Ok(exit::OK)
 }

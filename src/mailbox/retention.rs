@@ -139,10 +139,14 @@ pub(super) fn remember(
     }
     let mut known = tx.view().lost_of(account)?;
     if known.len() >= LOST_MAX {
-        // What was in the oldest one comes back to INBOX.
+        // What was in the oldest one comes back to INBOX. One that is still being emptied stays, for what is left in it
+        // would go for good.
         known.sort_by_key(|(_, lost)| lost.time);
-        if let Some((oldest, _)) = known.first() {
-            tx.delete_lost(*oldest)?;
+        for (mailbox, _) in known {
+            if tx.view().mailbox_state(mailbox)?.is_none() {
+                tx.delete_lost(mailbox)?;
+                break;
+            }
         }
     }
     let days = tx.view().settings(account)?.mailbox_days.get(&mailbox).copied();
@@ -513,7 +517,12 @@ fn bring_back(
     let mut note = Note::new(tx.intern(&Door::of(DoorKind::Cli))?, mailbox, Action::BroughtBack);
     let mut edit = Edit::open(tx, mailbox)?;
     for (at, hidden) in messages {
-        let keywords = edit.keyword_bits(tx, &hidden.keywords)?;
+        // The message is worth more than a keyword that its mailbox has no room for.
+        let keywords = if edit.has_room_for(&hidden.keywords) {
+            edit.keyword_bits(tx, &hidden.keywords)?
+        } else {
+            edit.known_bits(&hidden.keywords)
+        };
         let new = NewRow {
             content: hidden.row.content,
             instance: hidden.row.instance,

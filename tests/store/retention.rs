@@ -392,3 +392,37 @@ fn notices_go_and_come_with_their_mailbox() {
         assert_eq!(house.account.quota().unwrap().bytes, 2 * used + 1);
     });
 }
+
+/// More mailboxes are deleted than are remembered, while the first one is still being emptied.
+#[test]
+fn a_mailbox_that_is_being_emptied_is_not_forgotten() {
+    smol::block_on(async {
+        let house = House::new("many-lost", 7).await;
+        house.account.create("large", None).await.unwrap();
+        house.append("large", "x", "Todo").await;
+        let large = house.account.open("large").unwrap();
+        for _ in 0..14 {
+            large.copy(&UidSet::from_range(1, u32::MAX), "large").await.unwrap();
+        }
+        let names: Vec<String> = (0..1100).map(|number| format!("m{number}")).collect();
+        for name in &names {
+            house.account.create(name, None).await.unwrap();
+        }
+        // All at once, so that the writer has no time to empty what is deleted.
+        let executor = smol::LocalExecutor::new();
+        let deletes: Vec<_> = std::iter::once("large")
+            .chain(names.iter().map(String::as_str))
+            .map(|name| executor.spawn(house.account.delete(name)))
+            .collect();
+        executor
+            .run(async {
+                for delete in deletes {
+                    delete.await.unwrap();
+                }
+            })
+            .await;
+        house.emptied(16_384).await;
+        let back: u64 = house.undelete(0, None, false).await.into_iter().map(|(_, messages)| messages).sum();
+        assert_eq!(back, 16_384);
+    });
+}
