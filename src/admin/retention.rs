@@ -15,10 +15,11 @@ pub(super) async fn expire(context: &Context, call: &mut Call<'_>, dry_run: bool
         let place = context.core.pop_archive(account.id)?;
         moved += &told(&account.name, &context.core.pop_due(account.id).await?, (verb, &printable(&place)));
     }
-    if !dry_run {
-        context.core.upkeep().await?;
+    // What one rule cannot do keeps no other from being done.
+    let upkeep = if dry_run { Ok(()) } else { context.core.upkeep().await };
+    if upkeep.is_ok() {
+        call.print(&moved).await?;
     }
-    call.print(&moved).await?;
     let swept = context.core.sweep(dry_run).await?;
     if swept.clock_is_behind {
         return Err(Failure::new(
@@ -34,6 +35,7 @@ pub(super) async fn expire(context: &Context, call: &mut Call<'_>, dry_run: bool
         let figures = figures(*messages, *octets);
         call.print(&format!("{user}: {figures} that had been expunged {verb} for good\n")).await?;
     }
+    upkeep?;
     if moved.is_empty() && swept.expired.is_empty() && swept.removed.is_empty() {
         call.print("nothing is old enough to go\n").await?;
     }
@@ -60,7 +62,7 @@ pub(super) async fn undelete(
     let since = context.core.now().saturating_sub(seconds);
     let request = Undelete { since, mailbox, dry_run };
     let back = context.core.undelete(account.id, &request).await.map_err(|error| match error {
-        Error::Invalid(why) | Error::Limit(why) => usage(format!("--mailbox: {why}")),
+        Error::Invalid(why) => usage(format!("--mailbox: {why}")),
         other => missing(&other, &name),
     })?;
     let verb = if dry_run { "would come back" } else { "came back" };

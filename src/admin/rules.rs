@@ -124,9 +124,9 @@ pub(super) fn told(user: &str, due: &[PopDue], (verb, place): (&str, &str)) -> S
         let messages = text::count(u64::try_from(of_rule().count()).unwrap_or(u64::MAX), "message");
         let octets = text::octets(of_rule().map(|due| due.size).sum());
         let why = match rule {
-            PopRule::Hidden(days) => format!("deleted by POP3 {} ago", text::count(u64::from(days), "day")),
+            PopRule::Hidden(days) => format!("deleted by POP3 {} ago or more", text::count(u64::from(days), "day")),
             PopRule::Released(days) => {
-                format!("fetched by all POP3 devices {} ago", text::count(u64::from(days), "day"))
+                format!("fetched by all POP3 devices {} ago or more", text::count(u64::from(days), "day"))
             }
         };
         lines +=

@@ -98,7 +98,7 @@ async fn lines(staged: &Staged, range: Range<u64>, out: &mut Incoming) -> Result
     Ok(())
 }
 
-/// The header of a part with another Content-Transfer-Encoding, at the place of the first one.
+/// The header of a part with another Content-Transfer-Encoding.
 async fn header(staged: &Staged, range: &Range<u64>, out: &mut Incoming) -> Result<(), Error> {
     if range.end.saturating_sub(range.start) > HEADER_MAX {
         return Err(Error::Invalid("There is NUL in a part whose header is too long"));
@@ -107,18 +107,18 @@ async fn header(staged: &Staged, range: &Range<u64>, out: &mut Incoming) -> Resu
     for piece in pieces(staged, range.clone()) {
         old.extend(piece?);
     }
-    let (mut new, mut told) = (Vec::with_capacity(old.len()), false);
+    let mut new = Vec::with_capacity(old.len());
     let mut old = fields(&old);
     for field in old.by_ref() {
         if field.name.eq_ignore_ascii_case(TYPE) && is_composite(&field.value()) {
-            return Err(Error::Invalid("There is NUL in parts that lie too deep in one another"));
+            return Err(Error::Invalid("There is NUL in a part of a type that must not be encoded"));
         }
-        if !field.name.eq_ignore_ascii_case(ENCODING) {
-            new.extend_from_slice(field.raw);
-        } else if !told {
+        if field.name.eq_ignore_ascii_case(ENCODING) {
+            // Every one of several: without a line another one might no longer be read as a field.
             new.extend_from_slice(ENCODING);
             new.extend_from_slice(b": base64\r\n");
-            told = true;
+        } else {
+            new.extend_from_slice(field.raw);
         }
     }
     new.extend_from_slice(old.rest());
@@ -126,7 +126,7 @@ async fn header(staged: &Staged, range: &Range<u64>, out: &mut Incoming) -> Resu
 }
 
 /// Whether a Content-Type is of a part that holds parts, which has no encoding of its own (RFC 2045 §6.4). One is a leaf
-/// only where it lies too deep or has no boundary.
+/// where it lies too deep or has no boundary; message/partial and its like must be 7bit.
 fn is_composite(content_type: &[u8]) -> bool {
     let begins = |name: &[u8]| content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
     begins(b"multipart/") || begins(b"message/")

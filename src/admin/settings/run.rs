@@ -88,11 +88,11 @@ fn existing<'l>(login: &'l crate::auth::Login, wanted: &str) -> Result<Device<'l
 fn address(context: &Context, user: &str, wish: &SettingsWish) -> Result<Option<String>, Failure> {
     let domains = &context.config.domains;
     let Some(wanted) = &wish.address else {
-        if let Some(domain) = domains.first() {
-            return Ok(Some(format!("{user}@{domain}")));
-        }
         let aliases = context.core.account_info(user).map_err(|error| missing(&error, user))?.aliases;
-        return Ok(aliases.into_iter().find(|alias| alias.contains('@')));
+        let own = domains.iter().map(|domain| format!("{user}@{domain}"));
+        let mut all = own.chain(aliases.into_iter().filter(|alias| alias.contains('@')));
+        // What looks like the user's may be an alias of somebody else.
+        return Ok(all.find(|address| context.core.resolve(address).is_ok_and(|found| found.name == user)));
     };
     let login = context.core.store().login(wanted).map_err(|_| Failure::core(&Error::Temporary))?;
     let is_ours = wanted.rsplit_once('@').is_some_and(|(_, domain)| {

@@ -181,6 +181,14 @@ pub async fn tell_changed(out: &mut Output<'_>, mailbox: Option<&str>, entries: 
     out.put(&line).await
 }
 
+/// Tells that a mailbox is for something else now, or for nothing (RFC 6154 §4).
+///
+/// # Errors
+/// Where the connection is gone.
+pub async fn tell_special_use(out: &mut Output<'_>, mailbox: &str) -> Result<(), Failure> {
+    tell_changed(out, Some(mailbox), &[SPECIAL_USE.to_owned()]).await
+}
+
 /// METADATA responses with values (RFC 5464 §4.4.1).
 struct Responses<'a> {
     of: Annotated<'a>,

@@ -261,9 +261,16 @@ impl Notifier {
             return Ok(Err(Overflow));
         }
         self.names_at = Some(at);
+        let uses = self.names.uses();
         let changes = self.names.update(entries);
         if let Some(spec) = &self.spec {
             tell_changes(out, spec, &changes).await?;
+        }
+        // RFC 6154 §4: the special use is an annotation as well.
+        for entry in self.names.with_other_use(&uses) {
+            if self.wants_metadata(entry) {
+                metadata::tell_special_use(out, &entry.name).await?;
+            }
         }
         Ok(Ok(()))
     }

@@ -4,7 +4,7 @@
 //! that a rename is told as one.
 
 use crate::mailbox::{ListEntry, Status, with_levels};
-use crate::types::{DELIMITER, MailboxId};
+use crate::types::{DELIMITER, MailboxId, SpecialUse};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Limit: renames between two looks that are told as such; more are told as deleted and made.
@@ -190,6 +190,22 @@ impl Names {
                 None => {}
             },
         }
+    }
+
+    /// What each mailbox is for.
+    #[must_use]
+    pub fn uses(&self) -> HashMap<MailboxId, Option<SpecialUse>> {
+        let entries = self.known.values().map(|known| &known.entry);
+        entries.filter_map(|entry| Some((entry.mailbox?, entry.special_use))).collect()
+    }
+
+    /// The mailboxes that were there and were for something else.
+    pub fn with_other_use(&self, before: &HashMap<MailboxId, Option<SpecialUse>>) -> impl Iterator<Item = &ListEntry> {
+        let entries = self.known.values().map(|known| &known.entry);
+        entries.filter(|entry| {
+            let was = entry.mailbox.and_then(|id| before.get(&id));
+            was.is_some_and(|was| *was != entry.special_use)
+        })
     }
 
     /// Takes in a list of the store; what is not as it was known. Counters that were told stay with their mailbox.

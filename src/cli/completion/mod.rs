@@ -1,5 +1,9 @@
 //! Completions for shells, made from the list of commands.
 
+mod bash;
+mod fish;
+mod zsh;
+
 use super::commands::{COMMANDS, COMMON, Command, Opt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -10,15 +14,14 @@ pub(super) const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 /// The script for a shell; None: it is not one of [`SHELLS`].
 pub(super) fn script(shell: &str) -> Option<String> {
     match shell {
-        "bash" => Some(bash()),
-        // zsh runs bash's completions.
-        "zsh" => Some(format!("#compdef mailnook\nautoload -U +X bashcompinit && bashcompinit\n{}", bash())),
-        "fish" => Some(fish()),
+        "bash" => Some(bash::script()),
+        "zsh" => Some(zsh::script()),
+        "fish" => Some(fish::script()),
         _ => None,
     }
 }
 
-/// Everything that may come behind each beginning of a command.
+/// Everything that may come behind each beginning of a command, the longest beginnings first.
 fn steps() -> Vec<(Vec<&'static str>, Vec<String>)> {
     let mut beginnings: BTreeSet<Vec<&str>> = BTreeSet::new();
     for command in COMMANDS {
@@ -39,7 +42,9 @@ fn steps() -> Vec<(Vec<&'static str>, Vec<String>)> {
         words.extend(own.into_iter().flat_map(|command| command.words).flat_map(|word| choices(word)));
         words.into_iter().collect()
     };
-    beginnings.into_iter().map(|beginning| (beginning.clone(), next(&beginning))).collect()
+    let mut steps: Vec<_> = beginnings.into_iter().map(|beginning| (beginning.clone(), next(&beginning))).collect();
+    steps.sort_by_key(|(beginning, _)| std::cmp::Reverse(beginning.len()));
+    steps
 }
 
 fn long(option: &Opt) -> String {
@@ -50,6 +55,11 @@ fn long(option: &Opt) -> String {
 fn choices(placeholder: &str) -> Vec<String> {
     let bare = placeholder.trim_matches(['[', ']']);
     if bare.contains('|') { bare.split('|').map(str::to_owned).collect() } else { Vec::new() }
+}
+
+/// Whether a placeholder stands for a file or a directory.
+fn is_path(placeholder: &str) -> bool {
+    matches!(placeholder.trim_matches(['[', ']']), "FILE" | "DIR")
 }
 
 /// How the options that take a value are written, each with what may stand there.
@@ -65,59 +75,18 @@ fn values() -> Vec<(String, Vec<String>)> {
     found.into_iter().map(|(name, words)| (name, words.into_iter().collect())).collect()
 }
 
-fn bash() -> String {
-    let values = values();
-    let names: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
-    let mut text = format!(
-        "_mailnook() {{\n    local word last=\"\" path=\"\" next=\"\" current=\"${{COMP_WORDS[COMP_CWORD]}}\"\n    \
-         for word in \"${{COMP_WORDS[@]:1:COMP_CWORD-1}}\"; do\n        [[ $word == = ]] && continue\n        \
-         case \"$last\" in {}) last=\"\"; continue ;; esac\n        last=\"$word\"\n        \
-         [[ $word == -* ]] || path=\"$path $word\"\n    done\n    [[ $current == = ]] && current=\"\"\n    \
-         case \"$last\" in\n",
-        names.join(" | ")
-    );
-    for (name, words) in &values {
-        let _ = writeln!(
-            text,
-            "        {name}) COMPREPLY=($(compgen -W \"{}\" -- \"$current\")); return ;;",
-            words.join(" ")
-        );
-    }
-    text.push_str("    esac\n    case \"$path\" in\n");
-    // The longest first: a pattern also fits a command with its arguments.
-    let mut steps = steps();
-    steps.sort_by_key(|(beginning, _)| std::cmp::Reverse(beginning.len()));
-    for (beginning, words) in steps {
+/// `name | name | ...` of all options that take a value, as a pattern of `case`.
+fn value_pattern() -> String {
+    values().into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(" | ")
+}
+
+/// The branches of a `case` over the words so far, each of which sets `next`.
+fn branches() -> String {
+    let mut text = String::new();
+    for (beginning, words) in steps() {
         let pattern = beginning.iter().fold(String::new(), |pattern, word| format!("{pattern} {word}"));
         let pattern = if pattern.is_empty() { "*".to_owned() } else { format!("\"{pattern}\" | \"{pattern} \"*") };
         let _ = writeln!(text, "        {pattern}) next=\"{}\" ;;", words.join(" "));
-    }
-    text.push_str("    esac\n    COMPREPLY=($(compgen -W \"$next\" -- \"$current\"))\n}\n");
-    text.push_str("complete -o default -F _mailnook mailnook\n");
-    text
-}
-
-fn fish() -> String {
-    let mut text = String::from("complete -c mailnook -f\n");
-    for command in COMMANDS {
-        let mut seen = String::from("__fish_use_subcommand");
-        for word in command.path {
-            let _ = writeln!(text, "complete -c mailnook -n '{seen}' -a {word}");
-            seen = format!("__fish_seen_subcommand_from {word}");
-        }
-        let words = command.words.iter().flat_map(|word| choices(word)).collect::<Vec<_>>().join(" ");
-        if !words.is_empty() {
-            let _ = writeln!(text, "complete -c mailnook -n '{seen}' -a '{words}'");
-        }
-        for option in command.options {
-            let short = option.short.map_or_else(String::new, |short| format!(" -s {short}"));
-            let value = option.value.map_or_else(String::new, |value| match choices(value).join(" ") {
-                words if words.is_empty() => " -r".to_owned(),
-                words => format!(" -x -a '{words}'"),
-            });
-            let help = option.help.replace('\\', "\\\\").replace('\'', "\\'");
-            let _ = writeln!(text, "complete -c mailnook -n '{seen}' -l {}{short}{value} -d '{help}'", option.long);
-        }
     }
     text
 }
@@ -156,7 +125,7 @@ mod tests {
         let line = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
         let call = format!(
             "{}\nCOMP_WORDS=({line}); COMP_CWORD={}; _mailnook; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
-            bash(),
+            bash::script(),
             words.len() - 1
         );
         let output = std::process::Command::new("bash").args(["-c", &call]).output().expect("bash");
