@@ -40,7 +40,8 @@ fn find<'a>(part: &Part<'a>, depth: usize) -> Vec<Part<'a>> {
 /// Whether a part of text is HTML.
 #[must_use]
 pub fn is_html(part: &Part<'_>) -> bool {
-    part.subtype.eq_ignore_ascii_case(b"html")
+    // application/xhtml is none of ours, but mails for telephones have text/x-amp-html.
+    part.subtype.to_ascii_lowercase().ends_with(b"html")
 }
 
 /// Collects the first words of a text.
@@ -221,7 +222,7 @@ const SKIPPED: [&str; 5] = ["head", "style", "script", "title", "template"];
 const INLINE: [&str; 16] =
     ["a", "abbr", "b", "big", "code", "em", "font", "i", "mark", "small", "span", "strong", "sub", "sup", "tt", "u"];
 /// Entities of text in the languages of many mails.
-const ENTITIES: [(&str, char); 33] = [
+const ENTITIES: [(&str, char); 34] = [
     ("amp", '&'),
     ("lt", '<'),
     ("gt", '>'),
@@ -254,6 +255,7 @@ const ENTITIES: [(&str, char); 33] = [
     ("copy", '©'),
     ("euro", '€'),
     ("zwnj", '\u{200c}'),
+    ("zwj", '\u{200d}'),
     ("shy", '\u{ad}'),
 ];
 
@@ -314,7 +316,11 @@ impl Html {
 
     fn tag_name(&mut self, letter: char, words: &mut Words) {
         let starts = self.name.is_empty() && matches!(letter, '/' | '!' | '?');
-        let goes_on = letter.is_ascii_alphanumeric() || (letter == '-' && !self.name.is_empty());
+        // A name begins with a letter: "I <3 you".
+        let begins_with = self.name.trim_start_matches('/').is_empty();
+        let goes_on = letter.is_ascii_alphabetic()
+            || (!begins_with && letter.is_ascii_digit())
+            || (letter == '-' && !self.name.is_empty());
         if starts || goes_on {
             if self.name.len() < NAME_MAX {
                 self.name.push(letter.to_ascii_lowercase());
@@ -416,6 +422,7 @@ mod tests {
         assert_eq!(html("<script>if (a<b) { c('</p>') }</script>x<!-- <b>no</b> -- > -->y"), "xy");
         assert_eq!(html("a &amp; b &lt;c&gt; &#228;&#xF6; &uuml;&nbsp;&bogus; &"), "a & b <c> äö ü &bogus;");
         assert_eq!(html("1 < 2 and <br/>3"), "1 < 2 and 3");
+        assert_eq!(html("I <3 you</3 and></p>a&zwj;b&zwj; c<h1>d"), "I <3 you a\u{200d}b c d");
     }
 
     proptest! {
