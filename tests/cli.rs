@@ -344,7 +344,7 @@ fn each_mailbox_has_its_rule_of_expiry() {
     assert!(shown.contains("from INBOX after 1 day\n") && !shown.contains("Sent"), "{shown}");
     for (arguments, code, part) in [
         (&["anna", "Sent", "0"][..], 64, "write 1 to 36500, never, or default"),
-        (&["anna", "Sent"], 64, "write 1 to 36500"),
+        (&["anna", "Sent"], 64, "say for how many days: 1 to 36500"),
         (&["anna", "Sent", "-1"], 64, ""),
         (&["anna", "Sent", "99999999999999999999"], 64, "write 1 to 36500"),
         (&["anna", "--deleted-days", "never"], 64, "write 0 to 36500, or default"),
@@ -673,6 +673,21 @@ fn a_delivery_that_is_cut_stores_nothing() {
             server.stop();
         }
     }
+}
+
+/// As Postfix limits the commands that it runs.
+#[test]
+fn a_limit_of_the_file_size_defers() {
+    let place = Place::new("file-size");
+    place.add_user("anna");
+    let store = std::fs::metadata(place.data().join("store/data.mdb")).expect("a store").len();
+    let mut command = Command::new("bash");
+    let program = env!("CARGO_BIN_EXE_mailnook");
+    let text = format!("ulimit -f {}; exec {program} deliver -r anna", store / 1024 + 8);
+    command.args(["-c", &text]).current_dir(&place.directory).env("MAILNOOK_CONFIG", place.config());
+    let outcome = feed(command, &format!("Subject: x\n\n{}", "0123456789abcde\n".repeat(3000)));
+    assert_eq!(outcome.code, 75, "{outcome:?}");
+    assert_eq!(place.run(&["verify"], "").out, "the store is sound\n");
 }
 
 #[test]

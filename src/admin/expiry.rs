@@ -15,6 +15,12 @@ pub(super) async fn run(
 ) -> Result<u8, Failure> {
     let user = name::account(user).map_err(usage)?;
     let id = context.core.account_info(&user).map_err(|error| missing(&error, &user))?.id;
+    if mailbox.is_some() && wanted.is_empty() {
+        let most = Expiry::DAYS_MAX;
+        return Err(usage(format!(
+            "say for how many days: 1 to {most}, never or default; without MAILBOX all rules are shown"
+        )));
+    }
     let rule = mailbox.map(|mailbox| days(wanted, 1).map(|days| (mailbox, days))).transpose()?;
     let deleted = deleted.map(|given| days(given, 0)).transpose()?;
     if let Some((mailbox, days)) = rule {

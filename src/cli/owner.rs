@@ -5,6 +5,7 @@ use crate::admin::{self, Access, Context, DataDir, Input, Request, exit};
 use crate::auth::Cost;
 use crate::config::Config;
 use crate::net::Connection;
+use async_signal::{Signal, Signals};
 use smol::Async;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -76,6 +77,8 @@ fn call(stream: &UnixStream, request: &Request, input: Input, out: &mut dyn Writ
 /// Opens the store and serves the one request over a socket pair, so that commands have one way through.
 fn alone(mut config: Config, data_dir: &DataDir, request: &Request, input: Input, out: &mut dyn Write) -> u8 {
     config.set_data_dir(data_dir.path().to_owned());
+    // MTAs limit the files of the commands that they run: a write is to fail then, and not to end the process.
+    let _caught = Signals::new([Signal::Xfsz]);
     let core = match admin::open(&config, data_dir) {
         Ok(core) => core,
         Err(text) => {

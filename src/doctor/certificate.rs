@@ -22,6 +22,19 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
     let shown = path.display();
     match path.metadata() {
         Ok(_) => {}
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                && patient.config.tls.certificate.is_none()
+                && patient.data_dir.join("key.pem").exists() =>
+        {
+            let directory = patient.data_dir.display();
+            let text = format!("{shown} is missing, but key.pem is there: the server would not start again");
+            let fix = format!(
+                "restore it, or sudo rm {directory}/key.pem, then {} (a new certificate is made)",
+                patient.restart()
+            );
+            return vec![Finding::fault(CHECK, text).fix(fix)];
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound && patient.config.tls.certificate.is_none() => {
             return vec![Finding::note(CHECK, "there is none yet; the server makes one at its first start")];
         }

@@ -50,7 +50,8 @@ fn answering(patient: &Patient, inspection: &Inspection) -> Vec<Finding> {
         let reload = if patient.unit { "sudo systemctl reload mailnook" } else { "pkill -HUP -x mailnook" };
         findings.push(Finding::warning("certificate", text).fix(reload));
     }
-    let changed = !findings.is_empty();
+    // With no certificate the server would not start again.
+    let changed = !findings.is_empty() || certificate.is_none();
     let mut good = Vec::new();
     for (protocol, address) in &inspection.places {
         match Dialogue::open(*protocol, *address, certificate.as_ref().map(|certificate| certificate.der.as_slice())) {
@@ -71,6 +72,7 @@ fn answering(patient: &Patient, inspection: &Inspection) -> Vec<Finding> {
     }
     findings.extend(unused(patient, inspection));
     findings.extend(ignored(patient, inspection));
+    let well = findings.is_empty();
     findings.extend(open_lmtp(patient, inspection));
     if !inspection.places.iter().any(|(protocol, _)| *protocol != Protocol::Lmtp) {
         let text = "the server has no port for mail programs";
@@ -80,7 +82,7 @@ fn answering(patient: &Patient, inspection: &Inspection) -> Vec<Finding> {
             format!("{}, then {}", patient.edit("set imaps in [listen]"), patient.restart())
         };
         findings.push(Finding::fault(CHECK, text).fix(fix));
-    } else if findings.is_empty() {
+    } else if well {
         let reach = if names::listens_here_only(patient) { "; from this machine only" } else { "" };
         findings.push(Finding::ok(CHECK, format!("all answer: {}{reach}", good.join(", "))));
         if !reach.is_empty() {

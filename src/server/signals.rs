@@ -11,12 +11,13 @@ use std::time::Duration;
 /// How often the certificate's files are looked at.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Catches from now on what [`until_stopped`] waits for.
+/// Catches from now on what [`until_stopped`] waits for, and SIGXFSZ: at a limit of the file size a write then fails,
+/// instead of ending the process.
 ///
 /// # Errors
 /// The system refuses.
 pub(super) fn catch() -> std::io::Result<Signals> {
-    Signals::new([Signal::Term, Signal::Int, Signal::Hup])
+    Signals::new([Signal::Term, Signal::Int, Signal::Hup, Signal::Xfsz])
 }
 
 /// Completes on SIGTERM and SIGINT. On SIGHUP, and when the files change, the certificate is read again.
@@ -28,6 +29,7 @@ pub(super) async fn until_stopped(mut signals: Signals, tls: &TlsAcceptor, manag
                     manager.reloading();
                     manager.ready(reload(tls));
                 }
+                Ok(Signal::Xfsz) => log::error!("a file would be larger than this process may make it (ulimit -f)"),
                 Ok(signal) => {
                     log::info!("ending on {}", if signal == Signal::Int { "SIGINT" } else { "SIGTERM" });
                     return;

@@ -87,7 +87,9 @@ fn place(facts: &Facts, endpoint: Option<&Endpoint>) -> String {
 
 fn certificate(facts: &Facts) -> String {
     let Some(certificate) = &facts.certificate else {
-        return "certificate: none yet; mailnook makes one when it starts\n".to_owned();
+        let text =
+            if facts.is_running { "its file cannot be read" } else { "none yet; mailnook makes one when it starts" };
+        return format!("certificate: {text}\n");
     };
     let (kind, advice) = if certificate.self_signed {
         ("self-signed", "\n  Programs ask once whether to trust it: compare the fingerprint.")
