@@ -55,7 +55,8 @@ fn feed(writer: &mut UnixStream, mut input: Input) {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => {
+            Err(error) => {
+                let _lost = writeln!(io::stderr(), "mailnook: cannot read the message: {error}");
                 let _closed = writer.shutdown(Shutdown::Write);
                 return;
             }

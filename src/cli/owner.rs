@@ -58,7 +58,10 @@ pub(super) fn ask_into(config: Config, request: &Request, create: bool, out: &mu
 fn begin(mut input: Input) -> io::Result<Input> {
     let mut held = Vec::new();
     input.by_ref().take(HELD_MAX).read_to_end(&mut held)?;
-    Ok(Box::new(io::Cursor::new(held).chain(input)))
+    let is_whole = u64::try_from(held.len()).is_ok_and(|length| length < HELD_MAX);
+    let held = io::Cursor::new(held);
+    // Behind the end of what a terminal sends comes the next line that is typed.
+    Ok(if is_whole { Box::new(held) } else { Box::new(held.chain(input)) })
 }
 
 /// Whether this is a directory in which no server ever was, nor is one beginning: nothing is to be made there.
