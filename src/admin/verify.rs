@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 pub(super) async fn run(context: &Context, call: &mut Call<'_>) -> Result<u8, Failure> {
     let core = Arc::clone(&context.core);
-    let findings = if let Ok(findings) = worker::run(move || core.verify()).await? {
-        findings
-    } else {
+    let Ok(findings) = worker::run(move || core.verify()).await? else {
         let text = "the store is damaged so that it cannot be read to its end; the log says why. Keep a copy of it, \
                     then restore the last backup (README, Back up)";
         return Err(Failure::new(exit::FAILURE, text));
