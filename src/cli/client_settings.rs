@@ -29,6 +29,10 @@ pub(super) fn run(parsed: &Parsed, config: Config) -> u8 {
         complain("--device is for one that is there, --new-device makes one: give one of the two");
         return exit::USAGE;
     }
+    if parsed.value("autoconfig").is_some() && parsed.value("autoconfig") == parsed.value("mobileconfig") {
+        complain("--autoconfig and --mobileconfig make two files: give each a name of its own");
+        return exit::USAGE;
+    }
     // Before anything is made that could not be written.
     let opened = [("autoconfig", Form::Autoconfig, AUTOCONFIG_MODE), ("mobileconfig", Form::Profile, PROFILE_MODE)]
         .into_iter()

@@ -99,8 +99,7 @@ fn unused(patient: &Patient, inspection: &Inspection) -> Vec<Finding> {
     let places = &inspection.places;
     let is_wanted = |(protocol, address): &(Protocol, SocketAddr)| {
         let mut own = places.iter().filter(|(other, _)| other == protocol).map(|(_, place)| place).peekable();
-        // A protocol whose ports systemd opened does not open those of the configuration.
-        let by_systemd = patient.unit && own.peek().is_some();
+        let by_systemd = patient.unit && comes_from_systemd(*protocol) && own.peek().is_some();
         let v6_half = address.is_ipv6() && address.ip().is_unspecified();
         address.port() != 0 && !by_systemd && !v6_half && !own.any(|place| place == address)
     };
@@ -111,12 +110,18 @@ fn unused(patient: &Patient, inspection: &Inspection) -> Vec<Finding> {
     configured(patient).into_iter().filter(is_wanted).map(finding).collect()
 }
 
+/// A protocol whose ports systemd opened does not open those of the configuration; mailnook.socket has none for LMTP.
+fn comes_from_systemd(protocol: Protocol) -> bool {
+    protocol != Protocol::Lmtp
+}
+
 /// Listeners of the configuration that the server does not open, because systemd opened others for the protocol.
 fn ignored(patient: &Patient, inspection: &Inspection) -> Option<Finding> {
     let opened = |protocol: Protocol| inspection.places.iter().filter(move |(other, _)| *other == protocol);
     let is_ignored = |(protocol, address): &(Protocol, SocketAddr)| {
         let port = |(_, place): &(Protocol, SocketAddr)| place.port() == address.port();
-        patient.unit && address.port() != 0 && opened(*protocol).next().is_some() && !opened(*protocol).any(port)
+        let by_systemd = patient.unit && comes_from_systemd(*protocol) && opened(*protocol).next().is_some();
+        by_systemd && address.port() != 0 && !opened(*protocol).any(port)
     };
     // Nobody misses those that come by default.
     let by_default = listeners(&Config::default().listen);
