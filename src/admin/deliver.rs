@@ -73,7 +73,13 @@ fn plan(
 ) -> Result<Vec<(String, Delivery)>, Failure> {
     let mut deliveries: Vec<(String, Delivery)> = Vec::new();
     for recipient in recipients {
-        let found = context.core.resolve(recipient).map_err(|error| unknown(&error, recipient))?;
+        let found = context.core.resolve(recipient).map_err(|error| match error {
+            Error::Temporary if context.core.accounts().is_ok_and(|accounts| accounts.is_empty()) => {
+                let text = "there are no users here; `mailnook user add NAME` makes one, unless the disk with the mail is not mounted";
+                Failure::new(exit::TEMPORARY, text)
+            }
+            error => unknown(&error, recipient),
+        })?;
         // Told before the message is read, too.
         context.core.check_delivery(found.account, 0).map_err(|error| refused(&error, recipient))?;
         let target = match (mailbox, found.detail) {

@@ -40,7 +40,11 @@ pub(super) fn command(command: &Command) -> String {
 /// The line that shows how a command is called.
 pub(super) fn usage(command: &Command) -> String {
     let words = command.path.iter().chain(command.words).copied().collect::<Vec<_>>().join(" ");
-    let required = if command.path == ["deliver"] { " -r ADDRESS" } else { "" };
+    let required = match command.path {
+        ["deliver"] => " -r ADDRESS",
+        ["undelete"] => " --user USER --since TIME",
+        _ => "",
+    };
     format!("usage: mailnook {words}{required} [OPTIONS]")
 }
 

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 /// Said when a client made too many errors.
 const TOO_MANY_ERRORS: &str = "Too many errors";
 /// Said to a session whose device was revoked (RFC 5530 §3, EXPIRED).
-const REVOKED: &str = "[EXPIRED] The password of this device was revoked";
+const REVOKED: &str = "[EXPIRED] This login holds no longer: its password was revoked, or its user removed";
 /// How long a command under way may go on when the session's device was revoked.
 const REVOKED_GRACE: Duration = Duration::from_millis(500);
 

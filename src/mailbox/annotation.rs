@@ -3,6 +3,7 @@
 //! What is /private of the server belongs to the account; what is /shared of the server is one value for all accounts.
 //! Annotations of a mailbox go where it goes and end with it. Names of entries are in lower case here.
 
+use super::edit::Edit;
 use super::name::canonical;
 use super::{Account, Error};
 use crate::store::txn::Tx;
@@ -107,10 +108,18 @@ fn set(
             return Err(Refusal::Limit("there are as many annotations as there can be").into());
         }
     }
-    let mut stamps = Vec::with_capacity(changes.len());
+    let (mut stamps, mut changed) = (Vec::with_capacity(changes.len()), false);
     for (entry, value) in changes {
-        let stamp = tx.set_annotation(owner(account, mailbox, entry), mailbox, entry, value.as_deref())?;
+        let owner = owner(account, mailbox, entry);
+        changed = changed || tx.view().annotation(owner, mailbox, entry)?.map(|stored| stored.value) != *value;
+        let stamp = tx.set_annotation(owner, mailbox, entry, value.as_deref())?;
         stamps.push((entry.clone(), value.as_ref().map(|_| stamp)));
+    }
+    if let Some(mailbox) = mailbox.filter(|_| changed) {
+        // RFC 7162 §3.2: the mailbox has changed, if none of its messages has.
+        let mut edit = Edit::open(tx, mailbox)?;
+        edit.modseq();
+        edit.finish(tx)?;
     }
     Ok(AnnotationsSet { mailbox, stamps })
 }

@@ -6,7 +6,7 @@
 use super::Error;
 use super::incoming::{Incoming, Staged};
 use crate::message::header::fields;
-use crate::message::{Kind, Normalizer, Part};
+use crate::message::{Kind, Normalizer, Part, media_type};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memchr;
@@ -128,8 +128,8 @@ async fn header(staged: &Staged, range: &Range<u64>, out: &mut Incoming) -> Resu
 /// Whether a Content-Type is of a part that holds parts, which has no encoding of its own (RFC 2045 §6.4). One is a leaf
 /// where it lies too deep or has no boundary; message/partial and its like must be 7bit.
 fn is_composite(content_type: &[u8]) -> bool {
-    let begins = |name: &[u8]| content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    begins(b"multipart/") || begins(b"message/")
+    let is = |name: &[u8]| media_type(content_type).is_some_and(|found| found.eq_ignore_ascii_case(name));
+    is(b"multipart") || is(b"message")
 }
 
 /// The body of a part in lines of base64; the line end behind the last one is the delimiter's, if there is one.

@@ -31,6 +31,12 @@ pub(super) fn content_type(value: &[u8]) -> Option<ContentType> {
     Some(ContentType { media_type: media_type.to_vec(), subtype: subtype.to_vec(), parameters: cursor.parameters() })
 }
 
+/// The type of an unfolded Content-Type value without its subtype, as it is written; None where it cannot be used.
+#[must_use]
+pub fn media_type(value: &[u8]) -> Option<Vec<u8>> {
+    content_type(value).map(|content_type| content_type.media_type)
+}
+
 /// Reads an unfolded Content-Disposition value; None where it has no type.
 pub(super) fn disposition(value: &[u8]) -> Option<(Vec<u8>, Pairs)> {
     let mut cursor = Cursor { rest: value };

@@ -29,6 +29,7 @@ pub mod words;
 pub use address::{Address, AddressBuf, parse_addresses};
 pub use date::parse_date;
 pub use envelope::{Addresses, Envelope};
+pub use mime::media_type;
 pub use newline::Normalizer;
 pub use record::{Record, RecordError, Summary};
 pub use scanner::{Scan, Scanner};

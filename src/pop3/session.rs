@@ -198,7 +198,8 @@ impl Session {
     /// Says why the session ends between two commands.
     fn farewell(&mut self) -> End {
         if self.ending.requested_alone() {
-            self.conn.queue(b"-ERR [AUTH] The password of this device was revoked\r\n");
+            self.conn
+                .queue(b"-ERR [AUTH] This login holds no longer: its password was revoked, or its user removed\r\n");
             return End::Revoked;
         }
         self.conn.queue(b"-ERR [SYS/TEMP] The server is stopping\r\n");

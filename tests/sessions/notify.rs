@@ -374,11 +374,14 @@ fn too_many_names_for_annotations_hide_no_mail() {
     let house = House::new();
     house.run(async {
         let account = house.account().clone();
-        let mut client = Listener::new(&house, &["ENABLE METADATA", "SELECT INBOX"]).await;
+        let mut plain = Listener::new(&house, &["ENABLE METADATA", "SELECT INBOX"]).await;
+        let notify = "NOTIFY SET (SELECTED (MessageNew MessageExpunge))";
+        let mut listening = Listener::new(&house, &["ENABLE METADATA", "SELECT INBOX", notify]).await;
         for number in 0..2010 {
             account.subscribe(&format!("s{number}"), true).await.expect("a subscription");
         }
-        for number in 1..=2 {
+        for number in 1..=4 {
+            let client = if number % 2 == 0 { &mut plain } else { &mut listening };
             house.deliver_to("INBOX").await;
             let write = format!("n{number} NOOP\r\n");
             client.stream.get_mut().write_all(write.as_bytes()).await.expect("send");

@@ -51,6 +51,8 @@ async fn play(steps: &[Step], name: &str) {
                     .iter()
                     .map(|(entry, size)| (ENTRIES[*entry].to_owned(), size.as_ref().map(value)))
                     .collect();
+                let modseq = || account.status(name).ok().map(|status| status.highest_modseq);
+                let before = modseq();
                 let done = account.set_annotations(annotated(name), changes.clone()).await;
                 let too_big = changes.iter().any(|(_, value)| value.as_ref().is_some_and(|value| value.len() > 16_384));
                 match model.get_mut(name) {
@@ -58,6 +60,14 @@ async fn play(steps: &[Step], name: &str) {
                     None => assert_eq!(done, Err(Error::NotFound)),
                     Some(known) => {
                         assert_eq!(done.unwrap().stamps.len(), changes.len());
+                        let mut copy = known.clone();
+                        let mut put = |(entry, value): &(String, Option<Vec<u8>>)| match value {
+                            Some(value) => copy.insert(entry.clone(), value.clone()) != Some(value.clone()),
+                            None => copy.remove(entry).is_some(),
+                        };
+                        // RFC 7162 §3.2: what changes raises HIGHESTMODSEQ, and nothing else does.
+                        let changed = changes.iter().filter(|change| put(change)).count() > 0;
+                        assert_eq!(modseq() > before, changed && !name.is_empty());
                         for (entry, value) in changes {
                             match value {
                                 Some(value) => drop(known.insert(entry, value)),

@@ -235,8 +235,8 @@ impl Notifier {
         let outcome = self.tell_names(account, out).await?;
         if outcome.is_err() {
             self.metadata = false;
-            if self.spec.is_none() {
-                // The client asked for changes of annotations only. Of its mailbox it hears as before.
+            if !self.follows_names() {
+                // Only changes of annotations needed the names. Of its mailbox the client hears as before.
                 self.forget();
                 return Ok(false);
             }
