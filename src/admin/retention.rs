@@ -6,26 +6,26 @@ use super::user::{missing, printable, usage};
 use super::{Context, exit, name, text};
 use crate::config::duration_from;
 use crate::mailbox::{Error, Undelete};
-use std::collections::BTreeSet;
 
 /// Removes what is old, or tells what would go.
 pub(super) async fn expire(context: &Context, call: &mut Call<'_>, dry_run: bool) -> Result<u8, Failure> {
     let verb = if dry_run { "would go" } else { "went" };
-    let mut due = Vec::new();
+    let (mut moved, mut upkeep) = (String::new(), Ok(()));
     for account in context.core.accounts()? {
-        due.push((context.core.pop_due(account.id).await?, account));
-    }
-    // What one rule cannot do keeps no other from being done.
-    let upkeep = if dry_run { Ok(()) } else { context.core.upkeep().await };
-    let mut moved = String::new();
-    for (mut due, account) in due {
-        if !dry_run {
-            // What could not go is due still; the log says why.
-            let left: BTreeSet<_> = context.core.pop_due(account.id).await?.iter().map(|left| left.instance).collect();
-            due.retain(|due| !left.contains(&due.instance));
+        let rules = if dry_run {
+            context.core.pop_due(account.id).await
+        } else {
+            context.core.apply_pop_rules(account.id).await
+        };
+        match rules {
+            Ok(messages) => {
+                let place = context.core.pop_archive(account.id)?;
+                moved += &told(&account.name, &messages, (verb, &printable(&place)));
+            }
+            Err(Error::NotFound) => {}
+            // What one rule cannot do keeps no other from being done.
+            Err(error) => upkeep = Err(error),
         }
-        let place = context.core.pop_archive(account.id)?;
-        moved += &told(&account.name, &due, (verb, &printable(&place)));
     }
     call.print(&moved).await?;
     let swept = context.core.sweep(dry_run).await?;

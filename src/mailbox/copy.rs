@@ -1,6 +1,6 @@
 //! COPY and MOVE: rows only; the content is shared.
 
-use super::edit::{Edit, NewRow};
+use super::edit::{Edit, NewRow, TOO_MANY_KEYWORDS};
 use super::quota::{self, QuotaRules, Slack};
 use super::why::Note;
 use super::{Error, Mailbox, name};
@@ -44,15 +44,6 @@ pub(super) struct Transfer {
     pub(super) quota: QuotaRules,
 }
 
-/// Whether the destination can take the keywords of all these messages; a job that fails half way is no way to find out.
-pub(super) fn keywords_fit(tx: &Tx<'_>, job: &Transfer) -> Result<bool, store::Error> {
-    let entry = tx.view().mailbox_entry(job.account, &job.destination)?;
-    let target = Edit::open(tx, entry.and_then(|entry| entry.mailbox).ok_or(Refusal::NotFound)?)?;
-    let all = source_rows(tx, job.source, &job.uids)?.iter().fold(0, |all, (_, row)| all | row.keywords.0);
-    let names = Edit::open(tx, job.source)?.keyword_names(KeywordBits(all));
-    Ok(target.has_room_for(&names))
-}
-
 pub(super) fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store::Error> {
     let entry = tx.view().mailbox_entry(job.account, &job.destination)?;
     let target = entry.and_then(|entry| entry.mailbox).ok_or(Refusal::NotFound)?;
@@ -64,6 +55,11 @@ pub(super) fn transfer(tx: &mut Tx<'_>, job: &Transfer) -> Result<Copied, store:
     let mut copied = Copied { uid_validity, from: Vec::new(), to: Vec::new() };
     if rows.is_empty() {
         return Ok(copied);
+    }
+    // Before anything is written: for some callers a refusal is an answer, and not the end of their job.
+    let keywords = KeywordBits(rows.iter().fold(0, |all, (_, row)| all | row.keywords.0));
+    if !other.as_ref().unwrap_or(&source).has_room_for(&source.keyword_names(keywords)) {
+        return Err(Refusal::Limit(TOO_MANY_KEYWORDS).into());
     }
     if !job.move_them {
         let sum = rows.iter().fold(0_u64, |sum, (_, row)| sum.saturating_add(row.size));

@@ -8,6 +8,8 @@ use crate::types::{ContentId, DateTime, Flags, InstanceId, KeywordBits, MailboxI
 
 /// Limit: keywords of one mailbox.
 pub const KEYWORDS_MAX: u8 = 128;
+/// Said where a keyword does not fit.
+pub(super) const TOO_MANY_KEYWORDS: &str = "the mailbox has as many keywords as it can";
 /// Limit: octets of a keyword.
 pub(super) const KEYWORD_LEN_MAX: usize = 128;
 /// Limit: remembered expunges of a mailbox; what is older is answered with every UID that is gone.
@@ -101,7 +103,7 @@ impl Edit {
 
     fn add_keyword(&mut self, tx: &mut Tx<'_>, name: &str) -> Result<usize, Error> {
         if self.state.keywords >= KEYWORDS_MAX {
-            return Err(Refusal::Limit("the mailbox has as many keywords as it can").into());
+            return Err(Refusal::Limit(TOO_MANY_KEYWORDS).into());
         }
         if name.is_empty() || name.len() > KEYWORD_LEN_MAX {
             return Err(Refusal::Limit("the keyword is too long").into());

@@ -3,7 +3,7 @@
 //! Invariant: no rule removes a message that a POP3 device has not fetched yet, nor one that none has.
 //! A rule moves to \Trash, where everybody finds the message; without such a mailbox to [`ARCHIVE`], and never to nowhere.
 
-use super::copy::{Transfer, keywords_fit, transfer};
+use super::copy::{Transfer, transfer};
 use super::quota::QuotaRules;
 use super::retention::{RetentionRules, clock_is_behind};
 use super::why::Note;
@@ -128,16 +128,17 @@ fn discard(
         },
     };
     let job = Transfer { account, source: inbox, uids: uids.clone(), destination, move_them: true, door, quota };
-    if !keywords_fit(tx, &job)? {
-        log::warn!(
-            "pop3: account {}: messages stay in INBOX, for {} has no room for their keywords",
-            account.0,
-            job.destination
-        );
-        return Ok(false);
+    match transfer(tx, &job) {
+        Err(store::Error::Refused(refusal)) => {
+            let destination = &job.destination;
+            log::warn!(
+                "pop3: account {}: messages stay in INBOX, {destination} cannot take them: {refusal:?}",
+                account.0
+            );
+            Ok(false)
+        }
+        other => other.map(|_| true),
     }
-    transfer(tx, &job)?;
-    Ok(true)
 }
 
 /// Where these messages are now: in INBOX, or where somebody moved them while the session went on.
@@ -446,24 +447,26 @@ impl Core {
         Ok(trash.unwrap_or_else(|| ARCHIVE.to_owned()))
     }
 
-    /// Moves what [`Core::pop_due`] finds to [`Core::pop_archive`]; how many messages.
+    /// Moves what [`Core::pop_due`] finds to [`Core::pop_archive`]; what went.
     ///
     /// # Errors
     /// `NotFound`, `Temporary`; what was moved until then stays moved.
-    pub async fn apply_pop_rules(&self, account: AccountId) -> Result<usize, Error> {
+    pub async fn apply_pop_rules(&self, account: AccountId) -> Result<Vec<PopDue>, Error> {
         let found = self.pop_due(account).await?;
         let policy = self.pop_policy(account)?;
         let rules = (self.now(), self.quota_rules());
-        let mut moved = 0;
+        let mut moved = Vec::new();
         for piece in found.chunks(MOVE_MAX) {
             let uids: UidSet = piece.iter().map(|due| due.uid.0).collect();
             let job = self.store.write(move |tx| take(tx, account, (&policy, rules), &uids));
-            moved += job.await?;
+            let taken = job.await?;
+            moved.extend(piece.iter().filter(|due| taken.contains(due.uid.0)).copied());
         }
-        if moved > 0 {
+        if !moved.is_empty() {
             self.store.purge();
             self.usage_changed(account);
-            log::info!("pop3: account {}: {moved} messages that all devices have are moved from INBOX", account.0);
+            let number = moved.len();
+            log::info!("pop3: account {}: {number} messages that all devices have are moved from INBOX", account.0);
         }
         Ok(moved)
     }
@@ -498,20 +501,20 @@ fn inbox_of(view: &View<'_>, account: AccountId) -> Result<Option<MailboxId>, st
     Ok(view.mailbox_entry(account, list::INBOX)?.and_then(|entry| entry.mailbox))
 }
 
-/// Takes those of these messages from INBOX that are due still.
+/// Takes those of these messages from INBOX that are due still; which went.
 fn take(
     tx: &mut Tx<'_>,
     account: AccountId,
     (policy, (now, quota)): (&PopPolicy, (i64, QuotaRules)),
     uids: &UidSet,
-) -> Result<usize, store::Error> {
+) -> Result<UidSet, store::Error> {
     if clock_is_behind(&tx.view(), now)? {
-        return Ok(0);
+        return Ok(UidSet::new());
     }
     let mut taken = UidSet::new();
     let view = tx.view();
     let devices = pop_devices(&view, account)?;
-    let Some(inbox) = inbox_of(&view, account)?.filter(|_| !devices.is_empty()) else { return Ok(0) };
+    let Some(inbox) = inbox_of(&view, account)?.filter(|_| !devices.is_empty()) else { return Ok(taken) };
     for uid in uids.iter() {
         if let Some(row) = view.row(inbox, Uid(uid))?
             && due(&row, &view.pop_state(account, row.instance)?, &devices, policy, now).is_some()
@@ -519,8 +522,8 @@ fn take(
             taken.insert(uid);
         }
     }
-    if taken.is_empty() || !discard(tx, account, inbox, &taken, (Door::of(DoorKind::Policy), quota))? {
-        return Ok(0);
+    if taken.is_empty() || discard(tx, account, inbox, &taken, (Door::of(DoorKind::Policy), quota))? {
+        return Ok(taken);
     }
-    Ok(usize::try_from(taken.len()).unwrap_or(usize::MAX))
+    Ok(UidSet::new())
 }

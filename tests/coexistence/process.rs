@@ -367,7 +367,9 @@ impl Server {
                 self.change(operation).await
             }
             Verb::PopBegin | Verb::PopQuit | Verb::PopLost => self.pop(operation).await,
-            Verb::Rules => self.core.apply_pop_rules(self.accounts[operation.user].id()).await.unwrap().to_string(),
+            Verb::Rules => {
+                self.core.apply_pop_rules(self.accounts[operation.user].id()).await.unwrap().len().to_string()
+            }
             Verb::Sweep => self.sweep().await,
             Verb::Undelete => self.undelete(operation).await,
             Verb::Limits | Verb::Settings => self.settle(operation).await,

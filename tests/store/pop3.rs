@@ -174,7 +174,7 @@ impl World {
     }
 
     async fn apply(&mut self) {
-        let moved = self.core.apply_pop_rules(self.account.id()).await.unwrap();
+        let moved = self.core.apply_pop_rules(self.account.id()).await.unwrap().len();
         let polling: Vec<u32> = self.devices.iter().filter(|(_, polls)| **polls).map(|(id, _)| *id).collect();
         let (now, rules, mut expected) = (self.now(), self.rules, 0);
         for message in self.messages.values_mut().filter(|message| message.mailbox == "INBOX") {
