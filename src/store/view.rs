@@ -23,6 +23,20 @@ pub(crate) fn key_u32(key: &[u8], at: usize, table: &'static str) -> Result<u32,
     Fields::new(key.get(at..).unwrap_or_default(), table).u32()
 }
 
+/// Calls `each` with these entries of the table of messages, until it answers false.
+fn each_row<'t>(
+    entries: impl Iterator<Item = heed::Result<(&'t [u8], &'t [u8])>>,
+    mut each: impl FnMut(Uid, MessageRow) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    for entry in entries {
+        let (key, value) = entry?;
+        if !each(Uid(key_u32(key, 4, table::MESSAGES)?), MessageRow::decode(value)?)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// The key of a mailbox name.
 pub(crate) fn mailbox_key(account: AccountId, name: &str) -> Vec<u8> {
     let mut key = account.0.to_be_bytes().to_vec();
@@ -191,34 +205,22 @@ impl View<'_> {
         mailbox: MailboxId,
         first: u32,
         last: u32,
-        mut each: impl FnMut(Uid, MessageRow) -> Result<bool, Error>,
+        each: impl FnMut(Uid, MessageRow) -> Result<bool, Error>,
     ) -> Result<(), Error> {
         let (from, to) = (key_u32_u32(mailbox.0, first), key_u32_u32(mailbox.0, last));
         let range = (Bound::Included(&from[..]), Bound::Included(&to[..]));
-        for entry in self.tables.messages.range(self.txn, &range)? {
-            let (key, value) = entry?;
-            if !each(Uid(key_u32(key, 4, table::MESSAGES)?), MessageRow::decode(value)?)? {
-                break;
-            }
-        }
-        Ok(())
+        each_row(self.tables.messages.range(self.txn, &range)?, each)
     }
 
     /// Calls `each` with every row from the last one on, descending, until it answers false.
     pub(crate) fn rows_back(
         &self,
         mailbox: MailboxId,
-        mut each: impl FnMut(Uid, MessageRow) -> Result<bool, Error>,
+        each: impl FnMut(Uid, MessageRow) -> Result<bool, Error>,
     ) -> Result<(), Error> {
         let (from, to) = (key_u32_u32(mailbox.0, 1), key_u32_u32(mailbox.0, u32::MAX));
         let range = (Bound::Included(&from[..]), Bound::Included(&to[..]));
-        for entry in self.tables.messages.rev_range(self.txn, &range)? {
-            let (key, value) = entry?;
-            if !each(Uid(key_u32(key, 4, table::MESSAGES)?), MessageRow::decode(value)?)? {
-                break;
-            }
-        }
-        Ok(())
+        each_row(self.tables.messages.rev_range(self.txn, &range)?, each)
     }
 
     /// Calls `each` with every change after `since`, ascending by modseq, until it answers false.
