@@ -22,7 +22,7 @@ use crate::mailbox::{ANNOTATIONS_MAX, Account, AnnotationInfo, AnnotationsSet, L
 use crate::types::{MailboxId, ModSeq};
 use names::{Change, Known, Names, Rename};
 use smol::future::yield_now;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Limit: names of an account that can be followed, at some 150 octets each. With more NOTIFY is refused.
 const NAMES_MAX: usize = 2_000;
@@ -261,7 +261,7 @@ impl Notifier {
             return Ok(Err(Overflow));
         }
         self.names_at = Some(at);
-        let uses = self.names.uses();
+        let uses = if self.follows_annotations() { self.names.uses() } else { HashMap::new() };
         let changes = self.names.update(entries);
         if let Some(spec) = &self.spec {
             tell_changes(out, spec, &changes).await?;
