@@ -107,15 +107,19 @@ fn service_user(patient: &Patient, directory: &Metadata) -> Option<Finding> {
 }
 
 fn uid(probe: &Probe, user: &str) -> Option<u32> {
-    let text = probe.read("/etc/passwd")?;
-    let line = text.lines().find(|line| line.split(':').next() == Some(user))?;
-    line.split(':').nth(2)?.parse().ok()
+    user_with(probe, 0, user)?.get(2)?.parse().ok()
 }
 
 /// A user's name, or the number where it has none.
 pub(super) fn person(probe: &Probe, uid: u32) -> String {
-    let text = probe.read("/etc/passwd").unwrap_or_default();
     let number = uid.to_string();
-    let line = text.lines().find(|line| line.split(':').nth(2) == Some(number.as_str()));
-    line.and_then(|line| line.split(':').next()).map_or(number.clone(), str::to_owned)
+    let name = user_with(probe, 2, &number).and_then(|fields| fields.into_iter().next());
+    name.unwrap_or(number)
+}
+
+/// The fields of the user in /etc/passwd of whom this field has that value: 0 is the name, 2 the number, 3 the group.
+pub(super) fn user_with(probe: &Probe, field: usize, value: &str) -> Option<Vec<String>> {
+    let text = probe.read("/etc/passwd")?;
+    let line = text.lines().find(|line| line.split(':').nth(field) == Some(value))?;
+    Some(line.split(':').map(str::to_owned).collect())
 }

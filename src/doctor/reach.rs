@@ -1,6 +1,7 @@
 //! Whether the server's user can read a file: doctor itself may run as root, who reads everything.
 
 use super::Probe;
+use super::files::user_with;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -17,13 +18,7 @@ pub(super) struct Reader {
 impl Reader {
     /// The user of that number, as /etc/passwd and /etc/group have him.
     pub fn new(probe: &Probe, uid: u32) -> Self {
-        let users = probe.read("/etc/passwd").unwrap_or_default();
-        let number = uid.to_string();
-        let own: Option<Vec<&str>> = users
-            .lines()
-            .map(|line| line.split(':').collect())
-            .find(|fields: &Vec<&str>| fields.get(2) == Some(&&*number));
-        let own = own.unwrap_or_default();
+        let own = user_with(probe, 2, &uid.to_string()).unwrap_or_default();
         let primary = own.get(3).and_then(|gid| gid.parse().ok());
         let lists = probe.read("/etc/group").unwrap_or_default();
         let others = lists.lines().filter_map(|line| {
