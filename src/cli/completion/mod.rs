@@ -80,6 +80,12 @@ fn value_pattern() -> String {
     values().into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(" | ")
 }
 
+/// The branches of a `case` over the last word where it is an option that takes a value; `offer` says what is done then.
+fn value_branches(offer: impl Fn(&str) -> String) -> String {
+    let branch = |(name, words): (String, Vec<String>)| format!("    {name}) {}; return ;;\n", offer(&words.join(" ")));
+    values().into_iter().map(branch).collect()
+}
+
 /// The branches of a `case` over the words so far, each of which sets `next`.
 fn branches() -> String {
     let mut text = String::new();

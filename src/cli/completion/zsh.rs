@@ -1,14 +1,13 @@
 //! For zsh: the file is the function, which zsh loads when it is needed (`#compdef`).
 
-use super::{branches, value_pattern, values};
-use std::fmt::Write;
+use super::{branches, value_branches, value_pattern};
 
 pub(super) fn script() -> String {
-    let mut text = format!(
+    format!(
         "#compdef mailnook
 local word last=\"\" path_=\"\" next=\"\"
 for word in \"${{(@)words[2,CURRENT-1]}}\"; do
-    case \"$last\" in {}) last=\"\"; continue ;; esac
+    case \"$last\" in {pattern}) last=\"\"; continue ;; esac
     last=\"$word\"
     [[ $word == -* ]] || path_=\"$path_ $word\"
 done
@@ -17,21 +16,14 @@ if [[ ${{words[CURRENT]}} == --*=* ]]; then
     compset -P '*='
 fi
 case \"$last\" in
-",
-        value_pattern()
-    );
-    for (name, words) in values() {
-        let offer = if words.is_empty() { "_files".to_owned() } else { format!("compadd -- {}", words.join(" ")) };
-        let _ = writeln!(text, "    {name}) {offer}; return ;;");
-    }
-    let _ = write!(
-        text,
-        "esac
+{values}esac
 case \"$path_\" in
-{}esac
+{branches}esac
 compadd -- ${{=next}} || _files
 ",
-        branches()
-    );
-    text
+        pattern = value_pattern(),
+        values =
+            value_branches(|words| if words.is_empty() { "_files".to_owned() } else { format!("compadd -- {words}") }),
+        branches = branches()
+    )
 }
