@@ -86,7 +86,7 @@ pub(super) async fn main_password(
         other => return Err(usage(format!("{other:?} is none of any, lan and off"))),
     };
     let id = context.core.account_info(&user).map_err(|error| missing(&error, &user))?.id;
-    let change = context.core.change_settings(id, move |settings| settings.main_password = Some(scope));
+    let change = context.core.set_main_password_scope(id, scope);
     change.await.map_err(|error| missing(&error, &user))?;
     log::info!("admin: the main password of user {user} {told}");
     call.print(&format!("the main password of {user} {told}\n")).await?;

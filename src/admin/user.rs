@@ -81,12 +81,12 @@ pub(super) async fn set_password(
     let account = context.core.account_info(&name).map_err(|error| missing(&error, &name))?;
     let login = context.core.store().login(&name).map_err(|_| Failure::core(&Error::Temporary))?;
     let password = hashed(login, password, &context.cost).await?;
-    if let Err(error) = context.core.store().set_password(account.id, password).await {
+    if let Err(error) = context.core.set_password(account.id, password).await {
         log::error!("admin: the password of {name} was not set: {error:?}");
         return Err(Failure::core(&Error::Temporary));
     }
     log::info!("admin: password of user {name} set");
-    call.print(&format!("user: {name}\n")).await?;
+    call.print(&format!("user: {name}\nthe sessions that the old password opened are ended\n")).await?;
     Ok(exit::OK)
 }
 

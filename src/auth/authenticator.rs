@@ -54,7 +54,7 @@ impl Authenticator {
         if let Some((renewal, credential)) = renewed {
             self.renew(&login, renewal, credential).await;
         }
-        let logged_in = LoggedIn::new(&login, device);
+        let logged_in = LoggedIn::new(&login, device, arrived);
         Self::log_success(&attempt, &logged_in);
         Ok(logged_in)
     }
@@ -146,23 +146,22 @@ mod tests {
             let account = core.create_account("anna", Some(&old)).await.unwrap();
             core.add_alias("anna", "a.smith").await.unwrap();
             let auth = Authenticator::new(Arc::clone(core.store()), &CONFIG).unwrap();
-            let anna = LoggedIn {
-                account,
-                name: "anna".to_owned(),
-                device: DeviceId::MAIN,
-                device_name: None,
-                read_only: false,
+            let (asked, anna) = (Instant::now(), Ok((account, "anna".to_owned())));
+            let login = async |user, password| {
+                let logged_in = auth.login(attempt(user, password)).await?;
+                assert!(logged_in.arrived >= asked && logged_in.device == DeviceId::MAIN && !logged_in.read_only);
+                Ok((logged_in.account, logged_in.name))
             };
-            assert_eq!(auth.login(attempt("ANNA", "secret")).await, Ok(anna.clone()));
+            assert_eq!(login("ANNA", "secret").await, anna);
             let renewed = core.store().login("anna").unwrap().unwrap().password_hash.unwrap();
             assert!(renewed.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{renewed}");
-            assert_eq!(auth.login(attempt("a.smith", "secret")).await, Ok(anna.clone()));
+            assert_eq!(login("a.smith", "secret").await, anna);
 
             let new = hash_password("other", &CONFIG).unwrap();
             core.store().set_password(account, new.clone()).await.unwrap();
-            assert_eq!(auth.login(attempt("anna", "secret")).await, Err(AuthError::BadCredentials));
-            assert_eq!(auth.login(attempt("anna", "other")).await, Ok(anna));
-            assert_eq!(auth.login(attempt("bert", "secret")).await, Err(AuthError::BadCredentials));
+            assert_eq!(login("anna", "secret").await, Err(AuthError::BadCredentials));
+            assert_eq!(login("anna", "other").await, anna);
+            assert_eq!(login("bert", "secret").await, Err(AuthError::BadCredentials));
             // A hash that was computed from an older one does not undo a change.
             let renewal = Renewal { hash: Some(old.hash), scram: None };
             assert!(!core.store().renew_password(account, renewed, renewal).await.unwrap());

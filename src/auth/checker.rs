@@ -46,10 +46,12 @@ pub struct LoggedIn {
     pub device_name: Option<String>,
     /// The session cannot change anything.
     pub read_only: bool,
+    /// When the login came: what was changed of its password since then it does not know.
+    pub arrived: Instant,
 }
 
 impl LoggedIn {
-    pub(super) fn new(login: &store::Login, device: DeviceId) -> Self {
+    pub(super) fn new(login: &store::Login, device: DeviceId, arrived: Instant) -> Self {
         let found = login.devices.iter().find(|(id, _)| *id == device).map(|(_, device)| device);
         Self {
             account: login.account,
@@ -57,6 +59,7 @@ impl LoggedIn {
             device,
             device_name: found.map(|device| device.name.clone()),
             read_only: found.is_some_and(|device| device.rights.read_only),
+            arrived,
         }
     }
 }
@@ -219,7 +222,7 @@ impl Checker {
                 if refused.is_none() && (device.is_device() || login.scram.is_some()) =>
             {
                 pending.end = End::Success;
-                Ok(LoggedIn::new(&login, device))
+                Ok(LoggedIn::new(&login, device, arrived))
             }
             _ => Err(pending.fail(arrived, attempt, reason).await),
         }

@@ -225,7 +225,7 @@ fn passwords_of_devices_need_no_slow_hash_and_are_known_for_what_they_are() {
             let attempt = Attempt { password: password.as_bytes(), ..imap };
             let checked = checker.check(Instant::now(), &attempt, Some(anna.clone())).await.unwrap();
             assert_eq!((checked.device, checked.renewed.is_some()), (DeviceId(7), false));
-            let logged_in = LoggedIn::new(&checked.login, checked.device);
+            let logged_in = LoggedIn::new(&checked.login, checked.device, Instant::now());
             assert_eq!((logged_in.device_name.as_deref(), logged_in.read_only), (Some("phone"), false));
         }
     });

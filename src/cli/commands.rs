@@ -91,7 +91,7 @@ when the files change. The log goes to standard error.
         path: &["user", "passwd"],
         words: &["NAME"],
         options: NEW_PASSWORD,
-        summary: "set a user's password",
+        summary: "set a user's password; sessions that the old one opened end",
         details: PASSWORD_DETAILS,
     },
     Command {
@@ -166,7 +166,7 @@ mailbox. A rule stays with its mailbox where that is renamed. See what would go:
 any: from everywhere. lan: from this machine and from private and link-local addresses (10.*, 172.16.* to 172.31.*,
 192.168.*, 169.254.*, fc00::/7, fe80::/10). off: from nowhere; devices have passwords of their own, see
 `mailnook device add --help`. A login that is refused so looks like a wrong password to the client; the log gives the
-reason.
+reason. Sessions that the main password opened end with lan and off; those that may come in come again.
 ",
     },
     Command {

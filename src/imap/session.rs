@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 /// Said when a client made too many errors.
 const TOO_MANY_ERRORS: &str = "Too many errors";
 /// Said to a session whose device was revoked (RFC 5530 §3, EXPIRED).
-const REVOKED: &str = "[EXPIRED] This login holds no longer: its password was revoked, or its user removed";
+const REVOKED: &str = "[EXPIRED] This login holds no longer: its password was changed or revoked, or its user removed";
 /// How long a command under way may go on when the session's device was revoked.
 const REVOKED_GRACE: Duration = Duration::from_millis(500);
 
@@ -108,7 +108,7 @@ impl Session {
         match or(self.converse(), revoked).await {
             Ok(()) => log::debug!("imap {peer}: logged out"),
             Err(failure) if ending.requested_alone() => {
-                log::info!("imap {peer}: ended, the password of its device was revoked");
+                log::info!("imap {peer}: ended, its password was changed or revoked");
                 // Else it is in the middle of an answer and cannot say a word.
                 if matches!(failure, Failure::Bye(_)) {
                     self.connection.queue(format!("* BYE {REVOKED}\r\n").as_bytes());
@@ -318,7 +318,7 @@ impl Session {
         let door = Door { kind: DoorKind::Imap, device: logged_in.device.0, address };
         let ending = self.ending.clone();
         let core = &self.context.core;
-        let entered = core.enter(logged_in.account, &door, move || ending.request());
+        let entered = core.enter(logged_in.account, &door, logged_in.arrived, move || ending.request());
         let guest = entered.map_err(|error| match error {
             NotEntered::Revoked => login::refusal(AuthError::BadCredentials),
             NotEntered::InUse => login::refusal(AuthError::Busy),

@@ -1,11 +1,12 @@
 //! Devices: passwords of single clients, the sessions that they have open, and when each was used last.
 //!
-//! Invariant: a session that was let in by a password is ended when that password is revoked. It enters first and looks
-//! then whether its device is still there, so that no revocation falls between the two.
+//! Invariant: a session that was let in by a password is ended when that password is revoked or changed. It enters first
+//! and looks then whether its device is still there, or the password still what it was when the login came, so that no
+//! revocation falls between the two.
 
 use super::{Core, Error};
 use crate::store::txn::Tx;
-use crate::store::{self, Device, LastUse, Refusal};
+use crate::store::{self, Device, LastUse, MainPassword, Refusal};
 use crate::types::{AccountId, DeviceId, Door, DoorKind, Rights};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -27,7 +28,7 @@ type Key = (AccountId, DeviceId);
 pub enum NotEntered {
     /// The device has a POP3 session already, and only one may be there at a time.
     InUse,
-    /// The device was revoked just now.
+    /// The password was revoked or changed just now.
     Revoked,
     /// The store failed.
     Failed(Error),
@@ -55,6 +56,9 @@ pub(super) struct Presence {
     // Limit: one entry for each device that exists, at most.
     uses: Mutex<HashMap<Key, LastUse>>,
     logins: Mutex<HashMap<(Key, Option<IpAddr>), Instant>>,
+    /// When the sessions that use the main password were ended, since the start.
+    // Limit: one entry for each account.
+    main_ended: Mutex<HashMap<AccountId, Instant>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -178,6 +182,34 @@ impl Core {
         Ok(())
     }
 
+    /// Replaces the main password and ends the sessions that the old one opened.
+    ///
+    /// # Errors
+    /// `NotFound`: no such account. `Temporary`.
+    pub async fn set_password(&self, account: AccountId, password: store::Password) -> Result<(), Error> {
+        self.store.set_password(account, password).await?;
+        self.end_main_sessions(account);
+        Ok(())
+    }
+
+    /// Says from where the main password opens mail. Where it is not from everywhere, the sessions that it opened are
+    /// ended; who may come in comes again.
+    ///
+    /// # Errors
+    /// `NotFound`: no such account. `Temporary`.
+    pub async fn set_main_password_scope(&self, account: AccountId, scope: MainPassword) -> Result<(), Error> {
+        self.change_settings(account, move |settings| settings.main_password = Some(scope)).await?;
+        if scope != MainPassword::Everywhere {
+            self.end_main_sessions(account);
+        }
+        Ok(())
+    }
+
+    fn end_main_sessions(&self, account: AccountId) {
+        lock(&self.presence.main_ended).insert(account, Instant::now());
+        self.presence.end(|key| *key == (account, DeviceId::MAIN));
+    }
+
     /// Forgets that the main password was used by POP3, and what was fetched with it; a later use counts anew.
     ///
     /// # Errors
@@ -191,7 +223,7 @@ impl Core {
         });
         let account = forgotten.await?;
         // Written later, it would count as a new use.
-        lock(&self.presence.uses).remove(&(account, DeviceId(0)));
+        lock(&self.presence.uses).remove(&(account, DeviceId::MAIN));
         Ok(())
     }
 
@@ -210,8 +242,8 @@ impl Core {
         Ok(devices)
     }
 
-    /// Enters a session that has logged in and comes by that door, and notes that its device was used. `end` is called, from any thread, when
-    /// the session must end because its device was revoked or its account removed.
+    /// Enters a session whose login came at `arrived` by that door, and notes that its device was used. `end` is called,
+    /// from any thread, when the session must end because its password was revoked or changed, or its account removed.
     ///
     /// # Errors
     /// See [`NotEntered`]. Whoever shares the main password is no single device, and is never kept waiting.
@@ -219,6 +251,7 @@ impl Core {
         self: &Arc<Self>,
         account: AccountId,
         door: &Door,
+        arrived: Instant,
         end: impl Fn() + Send + Sync + 'static,
     ) -> Result<Guest, NotEntered> {
         let key = (account, DeviceId(door.device));
@@ -236,6 +269,10 @@ impl Core {
         };
         let device = self.store.read(|view| view.device(key.0, key.1))?;
         if key.1.is_device() && device.as_ref().is_none_or(|device| device.revoked.is_some()) {
+            return Err(NotEntered::Revoked);
+        }
+        let ended = lock(&self.presence.main_ended).get(&account).copied();
+        if !key.1.is_device() && ended.is_some_and(|ended| ended >= arrived) {
             return Err(NotEntered::Revoked);
         }
         self.note_use(key, device.as_ref(), door);

@@ -198,8 +198,9 @@ impl Session {
     /// Says why the session ends between two commands.
     fn farewell(&mut self) -> End {
         if self.ending.requested_alone() {
-            self.conn
-                .queue(b"-ERR [AUTH] This login holds no longer: its password was revoked, or its user removed\r\n");
+            self.conn.queue(
+                b"-ERR [AUTH] This login holds no longer: its password was changed or revoked, or its user removed\r\n",
+            );
             return End::Revoked;
         }
         self.conn.queue(b"-ERR [SYS/TEMP] The server is stopping\r\n");
@@ -458,7 +459,8 @@ impl Session {
     async fn open_maildrop(&mut self, logged_in: LoggedIn) -> Result<Next, ReadError> {
         let door = Door { kind: DoorKind::Pop3, device: logged_in.device.0, address: self.conn.peer().address };
         let ending = self.ending.clone();
-        let guest = match self.context.core.enter(logged_in.account, &door, move || ending.request()) {
+        let core = &self.context.core;
+        let guest = match core.enter(logged_in.account, &door, logged_in.arrived, move || ending.request()) {
             Ok(guest) => guest,
             Err(error) => return Ok(self.answer(reply::enter(&error).as_bytes())),
         };

@@ -20,6 +20,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Poll;
+use std::time::Instant;
 
 /// What stands before every answer; the test harness writes other lines.
 pub const ANSWER: &str = "answer:";
@@ -186,7 +187,7 @@ impl Server {
         let door = self.pop_door(operation.user, operation.by);
         match operation.verb {
             Verb::PopBegin => {
-                match self.core.enter(self.accounts[operation.user].id(), &door, || ()) {
+                match self.core.enter(self.accounts[operation.user].id(), &door, Instant::now(), || ()) {
                     Ok(guest) => drop(self.guests.borrow_mut().insert(key, guest)),
                     Err(NotEntered::InUse) => return "in use".to_owned(),
                     Err(error) => return format!("{error:?}"),

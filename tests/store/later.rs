@@ -5,6 +5,7 @@ use mailnook::mailbox::{Account, Clock, Core, Options, PopSession};
 use mailnook::types::{Door, DoorKind, Flags, UidSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
 const START: i64 = 1_700_000_000;
 
@@ -25,7 +26,7 @@ impl House {
         let id = core.create_account("anna", None).await.unwrap();
         // The main password's entry is made at its first use, which is no part of what follows.
         let door = Door::of(DoorKind::Pop3);
-        drop(core.enter(id, &door, || ()).unwrap());
+        drop(core.enter(id, &door, Instant::now(), || ()).unwrap());
         let account = core.account(id).unwrap().through(door);
         let house = Self { scratch, core, account, hand };
         for _ in 0..20 {

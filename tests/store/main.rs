@@ -3,6 +3,7 @@
 mod annotations;
 mod binary;
 mod clock;
+mod devices;
 mod files;
 mod growth;
 mod later;

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
 const DAY: i64 = 86_400;
 const NAMES: [&str; 3] = ["INBOX", "Trash", "Archive"];
@@ -120,7 +121,7 @@ impl World {
         let ids: Vec<u32> = self.devices.keys().copied().chain([0]).collect();
         let device = ids[random.below(ids.len())];
         let door = Door { kind: DoorKind::Pop3, device, address: None };
-        let guest = self.core.enter(self.account.id(), &door, || ()).unwrap();
+        let guest = self.core.enter(self.account.id(), &door, Instant::now(), || ()).unwrap();
         *self.devices.entry(device).or_default() = true;
         let inbox = self.account.clone().through(door).open("INBOX").unwrap();
         let (hidden, since) = inbox.pop_hidden().await.unwrap();
@@ -313,7 +314,7 @@ fn a_trash_without_room_for_keywords_hides() {
         };
         append("Trash", (0..mailnook::mailbox::KEYWORDS_MAX).map(|number| format!("k{number}")).collect()).await;
         let made = append("INBOX", vec!["other".to_owned()]).await;
-        let _guest = core.enter(id, &Door::of(DoorKind::Pop3), || ()).unwrap();
+        let _guest = core.enter(id, &Door::of(DoorKind::Pop3), Instant::now(), || ()).unwrap();
         core.pulse().await.unwrap();
         let inbox = account.clone().through(Door::of(DoorKind::Pop3)).open("INBOX").unwrap();
         let deleted = vec![(made.uid, made.instance)];
@@ -332,7 +333,7 @@ fn a_forgotten_main_password_stays_forgotten() {
         let core = Core::open(options(&scratch.0)).unwrap();
         let id = core.create_account("anna", None).await.unwrap();
         for _ in 0..2 {
-            drop(core.enter(id, &Door::of(DoorKind::Pop3), || ()).unwrap());
+            drop(core.enter(id, &Door::of(DoorKind::Pop3), Instant::now(), || ()).unwrap());
             core.pulse().await.unwrap();
         }
         core.forget_main_device("anna").await.unwrap();

@@ -9,6 +9,7 @@ use mailnook::types::{AccountId, FlagOperation, Flags, SystemFlags, UidSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
 const DAY: i64 = 86_400;
 const START: i64 = 1_700_000_000;
@@ -90,7 +91,7 @@ fn a_message_is_followed_to_its_end() {
 
         // What POP3 does is told as that.
         let door = Door::of(DoorKind::Pop3);
-        let _guest = core.enter(id, &door, || {}).unwrap();
+        let _guest = core.enter(id, &door, Instant::now(), || {}).unwrap();
         let pop = core.account(id).unwrap().through(door).open("INBOX").unwrap();
         let first = entries(&pop, &set(1));
         let only_fetched = PopSession { fetched: first.clone(), ..PopSession::default() };

@@ -108,8 +108,13 @@ impl World {
                     _ => MainPassword::Everywhere,
                 };
                 let (core, id) = (Arc::clone(&self.server()?.core), self.account(name)?.id());
-                let change = core.change_settings(id, move |settings| settings.main_password = Some(scope));
-                change.await.map_err(|error| format!("{error:?}"))?;
+                core.set_main_password_scope(id, scope).await.map_err(|error| format!("{error:?}"))?;
+            }
+            ["password", name, password] => {
+                let id = self.account(name)?.id();
+                let server = self.server()?;
+                let hash = hash_password(password, &server.config.auth).map_err(|error| format!("{error:?}"))?;
+                server.core.set_password(id, hash).await.map_err(|error| format!("{error:?}"))?;
             }
             ["pop3", name, key, value] => {
                 let (core, id) = (Arc::clone(&self.server()?.core), self.account(name)?.id());
