@@ -241,6 +241,27 @@ fn the_key_is_private_and_half_a_pair_is_refused() {
     assert!(error.contains("key.pem is missing"), "{error}");
 }
 
+/// A first start that loses its power half-way must not keep the next from starting.
+#[test]
+fn a_pair_that_was_cut_off_is_completed() {
+    let (first, second) = (Directory::new(), Directory::new());
+    let (files, others) = (first.files(), second.files());
+    files.create_missing(&[]).unwrap();
+    let aside = first.0.join("cert.pem.new");
+    std::fs::rename(&files.certificate, &aside).unwrap();
+    assert!(files.create_missing(&[]).unwrap());
+    assert!(TlsAcceptor::open(files.clone()).is_ok() && !aside.exists());
+    // What belongs to another key is no rest of it.
+    others.create_missing(&[]).unwrap();
+    std::fs::remove_file(&files.certificate).unwrap();
+    std::fs::copy(&others.certificate, &aside).unwrap();
+    assert!(files.create_missing(&[]).unwrap_err().to_string().contains("cert.pem is missing"));
+    // Neither has its name: a new pair is made.
+    std::fs::remove_file(&files.key).unwrap();
+    assert!(files.create_missing(&[]).unwrap());
+    assert!(TlsAcceptor::open(files).is_ok());
+}
+
 #[test]
 fn unusable_files_are_named_with_the_reason() {
     let (first, second) = (Directory::new(), Directory::new());

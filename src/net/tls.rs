@@ -60,13 +60,24 @@ impl TlsFiles {
             (true, true) => return Ok(false),
             (false, false) => {}
             (true, false) => return Err(missing(&self.key, &self.certificate)),
+            (false, true) if self.was_cut_off() => {
+                put_in_place(&self.certificate)?;
+                return Ok(true);
+            }
             (false, true) => return Err(missing(&self.certificate, &self.key)),
         }
         let (certificate, key) = self_signed(names)?;
-        // The key first: a certificate without its key would stop the next start.
-        write_file(&self.key, key.as_bytes(), 0o600)?;
-        write_file(&self.certificate, certificate.as_bytes(), 0o644)?;
+        // Both are whole on the disk before either has its name: one without the other would stop the next start.
+        write_aside(&self.certificate, certificate.as_bytes(), 0o644)?;
+        write_aside(&self.key, key.as_bytes(), 0o600)?;
+        put_in_place(&self.key)?;
+        put_in_place(&self.certificate)?;
         Ok(true)
+    }
+
+    /// Whether the power went when the key that was made here had its name already and the certificate not yet.
+    fn was_cut_off(&self) -> bool {
+        Self { certificate: aside(&self.certificate), key: self.key.clone() }.load().is_ok()
     }
 
     fn load(&self) -> Result<Loaded, TlsError> {
@@ -301,20 +312,34 @@ fn yesterday() -> (i32, u8, u8) {
     (date.year(), month, if month == 2 { day.min(28) } else { day })
 }
 
-/// Writes a file so that it is there whole or not at all, whenever the power goes.
-fn write_file(path: &Path, octets: &[u8], mode: u32) -> Result<(), TlsError> {
-    let failed = |error: io::Error| TlsError(format!("cannot write {}: {error}", path.display()));
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let temporary = PathBuf::from(temporary);
+/// Where a file waits for its name.
+fn aside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+fn cannot_write(path: &Path) -> impl Fn(io::Error) -> TlsError {
+    move |error| TlsError(format!("cannot write {}: {error}", path.display()))
+}
+
+/// Writes what will be a file to the disk.
+fn write_aside(path: &Path, octets: &[u8], mode: u32) -> Result<(), TlsError> {
+    let failed = cannot_write(path);
+    let aside = aside(path);
     // Left by a start that was cut off.
-    let _absent = fs::remove_file(&temporary);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary).map_err(failed)?;
-    file.write_all(octets).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
-    fs::rename(&temporary, path).map_err(failed)?;
+    let _absent = fs::remove_file(&aside);
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&aside).map_err(&failed)?;
+    file.write_all(octets).map_err(&failed)?;
+    file.sync_all().map_err(&failed)
+}
+
+/// Gives what was written aside its name, whenever the power goes.
+fn put_in_place(path: &Path) -> Result<(), TlsError> {
+    let failed = cannot_write(path);
+    fs::rename(aside(path), path).map_err(&failed)?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(&failed)
 }
 
 fn hex(octets: &[u8]) -> String {
