@@ -3,8 +3,11 @@
 use super::args::Parsed;
 use crate::admin::name::{self, PASSWORD_MAX};
 use crate::auth::generate_password;
+use async_signal::{Signal, Signals};
 use rustix::termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
+use smol::stream::StreamExt;
 use std::io::{self, BufRead, Read, Write};
+use std::sync::Once;
 
 /// A new password and whether it was made here and is to be shown.
 pub(super) struct NewPassword {
@@ -57,14 +60,15 @@ fn line(input: &mut dyn BufRead) -> Result<String, String> {
     String::from_utf8(line.to_vec()).map_err(|_| "the password is not UTF-8".to_owned())
 }
 
-/// The terminal without echo, until dropped. A signal leaves it to the shell to bring the echo back.
+/// The terminal without echo, until dropped or until a signal ends the process.
 struct Quiet {
     before: Termios,
 }
 
 impl Quiet {
-    fn new() -> rustix::io::Result<Self> {
+    fn new() -> io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
+        end_loud(&before)?;
         let mut quiet = before.clone();
         quiet.local_modes.remove(LocalModes::ECHO);
         tcsetattr(io::stdin(), OptionalActions::Flush, &quiet)?;
@@ -74,8 +78,31 @@ impl Quiet {
 
 impl Drop for Quiet {
     fn drop(&mut self) {
-        let _closed = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+        restore(&self.before);
     }
+}
+
+fn restore(before: &Termios) {
+    let _closed = tcsetattr(io::stdin(), OptionalActions::Now, before);
+}
+
+/// Lets the signals that end this process bring the terminal back first, from now on.
+fn end_loud(before: &Termios) -> io::Result<()> {
+    static CAUGHT: Once = Once::new();
+    if CAUGHT.is_completed() {
+        return Ok(());
+    }
+    let mut signals = Signals::new([Signal::Int, Signal::Term, Signal::Hup])?;
+    let before = before.clone();
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        if let Some(Ok(signal)) = smol::block_on(signals.next()) {
+            restore(&before);
+            // As a shell tells the end by that signal.
+            std::process::exit(128 + signal as i32);
+        }
+    })?;
+    CAUGHT.call_once(|| ());
+    Ok(())
 }
 
 #[cfg(test)]

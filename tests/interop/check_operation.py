@@ -1,11 +1,14 @@
 """What an operator relies on: commands beside the running server, their exit codes, push to idle clients, SIGHUP and SIGTERM."""
 
 import json
+import os
+import pty
 import select
 import signal
 import socket
 import ssl
 import subprocess
+import termios
 import time
 
 import corpus
@@ -89,6 +92,38 @@ def users(server):
     assert server.run("user", "add", "carl", "--password-stdin", stdin=b"long-enough\n", check=False).returncode != 0
     server.run("user", "remove", "carl", "--yes")
     assert refused(server, "carl", "another-secret"), "a removed user logs in"
+
+
+def prompt(server):
+    """Passwords are asked for without echo, and the echo is there again after an answer and after Ctrl-C."""
+    def echoes(terminal):
+        return bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+
+    def asking(*answers):
+        ours, theirs = pty.openpty()
+        # A session of its own, whose terminal this is: Ctrl-C is then a signal.
+        process = subprocess.Popen(server.command("user", "passwd", "anna"), stdin=theirs, stdout=theirs, stderr=theirs,
+                                   start_new_session=True, preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)))
+        told, end = b"", time.monotonic() + 30
+        for question, answer in answers:
+            while question not in told or echoes(theirs):
+                assert time.monotonic() < end, f"not asked without echo: {told!r}"
+                if select.select([ours], [], [], 0.05)[0]:
+                    told += os.read(ours, 1000)
+            os.write(ours, answer)
+            told = b""
+        code = process.wait(30)
+        assert echoes(theirs), "the terminal was left without echo"
+        os.close(ours)
+        os.close(theirs)
+        return code
+
+    first, second = b"New password of anna: ", b"Once more: "
+    assert asking((first, b"\x03")) == 128 + signal.SIGINT
+    assert asking((first, b"another-secret\n"), (second, b"\x03")) == 128 + signal.SIGINT
+    assert asking((first, b"another-secret\n"), (second, b"yet-another\n")) == USAGE
+    assert asking(*((question, PASSWORD.encode() + b"\n") for question in (first, second))) == 0
+    Imap(server.ports["imap"], "anna", PASSWORD).logout()
 
 
 def deliver(server):
@@ -222,6 +257,6 @@ def failed_logins(server):
 
 def run(server):
     server.add_user("anna", PASSWORD)
-    for part in (push, users, deliver, certificate, injection, report, farewell, failed_logins):
+    for part in (push, users, prompt, deliver, certificate, injection, report, farewell, failed_logins):
         part(server)
-    print("   push, users, deliver, certificate, injection, report, farewell, failed logins")
+    print("   push, users, prompt, deliver, certificate, injection, report, farewell, failed logins")
