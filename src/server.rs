@@ -8,6 +8,7 @@ mod accept;
 mod activation;
 mod bind;
 mod keeping;
+mod leap;
 mod process;
 mod sandbox;
 mod session;
@@ -202,7 +203,7 @@ impl Server {
         log::info!("mailnook {} started, data in {}", env!("CARGO_PKG_VERSION"), data_dir.path().display());
         if let Ok(lag @ CLOCK_LAG_TOLD..) = shared.core.clock_lag() {
             log::warn!(
-                "the clock is {lag} s behind the latest mail in the store; mail gets that later date until the clock is past it"
+                "the clock is {lag} s behind the latest mail in the store; mail gets that later date until the clock is past it, or until `mailnook trust-clock` says that it is right"
             );
         }
         if listeners.iter().all(|bound| matches!(bound.protocol, Protocol::Lmtp | Protocol::Control)) {

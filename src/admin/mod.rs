@@ -35,11 +35,13 @@ mod settings;
 mod status;
 mod test_account;
 mod text;
+mod trust_clock;
 mod user;
 mod verify;
 mod why;
 mod worker;
 
+pub use crate::mailbox::EARLIEST;
 pub use certificate::{Certificate, Validity, day};
 pub use client::{Input, call};
 pub use data_dir::{Access, DataDir, Refused};

@@ -172,6 +172,11 @@ pub enum Request {
         /// The mailbox of the UID.
         mailbox: Option<String>,
     },
+    /// Takes the clock for right: it shows this day, as the user says.
+    TrustClock {
+        /// Today, as `2026-11-28`.
+        day: String,
+    },
     /// Measures what a password hash may cost.
     Measure,
     /// Makes an account for a test mail, until the input ends.
@@ -267,6 +272,7 @@ impl Request {
             Self::Why { name, message, mailbox } => {
                 vec!["why", name, message, flag(mailbox.is_some()), mailbox.as_deref().unwrap_or_default()]
             }
+            Self::TrustClock { day } => vec!["trust-clock", day],
             Self::Measure => vec!["measure"],
             Self::TestAccount => vec!["test-account"],
             Self::Inspect => vec!["inspect"],
@@ -357,6 +363,7 @@ impl Request {
             ["why", name, message, given, mailbox] => {
                 Self::Why { name: text(name), message: text(message), mailbox: flag(given)?.then(|| text(mailbox)) }
             }
+            ["trust-clock", day] => Self::TrustClock { day: text(day) },
             ["measure"] => Self::Measure,
             ["test-account"] => Self::TestAccount,
             ["inspect"] => Self::Inspect,
@@ -444,6 +451,7 @@ mod tests {
             Request::Undelete { name: text("a"), since: text(""), mailbox: None, dry_run: true },
             Request::Why { name: text("a"), message: text("<x@y>"), mailbox: Some(text("INBOX")) },
             Request::Why { name: text("a"), message: text("7"), mailbox: None },
+            Request::TrustClock { day: text("2026-11-28") },
             Request::Measure,
             Request::TestAccount,
             Request::Inspect,

@@ -32,7 +32,7 @@ pub(super) async fn expire(context: &Context, call: &mut Call<'_>, dry_run: bool
     if swept.clock_is_behind {
         return Err(Failure::new(
             exit::TEMPORARY,
-            "the machine's clock is behind the newest mail, so nothing is removed; set the clock, then try again",
+            "the machine's clock is behind the newest mail, so nothing is removed; set the clock, or say that it is right (mailnook trust-clock), then try again",
         ));
     }
     for ((user, mailbox), (messages, octets)) in &swept.expired {

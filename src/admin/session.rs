@@ -6,7 +6,7 @@ use super::registry::{Protocol, Registry};
 use super::request::{DecodeError, Request};
 use super::{
     DataDir, deliver, device, exit, expiry, inspect, measure, quota, retention, rules, settings, status, test_account,
-    user, verify, why,
+    trust_clock, user, verify, why,
 };
 use crate::auth::Cost;
 use crate::config::{self, Config};
@@ -148,6 +148,7 @@ async fn run(request: Request, context: &Context, call: &mut Call<'_>) -> Result
             retention::undelete(context, call, (&name, &since), mailbox, dry_run).await
         }
         Request::Why { name, message, mailbox } => why::run(context, call, (&name, &message), mailbox).await,
+        Request::TrustClock { day } => trust_clock::run(context, call, &day).await,
         Request::Measure => measure::run(context, call).await,
         Request::TestAccount => test_account::run(context, call).await,
         Request::Inspect => inspect::run(context, call).await,

@@ -154,6 +154,7 @@ fn asked(parsed: &Parsed, config: Config) -> u8 {
             dry_run: parsed.has("dry-run"),
         },
         ["why"] => Request::Why { name: parsed.word(0), message: parsed.word(1), mailbox: parsed.value("mailbox") },
+        ["trust-clock"] => Request::TrustClock { day: parsed.word(0) },
         ["config", "measure"] => return owner::ask(config, &Request::Measure, true),
         ["verify"] => Request::Verify,
         ["status"] => Request::Status { json },

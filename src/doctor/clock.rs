@@ -1,12 +1,9 @@
 //! The clock: boards have no battery for it, so that it is wrong until the network has set it.
 
 use super::{Finding, Patient, Probe};
-use crate::admin::{Inspection, day};
+use crate::admin::{EARLIEST, Inspection, day};
 
 const CHECK: &str = "clock";
-
-/// No clock is right that shows less: this program did not exist then (2026-01-01).
-const EARLIEST: i64 = 1_767_225_600;
 
 /// So many seconds behind the newest mail are worth telling.
 const LAG_TOLD: u64 = 60;
@@ -57,5 +54,7 @@ pub(super) fn store(patient: &Patient, inspection: &Inspection) -> Vec<Finding> 
         "it is behind the newest mail, which is of {}: new mail gets that date and nothing expires until the clock is past it",
         day(now.saturating_add(lag))
     );
-    vec![Finding::warning(CHECK, text).fix("sudo timedatectl set-ntp true")]
+    let fix =
+        format!("sudo timedatectl set-ntp true; where it is right already: sudo mailnook trust-clock {}", day(now));
+    vec![Finding::warning(CHECK, text).fix(fix)]
 }

@@ -487,6 +487,14 @@ impl Core {
         Ok(self.store.size()?)
     }
 
+    /// The latest moment that is stored, in seconds since 1970; 0: none is.
+    ///
+    /// # Errors
+    /// `Temporary`.
+    pub fn latest(&self) -> Result<i64, Error> {
+        Ok(self.store.latest()?)
+    }
+
     /// By how many seconds the clock is behind the latest mail; 0: it is not. New mail gets that later date until then.
     ///
     /// # Errors

@@ -323,6 +323,11 @@ impl Core {
         }
     }
 
+    /// Forgets uses that are not written yet and later than that moment.
+    pub(super) fn forget_uses_after(&self, now: i64) {
+        lock(&self.presence.uses).retain(|_, used| used.time <= now);
+    }
+
     /// Ends every session of an account.
     pub(super) fn end_sessions(&self, account: AccountId) {
         lock(&self.presence.uses).retain(|key, _| key.0 != account);

@@ -196,21 +196,39 @@ impl Edit {
         if row.flags == system && row.keywords == keywords {
             return Ok(false);
         }
-        let modseq = self.modseq();
-        if row.modseq != row.created {
-            tx.delete_change(self.id, row.modseq, uid)?;
-        }
         self.count_flags(row.flags, row.size, false);
         self.count_flags(system, row.size, true);
         if !system.contains(SystemFlags::SEEN) {
             self.state.unseen_floor = self.state.unseen_floor.min(uid.0);
         }
-        (row.flags, row.keywords, row.modseq) = (system, keywords, modseq);
+        (row.flags, row.keywords) = (system, keywords);
+        self.write(tx, uid, row)?;
+        Ok(true)
+    }
+
+    /// Gives a message another save date.
+    pub(super) fn set_save_date(
+        &mut self,
+        tx: &mut Tx<'_>,
+        uid: Uid,
+        row: &mut MessageRow,
+        time: i64,
+    ) -> Result<(), Error> {
+        row.save_date = time;
+        self.write(tx, uid, row)
+    }
+
+    /// Writes a row that was changed.
+    fn write(&mut self, tx: &mut Tx<'_>, uid: Uid, row: &mut MessageRow) -> Result<(), Error> {
+        if row.modseq != row.created {
+            tx.delete_change(self.id, row.modseq, uid)?;
+        }
+        row.modseq = self.modseq();
         tx.put_row(self.id, uid, row)?;
         if row.modseq != row.created {
-            tx.put_change(self.id, modseq, uid)?;
+            tx.put_change(self.id, row.modseq, uid)?;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Takes a message out of the mailbox. Its content is the caller's: released, or shown elsewhere.

@@ -24,6 +24,7 @@ pub mod sort;
 mod sync;
 pub mod thread;
 pub mod trace;
+mod trust_clock;
 mod warning;
 mod why;
 
@@ -45,6 +46,7 @@ pub use pop3::{PopDue, PopRule, PopSession};
 pub use quota::{Quota, QuotaRules, Recounted};
 pub use retention::{RetentionRules, Swept, Undelete, Undeleted};
 pub use sync::{Change, Changes, Mailbox, Snapshot};
+pub use trust_clock::{EARLIEST, Redated};
 pub use warning::{Usage, report};
 pub use why::{Happened, Place, Story, Whose};
 

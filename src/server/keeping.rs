@@ -2,8 +2,9 @@
 //! fills up, and makes room where the disk is short.
 
 use super::Shared;
+use super::leap::Leaps;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A server that was just started may not have the right time yet: boards get theirs from the network.
 const FIRST_SWEEP: u32 = 10;
@@ -19,6 +20,9 @@ enum Wake {
 /// Runs until the server ends.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut minutes = 0_u32;
+    let now = || (shared.core.now(), Instant::now());
+    let (clock, at) = now();
+    let mut leaps = Leaps::new(shared.core.latest().unwrap_or(clock), clock, at);
     loop {
         let waiting = async {
             async_io::Timer::after(Duration::from_mins(1)).await;
@@ -46,7 +50,11 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Ok(number) => log::warn!("the disk is short: gave up {number} expunged messages before their time"),
             Err(error) => log::error!("making room failed: {error:?}"),
         }
-        if minutes >= FIRST_SWEEP && minutes % SWEEP_EVERY == FIRST_SWEEP {
+        let (clock, at) = now();
+        if let Some(days) = leaps.look(clock, at) {
+            log::warn!("the clock went forward by {days} days: nothing is removed for a day; if it is wrong, set it");
+        }
+        if minutes >= FIRST_SWEEP && minutes % SWEEP_EVERY == FIRST_SWEEP && !leaps.pauses(at) {
             sweep(&shared).await;
         }
     }
@@ -58,7 +66,9 @@ async fn sweep(shared: &Shared) {
     }
     match shared.core.sweep(false).await {
         Ok(swept) if swept.clock_is_behind => {
-            log::warn!("the clock is behind the newest mail: nothing is removed until it is right");
+            log::warn!(
+                "the clock is behind the newest mail: nothing is removed until it is right, or until `mailnook trust-clock` says that it is"
+            );
         }
         Ok(swept) => {
             for ((user, mailbox), (messages, octets)) in swept.expired {

@@ -74,6 +74,11 @@ impl Later {
         self.newest
     }
 
+    /// Forgets the latest moment that a job had.
+    pub(super) const fn forget_newest(&mut self) {
+        self.newest = i64::MIN;
+    }
+
     /// Whether they go with the next commit, whatever it is for. A clock that went back is a reason, too: what they
     /// tell of came before all that follows.
     pub(super) const fn ride(&self, now: i64) -> bool {

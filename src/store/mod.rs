@@ -206,8 +206,28 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub(crate) fn stamp(&self) -> Result<i64, Error> {
-        let stored = self.read(|view| Ok(view.globals()?.last_time))?;
-        Ok(self.clock.now().max(stored).max(self.writer.latest()))
+        Ok(self.clock.now().max(self.latest()?).max(self.writer.latest()))
+    }
+
+    /// The latest moment that is stored; 0: none is.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(crate) fn latest(&self) -> Result<i64, Error> {
+        self.read(|view| Ok(view.globals()?.last_time))
+    }
+
+    /// Takes the clock for right: what is stored from now on has the time that it shows, although later moments may be
+    /// stored already.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn trust_clock(&self) -> Result<(), Error> {
+        // What waits to be written runs before it.
+        let clock = self.clock.clone();
+        self.write(move |tx| tx.go_on_from(clock.now())).await?;
+        self.writer.forget_latest();
+        Ok(())
     }
 
     /// By how many seconds the clock is behind the latest moment that was stored; 0: it is not.
@@ -215,8 +235,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn clock_lag(&self) -> Result<i64, Error> {
-        let latest = self.read(|view| Ok(view.globals()?.last_time))?;
-        Ok(latest.saturating_sub(self.clock.now()).max(0))
+        Ok(self.latest()?.saturating_sub(self.clock.now()).max(0))
     }
 
     /// Whether new mail may be stored.

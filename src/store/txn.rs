@@ -132,6 +132,12 @@ impl<'t> Tx<'t> {
         Ok(())
     }
 
+    /// Lets time go on from that moment although later ones may be stored.
+    pub(crate) fn go_on_from(&mut self, time: i64) -> Result<(), Error> {
+        self.globals()?.last_time = time;
+        Ok(())
+    }
+
     /// A UIDVALIDITY higher than every one before it.
     pub(crate) fn new_uid_validity(&mut self) -> Result<u32, Error> {
         let now = u32::try_from(self.now()?).unwrap_or(u32::MAX - 1);

@@ -241,6 +241,11 @@ impl Writer {
         lock(&self.shared.queue).later.newest()
     }
 
+    /// Forgets that moment.
+    pub(crate) fn forget_latest(&self) {
+        lock(&self.shared.queue).later.forget_newest();
+    }
+
     /// Lets the writer look for garbage when it has nothing else to do.
     pub(crate) fn purge(&self) {
         lock(&self.shared.queue).purge = true;

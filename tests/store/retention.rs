@@ -1,10 +1,11 @@
 //! What expires, what is brought back, and what a wrong clock does to both.
 
 use crate::scratch::{Scratch, options};
-use mailnook::mailbox::{Account, Clock, Core, Error, Options, RetentionRules, Swept, Undelete};
-use mailnook::types::{FlagOperation, Flags, SpecialUse, SystemFlags, Uid, UidSet};
+use mailnook::mailbox::{Account, Clock, Core, Error, Options, PopSession, Redated, RetentionRules, Swept, Undelete};
+use mailnook::types::{Door, DoorKind, FlagOperation, Flags, InstanceId, SpecialUse, SystemFlags, Uid, UidSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
 const DAY: i64 = 86_400;
 const START: i64 = 1_700_000_000;
@@ -424,5 +425,72 @@ fn a_mailbox_that_is_being_emptied_is_not_forgotten() {
         house.emptied(16_384).await;
         let back: u64 = house.undelete(0, None, false).await.into_iter().map(|(_, messages)| messages).sum();
         assert_eq!(back, 16_384);
+    });
+}
+
+/// A clock that was ahead leaves times behind that would hold everything up for years.
+#[test]
+fn a_clock_that_was_ahead_is_forgotten_once_somebody_says_so() {
+    smol::block_on(async {
+        let mut house = House::new("ahead", 7).await;
+        let (id, door) = (house.account.id(), Door::of(DoorKind::Pop3));
+        let now = 4000;
+        house.days(now);
+        house.append("Trash", "before", "k").await;
+        // Ten years ahead.
+        house.days(now + 3650);
+        house.append("Trash", "ahead", "k").await;
+        house.append("Archive", "hidden", "k").await;
+        house.expunge("Archive").await;
+        house.account.create("Deleted", None).await.unwrap();
+        house.append("Deleted", "lost", "k").await;
+        house.account.delete("Deleted").await.unwrap();
+        house.emptied(2).await;
+        let read = house.append("INBOX", "read", "k").await;
+        let guest = house.core.enter(id, &door, Instant::now(), || ()).unwrap();
+        let inbox = house.account.clone().through(door).open("INBOX").unwrap();
+        let fetched = vec![(Uid(1), InstanceId(read))];
+        inbox.pop_update(PopSession { fetched, ..PopSession::default() }).await.unwrap();
+        drop((guest, inbox));
+        house = house.reopen();
+
+        house.days(now);
+        assert_eq!(house.core.clock_lag(), Ok(3650 * DAY));
+        house.append("Trash", "behind", "k").await;
+        let trash = house.account.open("Trash").unwrap();
+        let dates = |first| {
+            let rows = trash.rows(&trash.snapshot().unwrap().uids, Uid(first)).unwrap();
+            rows.iter().map(|row| (row.save_date - START) / DAY).collect::<Vec<_>>()
+        };
+        assert_eq!(dates(1), [now, now + 3650, now + 3650]);
+        assert!(house.sweep().await.clock_is_behind);
+        let before = trash.snapshot().unwrap().status.highest_modseq;
+        let redated = house.core.trust_clock().await.unwrap();
+        assert_eq!((redated.lag, redated.messages, redated.hidden), (3650 * DAY, 3, 2));
+        house.verify();
+        assert_eq!(dates(1), [now, now, now]);
+        assert!(trash.snapshot().unwrap().status.highest_modseq > before);
+        assert_eq!(house.core.clock_lag(), Ok(0));
+        house.append("Trash", "right", "k").await;
+        assert_eq!(dates(4), [now]);
+        assert!(
+            house
+                .core
+                .devices(id)
+                .unwrap()
+                .iter()
+                .all(|(_, device)| device.last.as_ref().is_none_or(|last| last.time <= START + now * DAY))
+        );
+        assert_eq!(house.core.trust_clock().await.unwrap(), Redated::default());
+
+        // What is hidden can be brought back, and later goes; what is in Trash expires.
+        assert_eq!(house.undelete(now, Some("Deleted"), true).await, [("Deleted".to_owned(), 1)]);
+        house.days(now + 8);
+        assert_eq!(house.sweep().await.removed.values().map(|(messages, _)| messages).sum::<u64>(), 2);
+        house.days(now + 31);
+        assert_eq!(house.sweep().await.expired.values().map(|(messages, _)| messages).sum::<u64>(), 4);
+
+        house.hand.store(mailnook::mailbox::EARLIEST - 1, Ordering::SeqCst);
+        assert!(matches!(house.core.trust_clock().await, Err(Error::Invalid(_))));
     });
 }
