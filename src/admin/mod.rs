@@ -55,5 +55,5 @@ pub use rules::PopChange;
 pub use session::{Context, Running, open, quota_rules, retention_rules, serve};
 pub use settings::{Form, SettingsWish, split as split_settings};
 pub use test_account::TestAccount;
-pub use text::octets;
+pub use text::{octets, shell_word};
 pub use user::create as create_user;

@@ -1,4 +1,6 @@
-//! Numbers as people read them, and tables.
+//! Numbers as people read them, tables, and words for shells.
+
+use std::path::Path;
 
 /// Octets with a unit, such as `12.3 MB`.
 #[must_use]
@@ -56,6 +58,18 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
     text
 }
 
+/// A path as one word for a shell.
+#[must_use]
+pub fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,5 +92,11 @@ mod tests {
     fn columns_line_up() {
         let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
         assert_eq!(table(&[row(["user", "size"]), row(["a", "5"])]), "user  size\na     5\n");
+    }
+
+    #[test]
+    fn paths_are_quoted_for_shells() {
+        assert_eq!(shell_word("/a-b/c_d.e".as_ref()), "/a-b/c_d.e");
+        assert_eq!(shell_word("/a b/it's".as_ref()), "'/a b/it'\\''s'");
     }
 }

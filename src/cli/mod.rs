@@ -26,7 +26,6 @@ use crate::config::Config;
 use args::{Parsed, Wish};
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::Path;
 
 /// Starts the log with a level; given by `main`.
 pub type StartLog = fn(log::LevelFilter);
@@ -181,15 +180,4 @@ fn print(text: &str) {
 /// Writes one message to standard error.
 fn complain(text: &str) {
     let _closed = writeln!(std::io::stderr().lock(), "mailnook: {text}");
-}
-
-/// A path as one word for a shell.
-fn shell_word(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.into_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }

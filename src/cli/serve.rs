@@ -1,7 +1,8 @@
 //! `serve`: the server, and what is printed for whoever tries mailnook for the first time.
 
-use super::{complain, print, shell_word};
+use super::{complain, print};
 use crate::admin::exit;
+use crate::admin::shell_word;
 use crate::config::Config;
 use crate::server::systemd::Manager;
 use crate::server::{self, Server};

@@ -87,9 +87,3 @@ fn every_command_has_help_that_names_its_options() {
     assert!(matches!(wish("user --help"), Ok(Wish::Help(_))));
     assert!(matches!(wish("--version"), Ok(Wish::Version)));
 }
-
-#[test]
-fn paths_are_quoted_for_shells() {
-    assert_eq!(super::shell_word("/a-b/c_d.e".as_ref()), "/a-b/c_d.e");
-    assert_eq!(super::shell_word("/a b/it's".as_ref()), "'/a b/it'\\''s'");
-}

@@ -1,7 +1,7 @@
 //! The certificate: its time, and the names that it is for.
 
 use super::{Finding, Patient, reason};
-use crate::admin::{Certificate, day};
+use crate::admin::{Certificate, day, shell_word};
 use std::io;
 use std::path::PathBuf;
 
@@ -27,12 +27,9 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
                 && patient.config.tls.certificate.is_none()
                 && patient.data_dir.join("key.pem").exists() =>
         {
-            let directory = patient.data_dir.display();
+            let key = shell_word(&patient.data_dir.join("key.pem"));
             let text = format!("{shown} is missing, but key.pem is there: the server would not start again");
-            let fix = format!(
-                "restore it, or sudo rm {directory}/key.pem, then {} (a new certificate is made)",
-                patient.restart()
-            );
+            let fix = format!("restore it, or sudo rm {key}, then {} (a new certificate is made)", patient.restart());
             return vec![Finding::fault(CHECK, text).fix(fix)];
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound && patient.config.tls.certificate.is_none() => {
@@ -64,8 +61,8 @@ fn renew(patient: &Patient) -> String {
         return "sudo certbot renew (or whatever program it is from; mailnook takes the new files by itself)"
             .to_owned();
     }
-    let directory = patient.data_dir.display();
-    format!("sudo rm {directory}/cert.pem {directory}/key.pem, then {} (a new one is made)", patient.restart())
+    let [certificate, key] = ["cert.pem", "key.pem"].map(|name| shell_word(&patient.data_dir.join(name)));
+    format!("sudo rm {certificate} {key}, then {} (a new one is made)", patient.restart())
 }
 
 fn time(patient: &Patient, certificate: &Certificate) -> Finding {

@@ -2,7 +2,7 @@
 
 use super::mount::{self, Mount};
 use super::{Finding, Patient, Probe};
-use crate::admin::octets;
+use crate::admin::{octets, shell_word};
 use std::path::Path;
 
 const CHECK: &str = "disk";
@@ -95,12 +95,12 @@ fn overlay(patient: &Patient, mount: &Mount, data_dir: &Path) -> Finding {
 }
 
 fn options(probe: &Probe, mount: &Mount) -> Vec<Finding> {
-    let place = mount.point.display();
+    let (place, word) = (mount.point.display(), shell_word(&mount.point));
     let mut findings = Vec::new();
     if mount.has("ro") {
         let text = format!("{place}, where the mail is, is read-only; the system does that when a card or disk fails");
         let fix = format!(
-            "sudo dmesg | grep -iE 'mmc|ext4|I/O error' (make a copy of the mail first; if nothing is there: sudo mount -o remount,rw {place})"
+            "sudo dmesg | grep -iE 'mmc|ext4|I/O error' (make a copy of the mail first; if nothing is there: sudo mount -o remount,rw {word})"
         );
         findings.push(Finding::fault(CHECK, text).fix(fix));
     }
@@ -114,7 +114,7 @@ fn options(probe: &Probe, mount: &Mount) -> Vec<Finding> {
     if mount.has("nobarrier") || mount.value("barrier") == Some("0") {
         let text = format!("{place} is mounted without barriers: a power cut can destroy the store");
         findings.push(Finding::fault(CHECK, text).fix(format!(
-            "sudo mount -o remount,barrier=1 {place} (and take nobarrier or barrier=0 out of /etc/fstab)"
+            "sudo mount -o remount,barrier=1 {word} (and take nobarrier or barrier=0 out of /etc/fstab)"
         )));
     }
     if mount.has("sync") || mount.has("dirsync") {
@@ -122,7 +122,7 @@ fn options(probe: &Probe, mount: &Mount) -> Vec<Finding> {
             format!("{place} is mounted with sync: slow, wears a card, and mailnook makes mail durable without it");
         findings.push(
             Finding::warning(CHECK, text)
-                .fix(format!("sudo mount -o remount,async {place} (and take sync out of /etc/fstab)")),
+                .fix(format!("sudo mount -o remount,async {word} (and take sync out of /etc/fstab)")),
         );
     }
     let device = mount.device(probe);
@@ -132,7 +132,7 @@ fn options(probe: &Probe, mount: &Mount) -> Vec<Finding> {
         let text = format!("{place} is a card and writes the time of every read to it");
         findings.push(
             Finding::warning(CHECK, text)
-                .fix(format!("sudo mount -o remount,noatime {place} (and noatime in /etc/fstab)")),
+                .fix(format!("sudo mount -o remount,noatime {word} (and noatime in /etc/fstab)")),
         );
     }
     if let Some(errors @ 1..) = probe.number(&format!("/sys/fs/ext4/{device}/errors_count")) {

@@ -2,6 +2,7 @@
 
 use super::reach::Reader;
 use super::{Finding, Patient, Probe, reason};
+use crate::admin::shell_word;
 use crate::config::{Config, Problem, SYSTEM_PATH};
 use std::fs::{Metadata, symlink_metadata};
 use std::io;
@@ -17,13 +18,13 @@ const OWN: [&str; 6] = ["lock", "cert.pem", "key.pem", "store", "store/data.mdb"
 /// What is wrong in the configuration.
 pub(super) fn mistakes(file: Option<&Path>, problems: &[Problem]) -> Vec<Finding> {
     let file = file.unwrap_or(Path::new(SYSTEM_PATH));
-    let (change, file) = (super::edit(file, "change it there"), file.display());
+    let (change, word, file) = (super::edit(file, "change it there"), shell_word(file), file.display());
     let finding = |problem: &Problem| {
         let text = match problem.line {
             Some(line) => format!("{file}, line {line}: {}", problem.text),
             None => format!("{file}: {}", problem.text),
         };
-        Finding::fault(CONFIGURATION, text).fix(format!("{change}, then: mailnook config check {file}"))
+        Finding::fault(CONFIGURATION, text).fix(format!("{change}, then: mailnook config check {word}"))
     };
     problems.iter().map(finding).collect()
 }
@@ -38,7 +39,7 @@ pub(super) fn configuration(config: &Config) -> Finding {
 
 /// Owners and permissions.
 pub(super) fn check(patient: &Patient) -> Vec<Finding> {
-    let directory = patient.data_dir.display();
+    let (directory, word) = (patient.data_dir.display(), shell_word(&patient.data_dir));
     let metadata = match patient.data_dir.metadata() {
         Ok(metadata) => metadata,
         // That it is missing is told where the server is looked for.
@@ -52,7 +53,7 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
     let owner = metadata.uid();
     if metadata.mode() & 0o077 != 0 {
         let text = format!("other users of this machine can look into {directory}, where the mail is");
-        findings.push(Finding::warning(CHECK, text).fix(format!("sudo chmod 700 {directory}")));
+        findings.push(Finding::warning(CHECK, text).fix(format!("sudo chmod 700 {word}")));
     }
     for name in OWN {
         let Ok(file) = symlink_metadata(patient.data_dir.join(name)) else { continue };
@@ -61,7 +62,7 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
             let text = format!(
                 "{directory}/{name} belongs to {wrong}, but the directory to {right}: the server cannot use it"
             );
-            findings.push(Finding::fault(CHECK, text).fix(format!("sudo chown -R {right}: {directory}")));
+            findings.push(Finding::fault(CHECK, text).fix(format!("sudo chown -R {right}: {word}")));
             break;
         }
     }
@@ -70,16 +71,16 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
         && file.mode() & 0o007 != 0
     {
         let text = format!("every user of this machine can read the key of the certificate, {}", key.display());
-        findings.push(Finding::warning(CHECK, text).fix(format!("sudo chmod o= {}", key.display())));
+        findings.push(Finding::warning(CHECK, text).fix(format!("sudo chmod o= {}", shell_word(&key))));
     }
     let named = [&patient.config.tls.certificate, &patient.config.tls.key];
     let reader = Reader::new(&patient.probe, owner);
     if let Some((path, barrier)) = named.into_iter().flatten().find_map(|path| Some((path, reader.barrier(path)?))) {
-        let (user, path, barrier) = (person(&patient.probe, owner), path.display(), barrier.display());
+        let (user, source) = (person(&patient.probe, owner), shell_word(path));
+        let (path, barrier) = (path.display(), barrier.display());
         let text = format!("the server runs as {user}, who cannot read {path}, for {barrier} is closed to that user");
         let fix = format!(
-            "sudo install -o {user} -m 400 {path} {}/ (and name the copies in [tls]; README tells how certbot does that by itself)",
-            patient.data_dir.display()
+            "sudo install -o {user} -m 400 {source} {word}/ (and name the copies in [tls]; README tells how certbot does that by itself)"
         );
         findings.push(Finding::fault(CHECK, text).fix(fix));
     }
@@ -102,7 +103,7 @@ fn service_user(patient: &Patient, directory: &Metadata) -> Option<Finding> {
     (owner != directory.uid()).then(|| {
         let (place, wrong) = (patient.data_dir.display(), person(&patient.probe, directory.uid()));
         let text = format!("{place} belongs to {wrong}, but the service runs as {user} and cannot use it");
-        Finding::fault(CHECK, text).fix(format!("sudo chown -R {user}: {place}"))
+        Finding::fault(CHECK, text).fix(format!("sudo chown -R {user}: {}", shell_word(&patient.data_dir)))
     })
 }
 

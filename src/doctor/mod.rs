@@ -31,7 +31,7 @@ mod users;
 pub use finding::{Finding, Level, Report};
 pub use probe::Probe;
 
-use crate::admin::Inspection;
+use crate::admin::{Inspection, shell_word};
 use crate::config::{Config, Problem};
 use server::Owner;
 use std::io;
@@ -72,13 +72,13 @@ impl Patient {
     /// A mailnook command as it must be typed to reach the same mail.
     fn command(&self, words: &str) -> String {
         let file = self.config.file.as_deref().filter(|file| *file != Path::new(crate::config::SYSTEM_PATH));
-        let option = file.map_or_else(String::new, |file| format!(" --config {}", file.display()));
+        let option = file.map_or_else(String::new, |file| format!(" --config {}", shell_word(file)));
         format!("{}mailnook {words}{option}", if self.unit { "sudo " } else { "" })
     }
 
     /// How the data directory comes to another place of the file system.
     fn move_away(&self) -> String {
-        let directory = self.data_dir.display();
+        let directory = shell_word(&self.data_dir);
         // The unit lets the server write in that directory only.
         let (stop, last) = if self.unit {
             let mount = format!("have that disk mounted at {directory}");
@@ -98,7 +98,7 @@ impl Patient {
 
 /// The command that opens a file of the system, and what to change there.
 fn edit(file: &Path, what: &str) -> String {
-    format!("sudo nano {} ({what})", file.display())
+    format!("sudo nano {} ({what})", shell_word(file))
 }
 
 /// Why something cannot be looked at.

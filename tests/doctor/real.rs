@@ -33,15 +33,16 @@ fn certificates_must_hold_and_be_for_the_name() {
 
 #[test]
 fn files_must_be_closed_to_others() {
-    let place = Place::new("files");
+    // With a space, for what is told is to be pasted into a shell.
+    let place = Place::new("my files");
     certificate(&place.data(), &["mail.home.example"], (2020, 2040));
     assert!(place.doctor().has(("ok", "files", "is closed to others", "")));
     let set = |path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("sets");
     set(place.data().join("key.pem"), 0o644);
-    assert!(place.doctor().has(("warning", "files", "every user of this machine can read the key", "chmod o= ")));
+    assert!(place.doctor().has(("warning", "files", "every user of this machine can read the key", "chmod o= '/")));
     set(place.data().join("key.pem"), 0o600);
     set(place.data(), 0o755);
-    assert!(place.doctor().has(("warning", "files", "other users of this machine can look into", "chmod 700 ")));
+    assert!(place.doctor().has(("warning", "files", "other users of this machine can look into", "chmod 700 '/")));
     set(place.data(), 0o700);
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(place.data().join("store/data.mdb"), Some(4711), None).expect("gives away");
