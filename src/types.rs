@@ -1,10 +1,12 @@
 //! The glossary as types: identifiers, flags, UID sets. No I/O; every module may use it.
 
+mod address;
 mod device;
 mod door;
 mod pop3;
 mod uid_set;
 
+pub use address::{a_labels, canonical_address};
 pub use device::{DeviceId, Rights};
 pub use door::{Door, DoorKind};
 pub use pop3::{PopDelete, PopPolicy};

@@ -1,5 +1,7 @@
 //! The rules for account names, aliases, sender addresses and passwords. Each refusal says what would be right.
 
+use crate::types::canonical_address;
+
 /// Limit: characters of an account name or a local part (RFC 5321 §4.5.3.1.1).
 const NAME_MAX: usize = 64;
 /// Limit: octets of an address (RFC 5321 §4.5.3.1.3, without the angle brackets).
@@ -37,7 +39,7 @@ pub fn account(name: &str) -> Result<String, String> {
 /// # Errors
 /// A text for the operator.
 pub fn alias(alias: &str) -> Result<String, String> {
-    let alias = alias.to_lowercase();
+    let alias = canonical_address(alias);
     let (local, domain) =
         alias.rsplit_once('@').map_or((alias.as_str(), None), |(local, domain)| (local, Some(domain)));
     let shown: String = alias.chars().take(NAME_MAX).collect();
@@ -119,7 +121,7 @@ mod tests {
             ("Info", "info"),
             ("o'brien@Example.org", "o'brien@example.org"),
             ("a.b@c", "a.b@c"),
-            ("J\u{dc}@\u{e4}.org", "j\u{fc}@\u{e4}.org"),
+            ("J\u{dc}@\u{e4}.org", "j\u{fc}@xn--4ca.org"),
         ] {
             assert_eq!(alias(given).as_deref(), Ok(stored));
         }

@@ -24,6 +24,14 @@ fn the_default_text_is_the_default() {
 }
 
 #[test]
+fn names_beyond_ascii_become_what_the_dns_has() {
+    let parsed =
+        config("hostname = 'Mail.MÜLLER.example'\ndomains = ['bücher.example', 'xn--mller-kva.example']").unwrap();
+    assert_eq!(parsed.hostname, "mail.xn--mller-kva.example");
+    assert_eq!(parsed.domains, ["xn--bcher-kva.example", "xn--mller-kva.example"]);
+}
+
+#[test]
 fn every_key_is_documented_and_its_example_is_right() {
     let text = uncommented();
     let shown = if cfg!(target_pointer_width = "32") { text.replace("1 TiB", "1 GiB") } else { text };

@@ -1,5 +1,6 @@
 //! The forms that single values take: sizes, durations, addresses, names. Each failure says what to write instead.
 
+use crate::types::a_labels;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -295,13 +296,14 @@ pub(super) fn mode(value: &DeValue<'_>) -> Result<u32, String> {
         .ok_or_else(|| format!("is not usable; {ADVICE}; the owner at least must be able to write"))
 }
 
-/// A host name, lower-cased.
+/// A host name as the DNS has it: lower case, letters beyond ASCII as A-labels.
 pub(super) fn host_name(value: &DeValue<'_>) -> Result<String, String> {
-    let name = text(value, "\"mail.example.org\"")?.to_ascii_lowercase();
+    let given = text(value, "\"mail.example.org\"")?;
+    let name = a_labels(given);
     if is_host_name(&name) {
         Ok(name)
     } else {
-        Err(format!("{} is not a host name such as mail.example.org", quoted(&name)))
+        Err(format!("{} is not a host name such as mail.example.org", quoted(given)))
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Appended, Delivery, DeliveryTarget, Error, Staged, Watch, list};
 use crate::store::schema::{AccountState, User, kind};
 use crate::store::txn::Tx;
 use crate::store::{self, Clock, KEY_TEXT_MAX, Password, Refusal, Room, Settings, Store, Topic};
-use crate::types::{AccountId, DateTime, Door, Flags, MailboxId, PopPolicy, SpecialUse};
+use crate::types::{AccountId, DateTime, Door, Flags, MailboxId, PopPolicy, SpecialUse, a_labels};
 use chrono::Offset as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -381,10 +381,10 @@ impl Core {
         let (local, domain) = address.rsplit_once('@').map_or((address, None), |(local, domain)| (local, Some(domain)));
         let ours = |domain: &str| {
             let domains = &self.options.domains;
-            domains.is_empty() || domains.iter().any(|known| known.eq_ignore_ascii_case(domain))
+            domains.is_empty() || domains.iter().any(|known| known == domain)
         };
         let local = unquote(local);
-        let domain = domain.map(|domain| domain.trim_end_matches('.').to_lowercase());
+        let domain = domain.map(|domain| a_labels(domain.trim_end_matches('.')));
         let (name, detail) = match local.split_once('+') {
             Some((name, detail)) => (name.to_lowercase(), Some(detail.to_owned()).filter(|detail| !detail.is_empty())),
             None => (local.to_lowercase(), None),

@@ -39,7 +39,7 @@ pub use schema::SCHEMA_VERSION;
 pub use settings::{MainPassword, OverQuota, Settings};
 pub use writer::Commit;
 
-use crate::types::{AccountId, BodyId, DeviceId, MailboxId};
+use crate::types::{AccountId, BodyId, DeviceId, MailboxId, canonical_address};
 use env::Environment;
 use std::collections::HashMap;
 use std::path::Path;
@@ -346,7 +346,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn login(&self, name: &str) -> Result<Option<Login>, Error> {
-        let name = name.to_ascii_lowercase();
+        let name = canonical_address(name);
         self.read(|view| {
             let local = name.rsplit_once('@').map(|(local, _)| local);
             let found = match view.address(&name)? {

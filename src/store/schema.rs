@@ -10,7 +10,7 @@ use crate::types::{
 };
 
 /// The version of all layouts in this file.
-pub const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 
 /// What the `format` entry of the table `meta` begins with.
 pub(crate) const MAGIC: &[u8; 8] = b"mailnook";

@@ -116,3 +116,53 @@ fn settings_are_kept_and_go_with_their_account() {
         assert_eq!(core.verify().unwrap(), Vec::<String>::new());
     });
 }
+
+/// Writes another version into the store's format entry.
+fn set_version(scratch: &Scratch, version: u32) {
+    let path = scratch.0.join("data.mdb");
+    let mut data = std::fs::read(&path).unwrap();
+    let magic = b"formatmailnook";
+    let found: Vec<usize> = (0..data.len()).filter(|at| data[*at..].starts_with(magic)).collect();
+    assert!(!found.is_empty());
+    for at in found {
+        data[at + magic.len()..][..4].copy_from_slice(&version.to_be_bytes());
+    }
+    std::fs::write(path, data).unwrap();
+}
+
+/// Before version 5 an alias had its domain as somebody typed it, and mail for the other spelling did not come.
+#[test]
+fn aliases_get_the_domain_that_the_dns_has() {
+    smol::block_on(async {
+        let scratch = Scratch::new("version-4");
+        let core = open(&scratch.0);
+        for name in ["anna", "bert"] {
+            core.create_account(name, None).await.unwrap();
+        }
+        for (name, alias) in [
+            ("anna", "info@müller.example"),
+            ("anna", "post@bücher.example"),
+            ("bert", "post@xn--bcher-kva.example"),
+            ("bert", "jürg"),
+            ("bert", "b@example.org"),
+        ] {
+            core.add_alias(name, alias).await.unwrap();
+        }
+        core.close();
+        drop(core);
+        set_version(&scratch, 4);
+        let core = open(&scratch.0);
+        assert_eq!(core.verify().unwrap(), Vec::<String>::new());
+        assert_eq!(core.account_info("anna").unwrap().aliases, ["info@xn--mller-kva.example"]);
+        assert_eq!(core.account_info("bert").unwrap().aliases, ["post@xn--bcher-kva.example", "jürg", "b@example.org"]);
+        for (address, name) in [
+            ("info@Müller.example", "anna"),
+            ("info@xn--mller-kva.example", "anna"),
+            ("post@bücher.example", "bert"),
+            ("JÜRG@example.org", "bert"),
+        ] {
+            assert_eq!(core.resolve(address).unwrap().name, name);
+            assert_eq!(core.store().login(address).unwrap().unwrap().name, name);
+        }
+    });
+}

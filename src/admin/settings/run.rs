@@ -11,7 +11,7 @@ use super::wish::SettingsWish;
 use super::{autoconfig, profile, text, transfer};
 use crate::config::is_host_name;
 use crate::mailbox::Error;
-use crate::types::Rights;
+use crate::types::{Rights, a_labels};
 
 /// The port on which SMTP has TLS from the start (RFC 8314 §3.3).
 const SUBMISSIONS: u16 = 465;
@@ -96,7 +96,8 @@ fn address(context: &Context, user: &str, wish: &SettingsWish) -> Result<Option<
     };
     let login = context.core.store().login(wanted).map_err(|_| Failure::core(&Error::Temporary))?;
     let is_ours = wanted.rsplit_once('@').is_some_and(|(_, domain)| {
-        domains.is_empty() && is_host_name(domain) || domains.iter().any(|own| own.eq_ignore_ascii_case(domain))
+        let domain = a_labels(domain);
+        domains.is_empty() && is_host_name(&domain) || domains.contains(&domain)
     });
     if !is_ours || login.is_none_or(|login| login.name != user) {
         return Err(usage(format!(
