@@ -123,7 +123,7 @@ fn set_version(scratch: &Scratch, version: u32) {
     let mut data = std::fs::read(&path).unwrap();
     let magic = b"formatmailnook";
     let found: Vec<usize> = (0..data.len()).filter(|at| data[*at..].starts_with(magic)).collect();
-    assert!(!found.is_empty());
+    assert_ne!(found, [0; 0]);
     for at in found {
         data[at + magic.len()..][..4].copy_from_slice(&version.to_be_bytes());
     }
