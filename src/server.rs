@@ -209,11 +209,12 @@ impl Server {
         if listeners.iter().all(|bound| matches!(bound.protocol, Protocol::Lmtp | Protocol::Control)) {
             log::warn!("no port for mail programs is open: set imaps in [listen], or enable mailnook.socket");
         }
+        let latest = shared.core.latest().unwrap_or_default();
         for bound in listeners {
             log::info!("listening: {bound}");
             shared.executor.spawn(accept::run(Arc::clone(&shared), bound)).detach();
         }
-        shared.executor.spawn(keeping::run(Arc::clone(&shared))).detach();
+        shared.executor.spawn(keeping::run(Arc::clone(&shared), latest)).detach();
         for number in 1..shared.config.threads {
             let shared = Arc::clone(&shared);
             let thread = std::thread::Builder::new().name(format!("executor-{number}"));

@@ -13,7 +13,7 @@ pub(super) async fn run(context: &Context, call: &mut Call<'_>, given: &str) -> 
     // Where the user lives it may be a day earlier or later than in Greenwich.
     if ![now - DAY, now, now.saturating_add(DAY)].into_iter().any(|time| day(time) == given) {
         let text =
-            format!("the clock shows {}, not {given}: set it first (date, or timedatectl), then say so", day(now));
+            format!("the clock shows {}, not {given}: if it is wrong, set it first (date, or timedatectl)", day(now));
         return Err(Failure::new(exit::USAGE, text));
     }
     let redated = context.core.trust_clock().await.map_err(|error| match error {

@@ -336,7 +336,7 @@ Exit codes: 0 the message is known, 1 it is not.
 What is stored never gets an earlier time than what was stored before, for boards start with a clock that is behind.
 Where the clock was ahead once, new mail has that wrong time until the clock is past it, and nothing expires: doctor
 tells it. DATE is today, such as 2026-11-28, and must be what the clock shows. Whatever was stored with a later time
-counts then as stored now. The dates that mail programs show stay. Run again, it goes on where it was interrupted.
+counts then as stored now. The dates that mail programs show stay. Interrupted, it is ended when the server starts.
 ",
     },
     Command {

@@ -4,7 +4,8 @@ use super::args::Parsed;
 use crate::admin::name::{self, PASSWORD_MAX};
 use crate::auth::generate_password;
 use async_signal::{Signal, Signals};
-use rustix::termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
+use rustix::process::getpgrp;
+use rustix::termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcgetpgrp, tcsetattr};
 use smol::stream::StreamExt;
 use std::io::{self, BufRead, Read, Write};
 use std::sync::Once;
@@ -92,11 +93,14 @@ fn end_loud(before: &Termios) -> io::Result<()> {
     if CAUGHT.is_completed() {
         return Ok(());
     }
-    let mut signals = Signals::new([Signal::Int, Signal::Term, Signal::Hup])?;
+    let mut signals = Signals::new([Signal::Int, Signal::Quit, Signal::Term, Signal::Hup])?;
     let before = before.clone();
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         if let Some(Ok(signal)) = smol::block_on(signals.next()) {
-            restore(&before);
+            // From the background it would stop this process instead; whoever has the terminal set it as they like it.
+            if tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground == getpgrp()) {
+                restore(&before);
+            }
             // As a shell tells the end by that signal.
             std::process::exit(128 + signal as i32);
         }

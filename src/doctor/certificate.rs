@@ -25,7 +25,9 @@ pub(super) fn check(patient: &Patient) -> Vec<Finding> {
         Err(error)
             if error.kind() == io::ErrorKind::NotFound
                 && patient.config.tls.certificate.is_none()
-                && patient.data_dir.join("key.pem").exists() =>
+                && patient.data_dir.join("key.pem").exists()
+                // With it a start completes the pair.
+                && !patient.data_dir.join("cert.pem.new").exists() =>
         {
             let key = shell_word(&patient.data_dir.join("key.pem"));
             let text = format!("{shown} is missing, but key.pem is there: the server would not start again");

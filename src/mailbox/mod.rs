@@ -51,6 +51,6 @@ pub use warning::{Usage, report};
 pub use why::{Happened, Place, Story, Whose};
 
 pub use crate::store::{
-    Cause, Clock, Device, FreeSpace, Growth, LastUse, LetGo, MainPassword, OverQuota, Room, Settings,
+    Cause, Clock, Device, FreeSpace, Growth, LastUse, Leap, LetGo, MainPassword, OverQuota, Room, Settings,
 };
 pub use crate::types::{Door, DoorKind};

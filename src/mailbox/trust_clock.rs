@@ -7,9 +7,9 @@
 
 use super::edit::Edit;
 use super::{Core, Error};
-use crate::store;
 use crate::store::hidden::HiddenAt;
 use crate::store::txn::Tx;
+use crate::store::{self, Leap};
 use crate::types::{AccountId, InstanceId, MailboxId};
 
 /// No clock is right that shows less: this program did not exist then (2026-01-01, in seconds since 1970).
@@ -61,8 +61,11 @@ fn redate_hidden(tx: &mut Tx<'_>, account: AccountId) -> Result<usize, store::Er
         Ok(found.len() < STEP)
     })?;
     for (at, hidden) in &found {
+        // A deleted mailbox is remembered for as long as something was hidden no later than it was.
+        let lost = tx.view().lost(hidden.mailbox)?;
+        let time = lost.map_or(now, |lost| lost.time.min(now));
         tx.delete_hidden(account, *at)?;
-        tx.put_hidden(account, now, hidden)?;
+        tx.put_hidden(account, time, hidden)?;
     }
     Ok(found.len())
 }
@@ -109,7 +112,8 @@ fn redate_marks(tx: &mut Tx<'_>, account: AccountId, from: InstanceId) -> Result
 }
 
 impl Core {
-    /// Takes the clock for right, and gives the time of now to whatever has a later one. Interrupted, it can be run again.
+    /// Takes the clock for right, and gives the time of now to whatever has a later one. Interrupted, it is to be gone on
+    /// with by [`Core::go_on_redating`].
     ///
     /// # Errors
     /// `Invalid` where the clock cannot be right, `Temporary`.
@@ -118,17 +122,40 @@ impl Core {
             return Err(Error::Invalid("the clock shows a time before 2026, when there was no mailnook; set it first"));
         }
         let mut redated = Redated { lag: self.clock_lag()?, ..Redated::default() };
-        self.forget_uses_after(self.now());
-        // First, so that nothing that is stored meanwhile has a later time.
         for _ in 0..ATTEMPTS {
+            self.forget_uses_after(self.now());
+            // First, so that nothing that is stored meanwhile has a later time.
             self.store.trust_clock().await?;
+            let (messages, hidden) = self.redate().await?;
+            redated.messages += messages;
+            redated.hidden += hidden;
             if self.clock_lag()? == 0 {
                 break;
             }
         }
+        self.store.write(|tx| tx.set_redating(false)).await?;
+        Ok(redated)
+    }
+
+    /// Ends what [`Core::trust_clock`] began; whether there was something to end.
+    ///
+    /// # Errors
+    /// `Temporary`.
+    pub async fn go_on_redating(&self) -> Result<bool, Error> {
+        if !self.store.read(|view| Ok(view.globals()?.redating))? {
+            return Ok(false);
+        }
+        self.redate().await?;
+        self.store.write(|tx| tx.set_redating(false)).await?;
+        Ok(true)
+    }
+
+    /// How many messages in mailboxes and how many expunged ones got the time of now.
+    async fn redate(&self) -> Result<(u64, u64), Error> {
+        let (mut messages, mut expunged) = (0, 0);
         for info in self.accounts()? {
             let account = info.id;
-            // Deleted mailboxes before hidden messages: those that are still being emptied hide theirs with that time.
+            // Deleted mailboxes before hidden messages, whose time depends on theirs.
             self.store.write(move |tx| redate_others(tx, account)).await?;
             for (_, entry) in self.store.read(|view| view.mailbox_entries(account, ""))? {
                 let Some(mailbox) = entry.mailbox else { continue };
@@ -138,7 +165,7 @@ impl Core {
                         None => Ok(0),
                     });
                     let changed = changed.await?;
-                    redated.messages += changed as u64;
+                    messages += changed as u64;
                     if changed < STEP {
                         break;
                     }
@@ -146,7 +173,7 @@ impl Core {
             }
             loop {
                 let changed = self.store.write(move |tx| redate_hidden(tx, account)).await?;
-                redated.hidden += changed as u64;
+                expunged += changed as u64;
                 if changed < STEP {
                     break;
                 }
@@ -157,6 +184,22 @@ impl Core {
             }
             self.usage_changed(account);
         }
-        Ok(redated)
+        Ok((messages, expunged))
+    }
+
+    /// The leap of the clock that is noted.
+    ///
+    /// # Errors
+    /// `Temporary`.
+    pub fn leap(&self) -> Result<Option<Leap>, Error> {
+        Ok(self.store.read(|view| Ok(view.globals()?.leap))?)
+    }
+
+    /// Notes a leap of the clock, or that there is none any more.
+    ///
+    /// # Errors
+    /// `Temporary`.
+    pub async fn note_leap(&self, leap: Option<Leap>) -> Result<(), Error> {
+        Ok(self.store.write(move |tx| tx.put_leap(leap)).await?)
     }
 }

@@ -18,11 +18,17 @@ enum Wake {
 }
 
 /// Runs until the server ends.
-pub(super) async fn run(shared: Arc<Shared>) {
+/// `latest`: the last moment that was stored before the server began to serve.
+pub(super) async fn run(shared: Arc<Shared>, mut latest: i64) {
+    match shared.core.go_on_redating().await {
+        Ok(true) => log::info!("ended what `mailnook trust-clock` had begun"),
+        Ok(false) => {}
+        Err(error) => log::error!("what `mailnook trust-clock` had begun was not ended: {error:?}"),
+    }
+    let noted = shared.core.leap().unwrap_or_default();
+    let mut leaps = Leaps::new(latest, noted, shared.core.now(), Instant::now());
+    watch(&shared, &mut leaps, &mut latest).await;
     let mut minutes = 0_u32;
-    let now = || (shared.core.now(), Instant::now());
-    let (clock, at) = now();
-    let mut leaps = Leaps::new(shared.core.latest().unwrap_or(clock), clock, at);
     loop {
         let waiting = async {
             async_io::Timer::after(Duration::from_mins(1)).await;
@@ -50,13 +56,29 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Ok(number) => log::warn!("the disk is short: gave up {number} expunged messages before their time"),
             Err(error) => log::error!("making room failed: {error:?}"),
         }
-        let (clock, at) = now();
-        if let Some(days) = leaps.look(clock, at) {
-            log::warn!("the clock went forward by {days} days: nothing is removed for a day; if it is wrong, set it");
-        }
-        if minutes >= FIRST_SWEEP && minutes % SWEEP_EVERY == FIRST_SWEEP && !leaps.pauses(at) {
+        watch(&shared, &mut leaps, &mut latest).await;
+        if minutes >= FIRST_SWEEP && minutes % SWEEP_EVERY == FIRST_SWEEP && leaps.pause().is_none() {
             sweep(&shared).await;
         }
+    }
+}
+
+/// Looks whether the clock leapt. `latest` is the last moment that was stored; it goes back where somebody says that the
+/// clock is right.
+async fn watch(shared: &Shared, leaps: &mut Leaps, latest: &mut i64) {
+    let (now, at) = (shared.core.now(), Instant::now());
+    let stored = shared.core.latest().unwrap_or(*latest);
+    if stored < *latest {
+        leaps.trust(now, at);
+    }
+    *latest = stored;
+    if let Some(days) = leaps.look(now, at) {
+        log::warn!("the clock is ahead by {days} days: for a day nothing is removed by itself; if it is wrong, set it");
+    }
+    if leaps.is_news()
+        && let Err(error) = shared.core.note_leap(leaps.pause()).await
+    {
+        log::error!("the leap of the clock was not noted: {error:?}");
     }
 }
 

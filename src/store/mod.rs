@@ -35,7 +35,7 @@ pub use password::{Password, Renewal, ScramKeys};
 pub use quick::Layout;
 pub use removed::LetGo;
 pub use room::{FreeSpace, Room};
-pub use schema::SCHEMA_VERSION;
+pub use schema::{Leap, SCHEMA_VERSION};
 pub use settings::{MainPassword, OverQuota, Settings};
 pub use writer::Commit;
 

@@ -114,32 +114,69 @@ pub(crate) struct Globals {
     pub(crate) last_uid_validity: u32,
     /// The latest moment stored, in seconds since 1970: a clock behind it is wrong.
     pub(crate) last_time: i64,
+    /// Later moments may be stored still: to be looked for.
+    pub(crate) redating: bool,
+    pub(crate) leap: Option<Leap>,
+}
+
+/// The clock went forward by itself, and nothing is removed for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leap {
+    /// What the time would be without it, in seconds since 1970.
+    pub believed: i64,
+    /// Seconds for which nothing is removed still.
+    pub left: u32,
 }
 
 impl Globals {
+    const REDATING: u8 = 1;
+    const LEAP: u8 = 2;
+
     pub(crate) const fn new() -> Self {
-        Self { next_account: 1, next_mailbox: 1, next_id: 1, last_uid_validity: 0, last_time: 0 }
+        Self {
+            next_account: 1,
+            next_mailbox: 1,
+            next_id: 1,
+            last_uid_validity: 0,
+            last_time: 0,
+            redating: false,
+            leap: None,
+        }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(28);
+        let mut out = Vec::with_capacity(41);
         out.extend_from_slice(&self.next_account.to_be_bytes());
         out.extend_from_slice(&self.next_mailbox.to_be_bytes());
         out.extend_from_slice(&self.next_id.to_be_bytes());
         out.extend_from_slice(&self.last_uid_validity.to_be_bytes());
         out.extend_from_slice(&self.last_time.to_be_bytes());
+        let leap = self.leap.unwrap_or(Leap { believed: 0, left: 0 });
+        out.push(u8::from(self.redating) * Self::REDATING + u8::from(self.leap.is_some()) * Self::LEAP);
+        out.extend_from_slice(&leap.believed.to_be_bytes());
+        out.extend_from_slice(&leap.left.to_be_bytes());
         out
     }
 
     pub(crate) fn decode(value: &[u8]) -> Result<Self, Error> {
         let mut fields = Fields::new(value, table::STATE);
-        Ok(Self {
+        let mut globals = Self {
             next_account: fields.u32()?,
             next_mailbox: fields.u32()?,
             next_id: fields.u64()?,
             last_uid_validity: fields.u32()?,
             last_time: fields.i64()?,
-        })
+            redating: false,
+            leap: None,
+        };
+        // They came with version 5.
+        if !fields.rest().is_empty() {
+            let bits = fields.u8()?;
+            globals.redating = bits & Self::REDATING != 0;
+            let leap = Leap { believed: fields.i64()?, left: fields.u32()? };
+            globals.leap = (bits & Self::LEAP != 0).then_some(leap);
+        }
+        Ok(globals)
     }
 }
 

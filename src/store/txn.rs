@@ -4,8 +4,8 @@ use super::body;
 use super::codec::{key_kind_u32, key_kind_u64, key_u32_u32, key_u32_u64_u32, key_u64_u32};
 use super::env::{Table, Tables};
 use super::schema::{
-    AccountState, Annotation, Content, Globals, MailboxEntry, MailboxState, MessageRow, OriginId, User, encode_door,
-    kind, origin_kind, state_kind,
+    AccountState, Annotation, Content, Globals, Leap, MailboxEntry, MailboxState, MessageRow, OriginId, User,
+    encode_door, kind, origin_kind, state_kind,
 };
 use super::view::{View, annotation_key, mailbox_key};
 use super::{Clock, Error, Pins, Settings, Topic};
@@ -132,15 +132,29 @@ impl<'t> Tx<'t> {
         Ok(())
     }
 
-    /// Lets time go on from that moment although later ones may be stored.
+    /// Lets time go on from that moment although later ones may be stored, which are to be looked for.
     pub(crate) fn go_on_from(&mut self, time: i64) -> Result<(), Error> {
-        self.globals()?.last_time = time;
+        let globals = self.globals()?;
+        (globals.last_time, globals.redating, globals.leap) = (time, true, None);
+        Ok(())
+    }
+
+    /// Whether later moments may be stored.
+    pub(crate) fn set_redating(&mut self, redating: bool) -> Result<(), Error> {
+        self.globals()?.redating = redating;
+        Ok(())
+    }
+
+    /// Notes that the clock leapt, or that nothing is to be thought of it any more.
+    pub(crate) fn put_leap(&mut self, leap: Option<Leap>) -> Result<(), Error> {
+        self.globals()?.leap = leap;
         Ok(())
     }
 
     /// A UIDVALIDITY higher than every one before it.
     pub(crate) fn new_uid_validity(&mut self) -> Result<u32, Error> {
-        let now = u32::try_from(self.now()?).unwrap_or(u32::MAX - 1);
+        // A clock beyond 2106 is wrong, and would leave no higher one.
+        let now = u32::try_from(self.now()?).unwrap_or(0);
         let globals = self.globals()?;
         globals.last_uid_validity = now.max(globals.last_uid_validity.saturating_add(1)).max(1);
         Ok(globals.last_uid_validity)

@@ -60,3 +60,24 @@ fn a_clock_that_goes_back_gives_no_earlier_save_date_and_no_lower_uid_validity()
         core.close();
     });
 }
+
+#[test]
+fn a_clock_beyond_32_bits_leaves_uid_validities_for_later() {
+    smol::block_on(async {
+        let scratch = Scratch::new("clock-beyond");
+        let (clock, hand) = clock(6_000_000_000);
+        let core = open(&scratch.0, &clock);
+        let id = core.create_account("anna", None).await.unwrap();
+        let account = core.account(id).unwrap();
+        let mut last = account.status("INBOX").unwrap().uid_validity;
+        for now in [6_000_000_000, 1_800_000_000, 1_800_000_000] {
+            hand.store(now, Ordering::SeqCst);
+            core.trust_clock().await.unwrap();
+            account.create("again", None).await.unwrap();
+            let next = account.status("again").unwrap().uid_validity;
+            assert!(next > last && next.0 < u32::MAX, "{next:?} after {last:?}");
+            account.delete("again").await.unwrap();
+            last = next;
+        }
+    });
+}

@@ -4,6 +4,7 @@ use crate::scratch::{Scratch, open, options};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, EnvOpenOptions};
 use mailnook::mailbox::{Account, Core, Delivery, DeliveryTarget, Door, DoorKind, Error, Options};
+use mailnook::store::SCHEMA_VERSION;
 use mailnook::types::{Flags, Uid, UidSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -50,7 +51,7 @@ fn a_newer_schema_is_refused_with_advice() {
         value
     });
     let text = refused(&scratch.0);
-    assert!(text.contains("format 4") && text.contains("newer version"), "{text}");
+    assert!(text.contains(&format!("format {SCHEMA_VERSION}:")) && text.contains("newer version"), "{text}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 const DAY: i64 = 86_400;
+const START: i64 = 1_800_000_000;
 const NAMES: [&str; 3] = ["INBOX", "Trash", "Archive"];
 
 struct Random(u64);
@@ -342,5 +343,35 @@ fn a_forgotten_main_password_stays_forgotten() {
         let core = Core::open(options(&scratch.0)).unwrap();
         let (_, main) = core.devices(id).unwrap().remove(0);
         assert!(!main.polls && main.last.is_some());
+    });
+}
+
+/// What a session deletes is found where somebody moved it, also where its clock was not trusted any more meanwhile.
+#[test]
+fn a_session_over_a_clock_that_was_ahead_hides_what_was_moved() {
+    smol::block_on(async {
+        let scratch = Scratch::new("pop3-ahead");
+        let hand = Arc::new(AtomicI64::new(START + 365 * DAY));
+        let shown = hand.clone();
+        let clock = Clock::new(move || shown.load(Ordering::SeqCst));
+        let core = Core::open(Options { clock, ..options(&scratch.0) }).unwrap();
+        let id = core.create_account("anna", None).await.unwrap();
+        let account = core.account(id).unwrap();
+        let mut incoming = core.incoming();
+        incoming.push(b"Subject: x\r\n\r\n").await.unwrap();
+        let staged = incoming.finish().await.unwrap();
+        let made = account.append(staged, "INBOX", Flags::default(), None).await.unwrap();
+        let door = Door::of(DoorKind::Pop3);
+        let _guest = core.enter(id, &door, Instant::now(), || ()).unwrap();
+        let inbox = account.clone().through(door).open("INBOX").unwrap();
+        let (_, since) = inbox.pop_hidden().await.unwrap();
+        hand.store(START, Ordering::SeqCst);
+        core.trust_clock().await.unwrap();
+        account.create("Work", None).await.unwrap();
+        account.open("INBOX").unwrap().move_to(&UidSet::from_range(1, 1), "Work").await.unwrap();
+        let deleted = vec![(made.uid, made.instance)];
+        inbox.pop_update(PopSession { deleted, since, ..PopSession::default() }).await.unwrap();
+        assert_eq!(inbox.pop_hidden().await.unwrap().0, [made.instance]);
+        assert_eq!(core.verify().unwrap(), Vec::<String>::new());
     });
 }

@@ -494,3 +494,53 @@ fn a_clock_that_was_ahead_is_forgotten_once_somebody_says_so() {
         assert!(matches!(house.core.trust_clock().await, Err(Error::Invalid(_))));
     });
 }
+
+/// The clock goes on while times are being changed, and the power may go in the middle.
+#[test]
+fn a_deleted_mailbox_is_remembered_when_times_change() {
+    smol::block_on(async {
+        let mut house = House::new("ahead-deleted", 7).await;
+        let now = 4000 * DAY;
+        house.hand.store(START + now + 3650 * DAY, Ordering::SeqCst);
+        house.account.create("Deleted", None).await.unwrap();
+        house.append("Deleted", "lost", "k").await;
+        house.account.delete("Deleted").await.unwrap();
+        house.emptied(1).await;
+        house = house.reopen();
+        // Each look at the clock is a second later than the one before.
+        let ticks = Arc::new(AtomicI64::new(START + now));
+        let hand = ticks.clone();
+        house.options.clock = Clock::new(move || hand.fetch_add(1, Ordering::SeqCst));
+        house = house.reopen();
+        assert_eq!(house.core.trust_clock().await.unwrap().hidden, 1);
+        house.sweep().await;
+        let undelete = Undelete { since: START, mailbox: None, dry_run: true };
+        let back = house.core.undelete(house.account.id(), &undelete).await.unwrap();
+        assert_eq!(back.into_keys().collect::<Vec<_>>(), ["Deleted"]);
+        assert_eq!(house.core.go_on_redating().await, Ok(false));
+    });
+}
+
+#[test]
+fn what_trust_clock_began_is_ended_later() {
+    smol::block_on(async {
+        let mut house = House::new("ahead-cut", 7).await;
+        house.days(4000 + 3650);
+        house.append("Trash", "ahead", "k").await;
+        house.days(4000);
+        // Given up after its first step.
+        smol::future::or(async { drop(house.core.trust_clock().await) }, async {}).await;
+        house.append("Trash", "right", "k").await;
+        house = house.reopen();
+        let dates = |house: &House| {
+            let trash = house.account.open("Trash").unwrap();
+            let rows = trash.rows(&trash.snapshot().unwrap().uids, Uid(1)).unwrap();
+            rows.iter().map(|row| (row.save_date - START) / DAY).collect::<Vec<_>>()
+        };
+        assert_eq!(dates(&house), [7650, 4000]);
+        assert_eq!(house.core.go_on_redating().await, Ok(true));
+        assert_eq!(dates(&house), [4000, 4000]);
+        house.verify();
+        assert_eq!(house.core.go_on_redating().await, Ok(false));
+    });
+}
