@@ -16,8 +16,7 @@ pub(super) struct Leaps {
     seen: i64,
     at: Instant,
     pause: Option<Leap>,
-    /// What is left of a pause that began before this start, if the clock is still ahead.
-    before: Option<Leap>,
+    /// What the next start would be told. Before the first look it is what this one was told.
     noted: Option<Leap>,
 }
 
@@ -26,7 +25,7 @@ impl Leaps {
     /// earlier process noted.
     pub(super) fn new(latest: i64, noted: Option<Leap>, now: i64, at: Instant) -> Self {
         let seen = noted.map_or(if latest == 0 { now } else { latest }, |leap| leap.believed);
-        Self { seen, at, pause: None, before: noted, noted }
+        Self { seen, at, pause: None, noted }
     }
 
     /// Looks at the clock. The days by which it leapt since the last look, if it did.
@@ -35,16 +34,16 @@ impl Leaps {
         let expected = self.seen.saturating_add(seconds(passed));
         let ahead = now.saturating_sub(expected);
         self.at = at;
+        let resumed = self.noted.filter(|_| self.pause.is_none());
         self.pause = self.pause.and_then(|leap| gone_on(leap, passed)).filter(|_| ahead >= -LEAP);
         // A board's clock is behind until the network sets it: that it goes forward then is no leap. But one that leapt
         // just now is set right so.
         self.seen = if ahead < -LEAP && self.noted.is_none() { expected } else { now };
-        let before = self.before.take();
         if ahead <= LEAP {
             return None;
         }
         let believed = self.pause.map_or(expected, |leap| leap.believed);
-        self.pause = Some(Leap { believed, left: before.map_or(PAUSE, |leap| leap.left) });
+        self.pause = Some(Leap { believed, left: resumed.map_or(PAUSE, |leap| leap.left) });
         Some(ahead / 86_400)
     }
 
@@ -61,7 +60,7 @@ impl Leaps {
     /// Whether that is to be noted for the next start: it is another than the last time.
     pub(super) fn is_news(&mut self) -> bool {
         let same = match (self.noted, self.pause) {
-            (Some(noted), Some(pause)) => noted.left < pause.left.saturating_add(NOTE_EVERY),
+            (Some(noted), Some(pause)) => (pause.left..pause.left.saturating_add(NOTE_EVERY)).contains(&noted.left),
             (noted, pause) => noted.is_none() && pause.is_none(),
         };
         if !same {
@@ -130,6 +129,11 @@ mod tests {
         assert_eq!(leaps.look(NOW + 3650 * DAY + 7200, at + 2 * HOUR), None);
         assert!(leaps.pause().is_none());
         assert!(leaps.is_news());
+        // A second leap begins the pause anew, which is noted at once.
+        let mut leaps = Leaps::new(NOW + 3650 * DAY, Some(noted), NOW + 3650 * DAY, at);
+        leaps.look(NOW + 3650 * DAY, at);
+        assert_eq!(leaps.look(NOW + 4000 * DAY, at), Some(350));
+        assert!(leaps.pause().is_some_and(|leap| leap.left == PAUSE) && leaps.is_news());
         // It was set right meanwhile.
         let mut leaps = Leaps::new(NOW + 3650 * DAY, Some(noted), NOW + DAY, at);
         assert_eq!(leaps.look(NOW + DAY, at), None);
