@@ -10,15 +10,15 @@ use super::{Core, Error};
 use crate::store::hidden::HiddenAt;
 use crate::store::txn::Tx;
 use crate::store::{self, Leap};
-use crate::types::{AccountId, InstanceId, MailboxId};
+use crate::types::{AccountId, InstanceId, MailboxId, Uid};
 
 /// No clock is right that shows less: this program did not exist then (2026-01-01, in seconds since 1970).
 pub const EARLIEST: i64 = 1_767_225_600;
 
 /// Limit: entries that one job changes, so that others wait only shortly.
 const STEP: usize = 256;
-/// Limit: entries of POP3 that one job looks at.
-const POP_STEP: usize = 4096;
+/// Limit: messages that one job looks at.
+const LOOK_STEP: usize = 4096;
 /// Limit: times that the clock is taken for right where a session was just storing a later moment that it had been told.
 const ATTEMPTS: usize = 5;
 
@@ -33,24 +33,35 @@ pub struct Redated {
     pub hidden: u64,
 }
 
-fn redate_rows(tx: &mut Tx<'_>, mailbox: MailboxId) -> Result<usize, store::Error> {
+/// Messages from that UID on; how many were changed, and where the next call goes on.
+fn redate_rows(tx: &mut Tx<'_>, mailbox: MailboxId, from: Uid) -> Result<(u64, Option<Uid>), store::Error> {
+    if tx.view().mailbox_state(mailbox)?.is_none() {
+        // It was deleted meanwhile.
+        return Ok((0, None));
+    }
     let now = tx.now()?;
-    let mut rows = Vec::new();
-    tx.view().rows(mailbox, 1, u32::MAX, |uid, row| {
+    let (mut rows, mut looked_at) = (Vec::new(), 0);
+    let mut next = None;
+    tx.view().rows(mailbox, from.0, u32::MAX, |uid, row| {
+        if rows.len() == STEP || looked_at == LOOK_STEP {
+            next = Some(uid);
+            return Ok(false);
+        }
+        looked_at += 1;
         if row.save_date > now {
             rows.push((uid, row));
         }
-        Ok(rows.len() < STEP)
+        Ok(true)
     })?;
     if rows.is_empty() {
-        return Ok(0);
+        return Ok((0, next));
     }
     let mut edit = Edit::open(tx, mailbox)?;
     for (uid, row) in &mut rows {
         edit.set_save_date(tx, *uid, row, now)?;
     }
     edit.finish(tx)?;
-    Ok(rows.len())
+    Ok((rows.len() as u64, next))
 }
 
 fn redate_hidden(tx: &mut Tx<'_>, account: AccountId) -> Result<usize, store::Error> {
@@ -97,7 +108,7 @@ fn redate_others(tx: &mut Tx<'_>, account: AccountId) -> Result<(), store::Error
 fn redate_marks(tx: &mut Tx<'_>, account: AccountId, from: InstanceId) -> Result<Option<InstanceId>, store::Error> {
     let now = tx.now()?;
     let mut later = Vec::new();
-    let next = tx.view().pop_states(account, from, POP_STEP, |instance, state| {
+    let next = tx.view().pop_states(account, from, LOOK_STEP, |instance, state| {
         if state.marks.iter().any(|mark| mark.time > now) {
             later.push((instance, state));
         }
@@ -159,16 +170,11 @@ impl Core {
             self.store.write(move |tx| redate_others(tx, account)).await?;
             for (_, entry) in self.store.read(|view| view.mailbox_entries(account, ""))? {
                 let Some(mailbox) = entry.mailbox else { continue };
-                loop {
-                    let changed = self.store.write(move |tx| match tx.view().mailbox_state(mailbox)? {
-                        Some(_) => redate_rows(tx, mailbox),
-                        None => Ok(0),
-                    });
-                    let changed = changed.await?;
-                    messages += changed as u64;
-                    if changed < STEP {
-                        break;
-                    }
+                let mut from = Some(Uid(1));
+                while let Some(uid) = from {
+                    let (changed, next) = self.store.write(move |tx| redate_rows(tx, mailbox, uid)).await?;
+                    messages += changed;
+                    from = next;
                 }
             }
             loop {

@@ -153,7 +153,7 @@ impl View<'_> {
         Ok(users)
     }
 
-    /// Who has the address, given in lower case.
+    /// Who has the address, given as `canonical_address` spells it.
     pub(crate) fn address(&self, address: &str) -> Result<Option<AccountId>, Error> {
         if address.is_empty() || address.len() > super::KEY_TEXT_MAX {
             return Ok(None);
