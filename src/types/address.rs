@@ -16,8 +16,8 @@ pub fn canonical_address(address: &str) -> String {
     }
 }
 
-/// A domain in lower case with its labels as A-labels (RFC 5890 §2.3.2.1), letters mapped as RFC 5895 §2 says: lower case
-/// and NFC. What was ASCII stays what it was.
+/// A domain in lower case with its labels as A-labels (RFC 5890 §2.3.2.1). Of the mapping of RFC 5895 §2: lower case, NFC
+/// and the ideographic full stop. What was ASCII stays what it was.
 #[must_use]
 pub fn a_labels(domain: &str) -> String {
     if domain.is_ascii() || domain.len() > DOMAIN_MAX {
